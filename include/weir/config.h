@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an engine can be told. weir_config_init() gives the defaults; the option table of the program names the same
+ * things for users.
+ */
+#ifndef WEIR_CONFIG_H
+#define WEIR_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum weir_checksums { WEIR_CHECKSUM_AUTO, WEIR_CHECKSUM_NONE, WEIR_CHECKSUM_ALL };
+enum weir_bodies { WEIR_BODIES_SIZE, WEIR_BODIES_HASH, WEIR_BODIES_KEEP };
+enum weir_redact { WEIR_REDACT_DEFAULT, WEIR_REDACT_OFF, WEIR_REDACT_STRICT };
+enum weir_overlap_policy { WEIR_OVERLAP_FIRST, WEIR_OVERLAP_LAST };
+
+struct weir_allocator {
+	void *(*alloc)(void *context, size_t size);          /* NULL: no memory */
+	void (*free)(void *context, void *ptr, size_t size); /* size as allocated */
+	void *context;
+};
+
+struct weir_config {
+	size_t memory; /* bytes, for all traffic-driven state */
+	enum weir_checksums checksums;
+	enum weir_bodies bodies;
+	enum weir_redact redact;
+	size_t body_limit; /* bytes of a body kept, with WEIR_BODIES_KEEP */
+	/* times, ns of the capture clock */
+	int64_t half_open_ns;        /* 30 s */
+	int64_t established_ns;      /* 300 s */
+	int64_t closing_ns;          /* 60 s */
+	int64_t tombstone_ns;        /* 3 s */
+	int64_t fragment_ns;         /* 30 s */
+	int64_t hole_age_ns;         /* 2 s: a hole that nothing acknowledges */
+	int64_t hole_age_oneway_ns;  /* 200 ms: the same when only one direction is captured */
+	int64_t hole_acked_ns;       /* 20 ms after the peer acknowledged past it ... */
+	uint32_t hole_acked_packets; /* ... or this many (3) more packets of the flow */
+	size_t hole_limit;           /* 1 MiB waiting in one direction */
+	uint32_t hole_intervals;     /* 1,024 intervals waiting in one direction */
+	size_t hole_oneway_limit;    /* 64 KiB waiting, one-way */
+	int64_t jump_ns;             /* 60 s: a jump forward beyond this needs a second packet */
+	int64_t tick_ns;             /* 10 s: interim records of open exchanges */
+	bool random_hash;            /* live: flow hash seeded at random; files: fixed */
+	/* limits of parsers */
+	size_t head_limit;      /* 256 KiB: an HTTP head */
+	uint32_t header_limit;  /* 1,024 headers kept */
+	size_t target_limit;    /* 8 KiB of the request target kept */
+	size_t value_limit;     /* 4 KiB of a header value kept */
+	uint32_t pending_limit; /* 512 requests without a response */
+	const char *parsers;    /* NULL: all; else a comma-separated list of names */
+};
+
+/** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */
+WEIR_API void weir_config_init(struct weir_config *config);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sink contract: where records go. A sink is a struct weir_sink_type; records reach it in order (weir_record_key), from
+ * one thread, masked. It knows fields, not protocols.
+ */
+#ifndef WEIR_SINK_H
+#define WEIR_SINK_H
+
+#include "export.h"
+#include "record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_sink; /* a sink's own */
+
+/* One -o KIND[:TARGET][,key=value...] */
+struct weir_sink_config {
+	const char *target;                       /* "" when none was given; "-" is stdout */
+	const char *const *keys;                  /* options; NULL-terminated */
+	const char *const *values;                /* of the same length */
+	const struct weir_schema *const *schemas; /* every record type there is; NULL-terminated */
+	const char *const *interfaces;            /* names of capture interfaces; may be NULL */
+	bool tty;                                 /* target is a terminal */
+	bool color;
+	unsigned columns; /* of the terminal; 0: unknown */
+	unsigned verbose; /* 1: headers, 2: bodies */
+	bool live;        /* flush per record */
+};
+
+/*
+ * A tap sees the raw bytes of flows (sinks `streams`, later `files`): it is called on the workers' threads, one tap a worker,
+ * all calls for one flow on one thread. What it wants to say in order (an index) it says with records of its own schema.
+ */
+struct weir_tap;
+
+struct weir_tap_type {
+	const struct weir_schema *schema; /* of the records that end() fills */
+	int (*open)(struct weir_sink *sink, struct weir_tap **ret);
+	void (*close)(struct weir_tap *tap);
+	/* *flow_state is the tap's own, one a flow, NULL at first. Returns 0 or WEIR_EIO/WEIR_ENOMEM (told once, counted) */
+	int (*data)(struct weir_tap *tap, void **flow_state, const struct weir_flow_info *flow,
+		    enum weir_direction dir, const struct weir_chunk *chunk);
+	int (*gap)(struct weir_tap *tap, void **flow_state, const struct weir_flow_info *flow,
+		   enum weir_direction dir, uint64_t offset, uint64_t length,
+		   enum weir_gap_cause cause);
+	/* The direction is over. true: rec was filled and is to be emitted */
+	bool (*end)(struct weir_tap *tap, void **flow_state, const struct weir_flow_info *flow,
+		    enum weir_direction dir, struct weir_record *rec);
+	/* After both ends: release the flow's state */
+	void (*done)(struct weir_tap *tap, void **flow_state);
+};
+
+struct weir_sink_type {
+	const char *name; /* "json" */
+	const char *doc;
+	/**
+	 * @return 0, or WEIR_EINVAL (bad option), WEIR_EIO, ...; *ret_message is then a text for the user (static, or
+	 *         owned by the sink type until the next call)
+	 */
+	int (*open)(const struct weir_sink_config *config, struct weir_sink **ret,
+		    const char **ret_message);
+	/** Does it read this field? NULL: all of them */
+	bool (*wants)(struct weir_sink *sink, const struct weir_schema *schema, size_t field);
+	/** One record, borrowed. 0, or WEIR_EIO: errno says why (EPIPE is quiet) */
+	int (*record)(struct weir_sink *sink, const struct weir_record *rec);
+	/** Push buffered output out. 0 or WEIR_EIO */
+	int (*flush)(struct weir_sink *sink);
+	/** Reopen a file target (SIGHUP). May be NULL */
+	int (*reopen)(struct weir_sink *sink);
+	/** Flush, release. 0 or WEIR_EIO */
+	int (*close)(struct weir_sink *sink);
+	const struct weir_tap_type *tap; /* NULL: reads records only */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arenas over a budget: see arena.h. */
+#include "base/arena.h"
+
+#include "weir/error.h"
+
+#include <assert.h>
+#include <string.h>
+
+void arena_pool_init(struct arena_pool *pool, struct budget *budget, size_t keep)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->budget = budget;
+	pool->keep = keep;
+}
+
+size_t arena_pool_trim(struct arena_pool *pool)
+{
+	size_t freed = pool->nfree * ARENA_BLOCK;
+
+	while (pool->free != NULL) {
+		struct arena_block *block = pool->free;
+
+		pool->free = block->next;
+		budget_free(pool->budget, block, block->size);
+	}
+	pool->nfree = 0;
+	return freed;
+}
+
+void arena_pool_fini(struct arena_pool *pool)
+{
+	arena_pool_trim(pool);
+}
+
+void arena_init(struct weir_arena *arena, struct arena_pool *pool)
+{
+	memset(arena, 0, sizeof(*arena));
+	arena->pool = pool;
+}
+
+void arena_fini(struct weir_arena *arena)
+{
+	struct arena_pool *pool = arena->pool;
+
+	while (arena->blocks != NULL) {
+		struct arena_block *block = arena->blocks;
+
+		arena->blocks = block->next;
+		if (block->size == ARENA_BLOCK && pool->nfree < pool->keep) {
+			block->next = pool->free;
+			pool->free = block;
+			pool->nfree++;
+		} else {
+			budget_free(pool->budget, block, block->size);
+		}
+	}
+	arena->at = NULL;
+	arena->end = NULL;
+	arena->used = 0;
+}
+
+/* Make room for `size` bytes at any alignment up to 8. */
+static int grow(struct weir_arena *arena, size_t size)
+{
+	struct arena_pool *pool = arena->pool;
+	struct arena_block *block = NULL;
+	size_t want = sizeof(*block) + size + 8;
+
+	if (want <= ARENA_BLOCK && pool->free != NULL) {
+		block = pool->free;
+		pool->free = block->next;
+		pool->nfree--;
+	} else {
+		if (want < ARENA_BLOCK) {
+			want = ARENA_BLOCK;
+		}
+		block = budget_alloc(pool->budget, want);
+		if (block == NULL) {
+			arena->failed++;
+			return WEIR_ENOMEM;
+		}
+		block->size = want;
+	}
+	if (block->size > ARENA_BLOCK && arena->blocks != NULL &&
+	    (size_t)(arena->end - arena->at) > 64) {
+		/* a large block of its own: go on filling the current one afterwards */
+		block->next = arena->blocks->next;
+		arena->blocks->next = block;
+		return 1;
+	}
+	block->next = arena->blocks;
+	arena->blocks = block;
+	arena->at = (uint8_t *)(block + 1);
+	arena->end = (uint8_t *)block + block->size;
+	return 0;
+}
+
+void *arena_bytes(struct weir_arena *arena, size_t size)
+{
+	uint8_t *p;
+	int err;
+
+	if ((size_t)(arena->end - arena->at) < size || arena->at == NULL) {
+		if (size > SIZE_MAX / 2) {
+			arena->failed++;
+			return NULL;
+		}
+		err = grow(arena, size);
+		if (err < 0) {
+			return NULL;
+		}
+		if (err == 1) {
+			arena->used += size;
+			return arena->blocks->next + 1;
+		}
+	}
+	p = arena->at;
+	arena->at += size;
+	arena->used += size;
+	assert(arena->at <= arena->end);
+	return p;
+}
+
+void *arena_alloc(struct weir_arena *arena, size_t size)
+{
+	size_t pad = (size_t)(-(uintptr_t)arena->at & 7);
+
+	/* a fresh block begins aligned, as malloc's memory does: its header's size is a multiple of 8 */
+	if (arena->at != NULL) {
+		arena->at = (size_t)(arena->end - arena->at) < pad ? arena->end : arena->at + pad;
+	}
+	return arena_bytes(arena, size);
+}
+
+void *arena_dup(struct weir_arena *arena, const void *p, size_t n)
+{
+	void *copy = arena_bytes(arena, n);
+
+	if (copy != NULL && n > 0) {
+		memcpy(copy, p, n);
+	}
+	return copy;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arena: memory that is given back all at once (one transaction, one batch of records).
+ *
+ * Blocks come from a budget, through a pool that keeps emptied blocks of the standard size for the next arena: a
+ * transaction then costs no call to the allocator.
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/budget.h"
+
+enum { ARENA_BLOCK = 2048 }; /* bytes of a standard block, its header included */
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size; /* bytes, this header included */
+};
+
+/* Free standard blocks, charged to the budget while kept. */
+struct arena_pool {
+	struct budget *budget;
+	struct arena_block *free;
+	size_t nfree;
+	size_t keep; /* at most this many are kept */
+};
+
+struct weir_arena {
+	struct arena_pool *pool;
+	struct arena_block *blocks; /* newest first */
+	uint8_t *at;                /* next free byte of the newest block */
+	uint8_t *end;
+	size_t used;     /* bytes handed out */
+	uint32_t failed; /* requests refused for lack of memory */
+};
+
+void arena_pool_init(struct arena_pool *pool, struct budget *budget, size_t keep);
+/** Give the kept blocks back. All arenas of the pool must have been finished. */
+void arena_pool_fini(struct arena_pool *pool);
+/** The same, but the pool stays usable: called when the budget is short. Returns bytes given back. */
+size_t arena_pool_trim(struct arena_pool *pool);
+
+void arena_init(struct weir_arena *arena, struct arena_pool *pool);
+void arena_fini(struct weir_arena *arena);
+
+/** Aligned to 8 bytes, not zeroed; NULL when memory is spent (counted in arena->failed). size 0 gives a valid pointer. */
+void *arena_alloc(struct weir_arena *arena, size_t size);
+/** Unaligned bytes: for text. */
+void *arena_bytes(struct weir_arena *arena, size_t size);
+/** A copy of n bytes; NULL when memory is spent. */
+void *arena_dup(struct weir_arena *arena, const void *p, size_t n);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decoding: from a captured packet to the innermost IP datagram and its TCP header, as offsets and values.
+ *
+ * Nothing is copied: pointers go into the packet's bytes. Length is what the IP header says, never what the frame says
+ * (Ethernet padding); an IPv4 total length of 0 (segmentation offload) means what was captured. Every byte is read behind
+ * a bound. What cannot be decoded is told by `kind` and `reason`, never an error.
+ */
+#ifndef DECODE_LAYERS_H
+#define DECODE_LAYERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/packet.h"
+
+enum layers_kind {
+	LAYERS_TCP,      /* whole TCP header at hand; tcp fields valid */
+	LAYERS_FRAGMENT, /* IP fragment: frag fields valid; goes to defrag */
+	LAYERS_OTHER_IP, /* IP, but not TCP; addresses and protocol valid */
+	LAYERS_NOT_IP,   /* ARP, LLDP, unknown ethertype ... */
+	LAYERS_BAD       /* damaged or cut short below TCP: see reason */
+};
+
+enum layers_reason {
+	LAYERS_OK,
+	LAYERS_CUT_LINK, /* fewer bytes captured than the link headers need */
+	LAYERS_CUT_IP,   /* the same for IP headers */
+	LAYERS_CUT_TCP,  /* the same for the TCP header */
+	LAYERS_BAD_IP,   /* version, header length or total length contradict */
+	LAYERS_BAD_IP_CHECKSUM,
+	LAYERS_BAD_TCP,  /* data offset below 5 words or beyond the datagram */
+	LAYERS_TOO_DEEP, /* more nested headers than LAYERS_MAX_DEPTH */
+	LAYERS_LINKTYPE, /* a linktype we do not decode */
+	LAYERS_NREASONS
+};
+
+enum { LAYERS_MAX_DEPTH = 8 };
+
+enum layers_tcp_flags {
+	LAYERS_FIN = 0x01,
+	LAYERS_SYN = 0x02,
+	LAYERS_RST = 0x04,
+	LAYERS_PSH = 0x08,
+	LAYERS_ACK = 0x10,
+	LAYERS_URG = 0x20
+};
+
+enum layers_checksum { LAYERS_CHECKSUM_UNKNOWN, LAYERS_CHECKSUM_GOOD, LAYERS_CHECKSUM_BAD };
+
+struct layers {
+	uint8_t kind;       /* enum layers_kind */
+	uint8_t reason;     /* enum layers_reason */
+	uint8_t ip_version; /* 4 or 6; of the innermost datagram */
+	uint8_t protocol;   /* IP protocol after extension headers */
+	uint8_t has_vlan;
+	uint8_t checksum; /* enum layers_checksum, of TCP: UNKNOWN when not asked for, cut by snaplen, or not TCP */
+	uint8_t ip_snapped; /* the datagram is longer than what was captured */
+	uint8_t depth;      /* nested IP headers seen (1: no tunnel) */
+	uint16_t vlan_id;   /* outermost tag */
+	uint32_t tunnel_id; /* innermost tunnel's VNI, TEID or key; 0 */
+
+	const uint8_t *ip;  /* the innermost IP header */
+	uint32_t ip_caplen; /* bytes captured from there, cut to the datagram's length */
+	uint32_t ip_len;    /* the datagram's length by its header */
+	uint8_t src[16];    /* network order; IPv4 in the first 4 bytes, rest zero */
+	uint8_t dst[16];
+
+	/* LAYERS_FRAGMENT */
+	uint32_t frag_id;
+	uint32_t frag_offset; /* bytes */
+	uint8_t frag_more;
+	uint32_t
+		frag_header_len; /* bytes of the unfragmentable part (IP header, or IPv6 with extensions before the
+				      fragment header) at ip */
+	const uint8_t *frag_data;
+	uint32_t frag_len;    /* bytes of data by the IP header */
+	uint32_t frag_caplen; /* of those, captured */
+
+	/* LAYERS_TCP */
+	uint16_t sport; /* host order, as all below */
+	uint16_t dport;
+	uint32_t seq;
+	uint32_t ack;
+	uint16_t window;    /* unscaled */
+	uint8_t flags;      /* enum layers_tcp_flags */
+	uint8_t header_len; /* of TCP, with options */
+	const uint8_t *payload;
+	uint32_t payload_len;    /* by the IP header */
+	uint32_t payload_caplen; /* of those, captured: less when the snaplen cut it */
+
+	/* options; bad option lengths end option parsing, not the segment */
+	uint8_t has_ts;
+	uint8_t has_mss;
+	uint8_t has_wscale;
+	uint8_t sack_permitted;
+	uint8_t has_tfo; /* TCP Fast Open cookie option (RFC 7413) present */
+	uint8_t wscale;
+	uint8_t nsack;
+	uint16_t mss;
+	uint32_t tsval;
+	uint32_t tsecr;
+	uint32_t sack[8]; /* pairs of left, right edge: nsack pairs, at most 4 */
+};
+
+/**
+ * Decode a packet down to TCP.
+ *
+ * @param packet   borrowed; ret points into its bytes
+ * @param checksums verify the IPv4 header and TCP checksum (when the whole datagram was captured)
+ * @param ret      all fields are set
+ */
+void layers_decode(const struct weir_packet *packet, bool checksums, struct layers *ret);
+
+/**
+ * Decode from an IP header on: for datagrams that defragmentation put together. `outer` gives what was known outside
+ * (vlan, tunnel, depth).
+ */
+void layers_decode_ip(const uint8_t *ip, uint32_t caplen, const struct layers *outer,
+		      bool checksums, struct layers *ret);
+
+/** Is this linktype decoded at all? */
+bool layers_linktype_known(uint16_t linktype);
+
+const char *layers_reason_name(enum layers_reason reason);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/: budgets, arenas, text, time, sequence numbers, the bounded reader. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/seqnum.h"
+#include "base/strbuf.h"
+#include "base/time.h"
+#include "base/wire.h"
+
+static void budget_never_passes_its_limit(void **state)
+{
+	struct budget budget;
+	void *a, *b;
+
+	budget_init(&budget, 100, NULL);
+	a = budget_alloc(&budget, 60);
+	assert_non_null(a);
+	assert_null(budget_alloc(&budget, 41));
+	b = budget_alloc(&budget, 40);
+	assert_non_null(b);
+	assert_int_equal(budget.used, 100);
+	assert_int_equal(budget.refused, 1);
+	budget_free(&budget, a, 60);
+	budget_free(&budget, b, 40);
+	assert_int_equal(budget.used, 0);
+	assert_int_equal(budget.peak, 100);
+	assert_null(budget_calloc(&budget, SIZE_MAX / 2, 3));
+}
+
+static void arena_gives_aligned_memory_and_takes_it_back(void **state)
+{
+	struct budget budget;
+	struct arena_pool pool;
+	struct weir_arena arena;
+	int round;
+
+	budget_init(&budget, 1 << 20, NULL);
+	arena_pool_init(&pool, &budget, 4);
+	for (round = 0; round < 3; round++) {
+		size_t i;
+
+		arena_init(&arena, &pool);
+		for (i = 1; i < 300; i++) {
+			uint8_t *p = arena_alloc(&arena, i % 40);
+			uint8_t *q = arena_dup(&arena, "xyz", 3);
+
+			assert_non_null(p);
+			assert_int_equal((uintptr_t)p & 7, 0);
+			memset(p, 0xaa, i % 40);
+			assert_memory_equal(q, "xyz", 3);
+		}
+		assert_non_null(arena_alloc(&arena, 100000));
+		assert_null(arena_alloc(&arena, 2 << 20));
+		assert_int_equal(arena.failed, 1);
+		arena_fini(&arena);
+	}
+	assert_true(budget.used <= 4 * ARENA_BLOCK);
+	arena_pool_fini(&pool);
+	assert_int_equal(budget.used, 0);
+}
+
+static void sequence_numbers_wrap(void **state)
+{
+	assert_true(seq_lt(0xffffffffu, 0));
+	assert_true(seq_leq(7, 7));
+	assert_false(seq_lt(5, 0xfffffff0u));
+	assert_int_equal(seq_diff(3, 0xfffffffeu), 5);
+}
+
+static void time_is_rfc3339_with_nanoseconds(void **state)
+{
+	static const struct {
+		int64_t ts_ns;
+		const char *text;
+	} rows[] = {
+		{0, "1970-01-01T00:00:00.000000000Z"},
+		{INT64_C(1700000000123456789), "2023-11-14T22:13:20.123456789Z"},
+		{INT64_C(951782400) * NS_PER_S, "2000-02-29T00:00:00.000000000Z"},
+		{-1, "1969-12-31T23:59:59.999999999Z"},
+		{INT64_MAX, "2262-04-11T23:47:16.854775807Z"},
+		{INT64_MIN, "1677-09-21T00:12:43.145224192Z"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[TIME_RFC3339_LEN + 1] = {0};
+
+		time_rfc3339(rows[i].ts_ns, text);
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
+static void strbuf_writes_numbers_and_hex(void **state)
+{
+	struct strbuf buf;
+
+	strbuf_init(&buf);
+	strbuf_i64(&buf, INT64_MIN);
+	strbuf_char(&buf, ' ');
+	strbuf_u64(&buf, UINT64_MAX);
+	strbuf_char(&buf, ' ');
+	strbuf_hex(&buf, (const uint8_t *)"\x00\xfe", 2);
+	strbuf_printf(&buf, " %d", 7);
+	assert_string_equal(strbuf_text(&buf), "-9223372036854775808 18446744073709551615 00fe 7");
+	strbuf_fini(&buf);
+}
+
+static void wire_error_is_sticky(void **state)
+{
+	struct wire wire;
+
+	wire_init(&wire, "\x01\x02\x03\x04\x05", 5);
+	assert_int_equal(wire_u16(&wire), 0x0102);
+	assert_int_equal(wire_u32(&wire), 0);
+	assert_int_equal(wire_u8(&wire), 0);
+	assert_false(wire_ok(&wire));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(budget_never_passes_its_limit),
+		cmocka_unit_test(arena_gives_aligned_memory_and_takes_it_back),
+		cmocka_unit_test(sequence_numbers_wrap),
+		cmocka_unit_test(time_is_rfc3339_with_nanoseconds),
+		cmocka_unit_test(strbuf_writes_numbers_and_hex),
+		cmocka_unit_test(wire_error_is_sticky),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
