@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records: memory and setters (see record.h and weir/record.h).
+ *
+ * Arrays (strings, numbers, headers) grow by doubling and their capacity follows from their length, so a value needs no
+ * field for it: room_for() is the one rule, and record_copy() keeps to it.
+ */
+#include "record/record.h"
+
+#include "weir/error.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { ROOM_MIN = 4 }; /* elements of the smallest array */
+
+/* What lives at the start of a record's first block; the values follow. */
+struct holder {
+	struct weir_record rec;
+	struct weir_arena arena;
+};
+
+static size_t nvalues(const struct weir_schema *schema)
+{
+	return WEIR_NCOMMON + schema->nfields;
+}
+
+int record_new(struct arena_pool *pool, const struct weir_schema *schema, struct weir_record **ret)
+{
+	struct weir_arena arena;
+	struct holder *holder;
+
+	assert(nvalues(schema) <= WEIR_MAX_FIELDS);
+	arena_init(&arena, pool);
+	holder = arena_alloc(&arena, sizeof(*holder) + nvalues(schema) * sizeof(struct weir_value));
+	if (holder == NULL) {
+		arena_fini(&arena);
+		return WEIR_ENOMEM;
+	}
+	memset(&holder->rec, 0, sizeof(holder->rec));
+	holder->rec.schema = schema;
+	holder->rec.values = (struct weir_value *)(holder + 1);
+	holder->arena = arena;
+	holder->rec.arena = &holder->arena;
+	*ret = &holder->rec;
+	return 0;
+}
+
+void record_free(struct weir_record *rec)
+{
+	struct weir_arena arena;
+
+	if (rec == NULL) {
+		return;
+	}
+	arena = *rec->arena; /* it lies in the memory that goes */
+	arena_fini(&arena);
+}
+
+/* ---- setters ---- */
+
+/* The value to set, or NULL when nothing reads the field. */
+static inline struct weir_value *slot(struct weir_record *rec, size_t field)
+{
+	assert(field < nvalues(rec->schema));
+	if (!weir_record_wants(rec, field)) {
+		return NULL;
+	}
+	return &rec->values[field];
+}
+
+static inline void mark_present(struct weir_record *rec, size_t field)
+{
+	rec->present[field >> 6] |= UINT64_C(1) << (field & 63);
+}
+
+void weir_record_clear(struct weir_record *rec, size_t field)
+{
+	assert(field < nvalues(rec->schema));
+	rec->present[field >> 6] &= ~(UINT64_C(1) << (field & 63));
+}
+
+void weir_record_set_u64(struct weir_record *rec, size_t field, uint64_t value)
+{
+	struct weir_value *to = slot(rec, field);
+
+	if (to == NULL) {
+		return;
+	}
+	to->v.u64 = value;
+	to->len = 0;
+	to->full_len = 0;
+	mark_present(rec, field);
+}
+
+void weir_record_set_i64(struct weir_record *rec, size_t field, int64_t value)
+{
+	struct weir_value *to = slot(rec, field);
+
+	if (to == NULL) {
+		return;
+	}
+	to->v.i64 = value;
+	to->len = 0;
+	to->full_len = 0;
+	mark_present(rec, field);
+}
+
+void weir_record_set_bool(struct weir_record *rec, size_t field, bool value)
+{
+	weir_record_set_u64(rec, field, value ? 1 : 0);
+}
+
+static uint32_t clamp32(size_t n)
+{
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+/*
+ * Length to keep of text that is cut at `limit`: a UTF-8 character is not cut in two, because its first half would show
+ * as garbage that was not on the wire.
+ */
+static size_t cut_text(const uint8_t *p, size_t limit)
+{
+	size_t back = 0;
+
+	while (back < 3 && back < limit && (p[limit - 1 - back] & 0xc0) == 0x80) {
+		back++;
+	}
+	if (back < limit && (p[limit] & 0xc0) == 0x80 && p[limit - 1 - back] >= 0xc2 &&
+	    p[limit - 1 - back] <= 0xf4) {
+		return limit - 1 - back;
+	}
+	return limit;
+}
+
+void weir_record_set_bytes(struct weir_record *rec, size_t field, const void *p, size_t len,
+			   size_t limit)
+{
+	struct weir_value *to = slot(rec, field);
+	size_t keep = len;
+	uint8_t *copy;
+
+	if (to == NULL) {
+		return;
+	}
+	if (limit > UINT32_MAX) {
+		limit = UINT32_MAX;
+	}
+	if (keep > limit) {
+		keep = limit;
+		if (weir_schema_field(rec->schema, field)->kind == WEIR_KIND_STR) {
+			keep = cut_text(p, limit);
+		}
+	}
+	copy = arena_dup(rec->arena, p, keep);
+	if (copy == NULL) {
+		weir_record_clear(rec, field);
+		return;
+	}
+	to->v.bytes = copy;
+	to->len = (uint32_t)keep;
+	to->full_len = clamp32(len);
+	mark_present(rec, field);
+}
+
+void weir_record_set_str(struct weir_record *rec, size_t field, const char *text)
+{
+	weir_record_set_bytes(rec, field, text, strlen(text), SIZE_MAX);
+}
+
+void weir_record_set_static(struct weir_record *rec, size_t field, const char *text)
+{
+	struct weir_value *to = slot(rec, field);
+
+	if (to == NULL) {
+		return;
+	}
+	to->v.bytes = (const uint8_t *)text;
+	to->len = (uint32_t)strlen(text);
+	to->full_len = to->len;
+	mark_present(rec, field);
+}
+
+/* Capacity of an array of n elements: 4, then powers of two. */
+static size_t room_for(size_t n)
+{
+	size_t room = ROOM_MIN;
+
+	while (room < n) {
+		room *= 2;
+	}
+	return room;
+}
+
+/*
+ * Make room for one more element of `size` bytes at the end of an array value, which is begun when it is absent.
+ * The array to write to, or NULL without memory: the array stays as it was.
+ */
+static void *grow_array(struct weir_record *rec, size_t field, struct weir_value *value,
+			size_t size)
+{
+	void *array;
+
+	if (!weir_record_has(rec, field)) {
+		array = arena_alloc(rec->arena, ROOM_MIN * size);
+		if (array == NULL) {
+			return NULL;
+		}
+		value->v.bytes = array;
+		value->len = 0;
+		value->full_len = 0;
+		mark_present(rec, field);
+		return array;
+	}
+	memcpy(&array, &value->v.bytes, sizeof(array)); /* ours: only readers see it as const */
+	if (value->len < ROOM_MIN || value->len < room_for(value->len)) {
+		return array;
+	}
+	array = arena_alloc(rec->arena, 2 * (size_t)value->len * size);
+	if (array == NULL) {
+		return NULL;
+	}
+	memcpy(array, value->v.bytes, value->len * size);
+	value->v.bytes = array;
+	return array;
+}
+
+void weir_record_add_str(struct weir_record *rec, size_t field, const void *p, size_t len)
+{
+	struct weir_value *to = slot(rec, field);
+	struct weir_str *array;
+	uint8_t *copy;
+
+	if (to == NULL || len > UINT32_MAX) {
+		return;
+	}
+	copy = arena_dup(rec->arena, p, len);
+	if (copy == NULL) {
+		return;
+	}
+	array = grow_array(rec, field, to, sizeof(*array));
+	if (array == NULL) {
+		return;
+	}
+	array[to->len].p = copy;
+	array[to->len].len = (uint32_t)len;
+	to->len++;
+	to->full_len = to->len;
+}
+
+void weir_record_add_u64(struct weir_record *rec, size_t field, uint64_t value)
+{
+	struct weir_value *to = slot(rec, field);
+	uint64_t *array;
+
+	if (to == NULL) {
+		return;
+	}
+	array = grow_array(rec, field, to, sizeof(*array));
+	if (array == NULL) {
+		return;
+	}
+	array[to->len++] = value;
+	to->full_len = to->len;
+}
+
+void weir_record_add_header(struct weir_record *rec, size_t field, const void *name,
+			    size_t name_len, const void *value, size_t value_len, size_t limit)
+{
+	struct weir_value *to = slot(rec, field);
+	struct weir_header *header;
+	size_t keep = value_len;
+	uint8_t *copy;
+
+	if (to == NULL || name_len > UINT32_MAX / 4) {
+		return;
+	}
+	if (limit > UINT32_MAX / 4) {
+		limit = UINT32_MAX / 4;
+	}
+	if (keep > limit) {
+		keep = cut_text(value, limit);
+	}
+	copy = arena_bytes(rec->arena, name_len + keep);
+	if (copy == NULL) {
+		return;
+	}
+	header = grow_array(rec, field, to, sizeof(*header));
+	if (header == NULL) {
+		return;
+	}
+	if (name_len > 0) {
+		memcpy(copy, name, name_len);
+	}
+	if (keep > 0) {
+		memcpy(copy + name_len, value, keep);
+	}
+	header += to->len++;
+	header->name.p = copy;
+	header->name.len = (uint32_t)name_len;
+	header->value.p = copy + name_len;
+	header->value.len = (uint32_t)keep;
+	header->full_len = clamp32(value_len);
+	header->redacted = 0;
+	to->full_len = to->len;
+}
+
+void weir_record_add_anomaly(struct weir_record *rec, const char *code)
+{
+	struct weir_value *to = slot(rec, WEIR_F_ANOMALIES);
+	size_t len = strlen(code);
+	struct weir_str *array;
+	uint32_t i;
+
+	if (to == NULL) {
+		return;
+	}
+	for (i = 0; weir_record_has(rec, WEIR_F_ANOMALIES) && i < to->len; i++) {
+		if (to->v.strs[i].len == len && memcmp(to->v.strs[i].p, code, len) == 0) {
+			return;
+		}
+	}
+	array = grow_array(rec, WEIR_F_ANOMALIES, to, sizeof(*array));
+	if (array == NULL) {
+		return;
+	}
+	array[to->len].p = (const uint8_t *)code;
+	array[to->len].len = (uint32_t)len;
+	to->len++;
+	to->full_len = to->len;
+}
+
+/* ---- copies ---- */
+
+static size_t align8(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+/* Bytes that a value's copy takes besides its slot, 8-byte aligned arrays first. */
+static size_t value_size(enum weir_kind kind, const struct weir_value *value)
+{
+	size_t size = 0;
+	uint32_t i;
+
+	switch (kind) {
+	case WEIR_KIND_STR:
+	case WEIR_KIND_ADDRESS:
+	case WEIR_KIND_HEX:
+		return align8(value->len);
+	case WEIR_KIND_U64S:
+		return room_for(value->len) * sizeof(uint64_t);
+	case WEIR_KIND_STRS:
+		for (i = 0; i < value->len; i++) {
+			size += value->v.strs[i].len;
+		}
+		return room_for(value->len) * sizeof(struct weir_str) + align8(size);
+	case WEIR_KIND_HEADERS:
+		for (i = 0; i < value->len; i++) {
+			size += (size_t)value->v.headers[i].name.len +
+				value->v.headers[i].value.len;
+		}
+		return room_for(value->len) * sizeof(struct weir_header) + align8(size);
+	case WEIR_KIND_BOOL:
+	case WEIR_KIND_U64:
+	case WEIR_KIND_DURATION:
+	case WEIR_KIND_TIME:
+		break;
+	}
+	return 0;
+}
+
+/* Copy text to *at and move it on. */
+static struct weir_str take_str(uint8_t **at, const struct weir_str *from)
+{
+	struct weir_str to = {*at, from->len};
+
+	if (from->len > 0) {
+		memcpy(*at, from->p, from->len);
+	}
+	*at += from->len;
+	return to;
+}
+
+/* Copy what a value points to, to `at`, in the layout that value_size() counted. */
+static void copy_value(enum weir_kind kind, const struct weir_value *from, struct weir_value *to,
+		       uint8_t *at)
+{
+	struct weir_header *headers;
+	struct weir_str *strs;
+	uint32_t i;
+
+	*to = *from;
+	switch (kind) {
+	case WEIR_KIND_STR:
+	case WEIR_KIND_ADDRESS:
+	case WEIR_KIND_HEX:
+		to->v.bytes = take_str(&at, &(struct weir_str){from->v.bytes, from->len}).p;
+		break;
+	case WEIR_KIND_U64S:
+		to->v.bytes = at;
+		memcpy(at, from->v.u64s, from->len * sizeof(uint64_t));
+		break;
+	case WEIR_KIND_STRS:
+		strs = (struct weir_str *)at;
+		to->v.strs = strs;
+		at += room_for(from->len) * sizeof(*strs);
+		for (i = 0; i < from->len; i++) {
+			strs[i] = take_str(&at, &from->v.strs[i]);
+		}
+		break;
+	case WEIR_KIND_HEADERS:
+		headers = (struct weir_header *)at;
+		to->v.headers = headers;
+		at += room_for(from->len) * sizeof(*headers);
+		for (i = 0; i < from->len; i++) {
+			headers[i] = from->v.headers[i];
+			headers[i].name = take_str(&at, &from->v.headers[i].name);
+			headers[i].value = take_str(&at, &from->v.headers[i].value);
+		}
+		break;
+	case WEIR_KIND_BOOL:
+	case WEIR_KIND_U64:
+	case WEIR_KIND_DURATION:
+	case WEIR_KIND_TIME:
+		break;
+	}
+}
+
+/* Take the lowest set bit of the pair out: its number, or -1 when there is none. */
+static inline int next_field(uint64_t set[2])
+{
+	int word = set[0] != 0 ? 0 : 1;
+	int bit;
+
+	if (set[word] == 0) {
+		return -1;
+	}
+	bit = __builtin_ctzll(set[word]);
+	set[word] &= set[word] - 1;
+	return 64 * word + bit;
+}
+
+struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena *into)
+{
+	size_t n = nvalues(rec->schema);
+	uint64_t set[2] = {rec->present[0], rec->present[1]};
+	size_t size = sizeof(*rec) + n * sizeof(struct weir_value) + sizeof(*rec->flow);
+	uint16_t sizes[WEIR_MAX_FIELDS]; /* in units of 8; UINT16_MAX: measure again */
+	struct weir_record *copy;
+	uint8_t *at;
+	int i;
+
+	size = align8(size);
+	while ((i = next_field(set)) >= 0) {
+		size_t one = value_size(weir_schema_field(rec->schema, (size_t)i)->kind,
+					&rec->values[i]);
+
+		sizes[i] = one / 8 < UINT16_MAX ? (uint16_t)(one / 8) : UINT16_MAX;
+		size += one;
+	}
+	copy = arena_alloc(into, size);
+	if (copy == NULL) {
+		return NULL;
+	}
+	*copy = *rec;
+	copy->arena = into;
+	copy->values = (struct weir_value *)(copy + 1);
+	at = (uint8_t *)(copy->values + n);
+	if (rec->flow != NULL) {
+		memcpy(at, rec->flow, sizeof(*rec->flow));
+		copy->flow = (const struct weir_flow_info *)at;
+	}
+	at = (uint8_t *)copy + align8((size_t)(at - (uint8_t *)copy) + sizeof(*rec->flow));
+	memcpy(set, rec->present, sizeof(set));
+	while ((i = next_field(set)) >= 0) {
+		enum weir_kind kind = weir_schema_field(rec->schema, (size_t)i)->kind;
+
+		copy_value(kind, &rec->values[i], &copy->values[i], at);
+		at += sizes[i] < UINT16_MAX ? (size_t)sizes[i] * 8
+					    : value_size(kind, &rec->values[i]);
+	}
+	assert(at <= (uint8_t *)copy + size);
+	return copy;
+}
