@@ -24,14 +24,14 @@ enum layers_kind {
 
 enum layers_reason {
 	LAYERS_OK,
-	LAYERS_CUT_LINK, /* fewer bytes captured than the link headers need */
-	LAYERS_CUT_IP,   /* the same for IP headers */
-	LAYERS_CUT_TCP,  /* the same for the TCP header */
-	LAYERS_BAD_IP,   /* version, header length or total length contradict */
-	LAYERS_BAD_IP_CHECKSUM,
-	LAYERS_BAD_TCP,  /* data offset below 5 words or beyond the datagram */
-	LAYERS_TOO_DEEP, /* more nested headers than LAYERS_MAX_DEPTH */
-	LAYERS_LINKTYPE, /* a linktype we do not decode */
+	LAYERS_CUT_LINK,        /* fewer bytes captured than the link headers need */
+	LAYERS_CUT_IP,          /* the same for IP headers */
+	LAYERS_CUT_TCP,         /* the same for the TCP header */
+	LAYERS_BAD_IP,          /* version, header length or total length contradict */
+	LAYERS_BAD_IP_CHECKSUM, /* decoded all the same; checksum is BAD */
+	LAYERS_BAD_TCP,         /* data offset below 5 words or beyond the datagram */
+	LAYERS_TOO_DEEP,        /* more nested headers than LAYERS_MAX_DEPTH */
+	LAYERS_LINKTYPE,        /* a linktype we do not decode */
 	LAYERS_NREASONS
 };
 
@@ -49,12 +49,12 @@ enum layers_tcp_flags {
 enum layers_checksum { LAYERS_CHECKSUM_UNKNOWN, LAYERS_CHECKSUM_GOOD, LAYERS_CHECKSUM_BAD };
 
 struct layers {
-	uint8_t kind;       /* enum layers_kind */
-	uint8_t reason;     /* enum layers_reason */
+	uint8_t kind;   /* enum layers_kind */
+	uint8_t reason; /* enum layers_reason; BAD_IP_CHECKSUM also with TCP, FRAGMENT and OTHER_IP */
 	uint8_t ip_version; /* 4 or 6; of the innermost datagram */
 	uint8_t protocol;   /* IP protocol after extension headers */
 	uint8_t has_vlan;
-	uint8_t checksum; /* enum layers_checksum, of TCP: UNKNOWN when not asked for, cut by snaplen, or not TCP */
+	uint8_t checksum; /* enum layers_checksum, of TCP and the IPv4 header: UNKNOWN when not asked for, cut by snaplen, or not TCP */
 	uint8_t ip_snapped; /* the datagram is longer than what was captured */
 	uint8_t depth;      /* nested IP headers seen (1: no tunnel) */
 	uint16_t vlan_id;   /* outermost tag */
@@ -82,8 +82,8 @@ struct layers {
 	uint16_t dport;
 	uint32_t seq;
 	uint32_t ack;
-	uint16_t window;    /* unscaled */
-	uint8_t flags;      /* enum layers_tcp_flags */
+	uint16_t window; /* unscaled */
+	uint8_t flags;   /* enum layers_tcp_flags, and ECE 0x40, CWR 0x80: test bits, not values */
 	uint8_t header_len; /* of TCP, with options */
 	const uint8_t *payload;
 	uint32_t payload_len;    /* by the IP header */

@@ -3,8 +3,8 @@
  * The flow table of one shard: a bucketed hash from tuple hash to a 32-bit entry index, grown gradually.
  *
  * Buckets are one cache line: 8 entries of a 16-bit tag and a 32-bit index (48 bytes) and a link. Lookup reads one line for
- * the bucket and one for the flow that matches the tag; the caller compares tuples. Growth doubles the bucket array and
- * moves a few old buckets per insertion, so that no single packet pays for it.
+ * the bucket and one for the flow that matches the tag; the caller compares tuples. Growth divides one bucket per insertion
+ * (linear hashing), so that no single packet pays for it.
  *
  * The table does not own entries: it maps a hash to an index, and asks `equal` which of the candidates it is.
  */
@@ -19,6 +19,8 @@
 
 #define FLOW_TABLE_NONE UINT32_MAX
 
+enum { FLOW_TABLE_CHAIN = 16 }; /* buckets of one chain at most: 128 entries whose hashes collide */
+
 struct flow_table;
 
 /** Is entry `index` the one that `key` names? */
@@ -32,7 +34,10 @@ void flow_table_free(struct flow_table *table);
 
 /** Index of the entry, or FLOW_TABLE_NONE. */
 uint32_t flow_table_lookup(const struct flow_table *table, uint64_t hash, const void *key);
-/** Insert (the key must not be in the table). 0 or WEIR_EBUDGET/WEIR_ENOMEM (table unchanged). */
+/**
+ * Insert (the key must not be in the table).
+ * @return 0, or with nothing inserted: WEIR_EBUDGET, WEIR_ENOMEM, WEIR_ELIMIT (FLOW_TABLE_CHAIN: crafted hashes)
+ */
 int flow_table_insert(struct flow_table *table, uint64_t hash, uint32_t index);
 /** Remove by hash and index; it must be there. */
 void flow_table_remove(struct flow_table *table, uint64_t hash, uint32_t index);

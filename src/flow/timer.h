@@ -21,7 +21,8 @@ struct timer_node {
 	int64_t deadline_ns;
 	uint32_t prev; /* index + 1; 0: none */
 	uint32_t next;
-	uint32_t slot; /* slot + 1; 0: not set */
+	uint32_t child; /* in the heap of timers that are due soon: first child */
+	uint32_t slot;  /* slot + 1; 0: not set */
 };
 
 struct timer_wheel;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018, RFC 7413).
+ *
+ * An option whose length is below 2 or runs beyond the header ends the parsing of options: the segment is good. A known
+ * option of an unusual length is passed over, as receivers do.
+ */
+#include <string.h>
+
+#include "base/wire.h"
+#include "decode/checksum.h"
+#include "decode/step.h"
+
+enum { TCP_HEADER = 20, IP_PROTOCOL_TCP = 6 };
+
+enum {
+	OPTION_END = 0,
+	OPTION_NOP = 1,
+	OPTION_MSS = 2,
+	OPTION_WSCALE = 3,
+	OPTION_SACK_PERMITTED = 4,
+	OPTION_SACK = 5,
+	OPTION_TS = 8,
+	OPTION_TFO = 34,
+	OPTION_EXPERIMENT = 254,
+	TFO_MAGIC = 0xf989 /* RFC 7413 §4.1.1 over RFC 6994 */
+};
+
+enum { WSCALE_MAX = 14, SACK_MAX = 4 };
+
+static void parse_sack(struct layers *ret, const uint8_t *data, unsigned len)
+{
+	unsigned i;
+
+	for (i = 0; i < SACK_MAX && i * 8 + 8 <= len; i++) {
+		ret->sack[i * 2] = load_be32(data + i * 8);
+		ret->sack[i * 2 + 1] = load_be32(data + i * 8 + 4);
+	}
+	ret->nsack = (uint8_t)i;
+}
+
+/* One option; len is that of its data, without kind and length. */
+static void parse_option(struct layers *ret, unsigned kind, const uint8_t *data, unsigned len)
+{
+	switch (kind) {
+	case OPTION_MSS:
+		if (len == 2) {
+			ret->has_mss = 1;
+			ret->mss = load_be16(data);
+		}
+		break;
+	case OPTION_WSCALE:
+		if (len == 1) {
+			ret->has_wscale = 1;
+			/* RFC 7323 §2.3: a larger shift is taken as 14 */
+			ret->wscale = data[0] > WSCALE_MAX ? WSCALE_MAX : data[0];
+		}
+		break;
+	case OPTION_SACK_PERMITTED:
+		ret->sack_permitted |= len == 0;
+		break;
+	case OPTION_SACK:
+		parse_sack(ret, data, len);
+		break;
+	case OPTION_TS:
+		if (len == 8) {
+			ret->has_ts = 1;
+			ret->tsval = load_be32(data);
+			ret->tsecr = load_be32(data + 4);
+		}
+		break;
+	case OPTION_TFO:
+		ret->has_tfo = 1;
+		break;
+	case OPTION_EXPERIMENT:
+		ret->has_tfo |= len >= 2 && load_be16(data) == TFO_MAGIC;
+		break;
+	default:
+		break;
+	}
+}
+
+static void parse_options(struct layers *ret, const uint8_t *at, const uint8_t *end)
+{
+	while (at < end) {
+		unsigned kind = at[0];
+		unsigned len;
+
+		if (kind == OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (kind == OPTION_END || end - at < 2) {
+			return;
+		}
+		len = at[1];
+		if (len < 2 || len > (size_t)(end - at)) {
+			return;
+		}
+		parse_option(ret, kind, at + 2, len - 2);
+		at += len;
+	}
+}
+
+/* RFC 9293 §3.1: over the pseudo-header and the segment, all of which was captured */
+static enum layers_checksum verify(const struct cursor *cursor, const uint8_t *tcp, uint32_t len)
+{
+	const struct layers *ret = cursor->ret;
+	uint64_t sum = 0;
+
+	if (ret->ip_version == 4) {
+		sum = checksum_add(checksum_add(sum, ret->src, 4), ret->dst, 4);
+	} else {
+		sum = checksum_add(checksum_add(sum, ret->src, 16), ret->dst, 16);
+	}
+	sum = checksum_add_u16(sum, IP_PROTOCOL_TCP);
+	/* a super-segment's length has more than 16 bits */
+	sum = checksum_add_u16(sum, (uint16_t)len);
+	sum = checksum_add_u16(sum, (uint16_t)(len >> 16));
+	sum = checksum_add(sum, tcp, len);
+	return checksum_fold(sum) == 0xffff ? LAYERS_CHECKSUM_GOOD : LAYERS_CHECKSUM_BAD;
+}
+
+enum step tcp_segment(struct cursor *cursor)
+{
+	struct layers *ret = cursor->ret;
+	const uint8_t *tcp = cursor->at;
+	uint32_t header_len;
+
+	if (cursor->left < TCP_HEADER) {
+		return step_short(cursor, TCP_HEADER, LAYERS_CUT_TCP, LAYERS_BAD_TCP);
+	}
+	header_len = (uint32_t)(tcp[12] >> 4) * 4;
+	if (header_len < TCP_HEADER) {
+		return step_end(cursor, LAYERS_BAD, LAYERS_BAD_TCP);
+	}
+	if (cursor->left < header_len) {
+		return step_short(cursor, header_len, LAYERS_CUT_TCP, LAYERS_BAD_TCP);
+	}
+	ret->sport = load_be16(tcp);
+	ret->dport = load_be16(tcp + 2);
+	ret->seq = load_be32(tcp + 4);
+	ret->ack = load_be32(tcp + 8);
+	ret->header_len = (uint8_t)header_len;
+	ret->flags = tcp[13];
+	ret->window = load_be16(tcp + 14);
+	ret->payload = tcp + header_len;
+	ret->payload_len = cursor->len - header_len;
+	ret->payload_caplen = cursor->left - header_len;
+	if (header_len == 32 && load_be32(tcp + 20) == 0x0101080a) {
+		/* NOP NOP timestamps: what nearly every segment has */
+		ret->has_ts = 1;
+		ret->tsval = load_be32(tcp + 24);
+		ret->tsecr = load_be32(tcp + 28);
+	} else if (header_len > TCP_HEADER) {
+		parse_options(ret, tcp + TCP_HEADER, tcp + header_len);
+	}
+	if (cursor->checksums && cursor->left == cursor->len && !cursor->is_rerouted &&
+	    ret->checksum == LAYERS_CHECKSUM_UNKNOWN) {
+		ret->checksum = (uint8_t)verify(cursor, tcp, cursor->len);
+	}
+	return step_end(cursor, LAYERS_TCP, (enum layers_reason)ret->reason);
+}
