@@ -27,9 +27,14 @@ struct capture_batch {
 };
 
 enum {
-	CAPTURE_MAX_PACKET = 1 << 28, /* bytes: a record that claims more is damage */
-	CAPTURE_BLOCK = 1 << 19       /* bytes read at a time */
+	CAPTURE_MAX_PACKET = 1 << 24,     /* bytes: a record that claims more is damage */
+	CAPTURE_BLOCK = 1 << 19,          /* bytes read at a time */
+	CAPTURE_MAX_INTERFACES = 1 << 16, /* of one input (pcapng): one more is damage */
+	CAPTURE_MESSAGE = 768             /* bytes of capture_message(), NUL included */
 };
+
+/* Times beyond +-2^62 ns (the years 1823 and 2116) are clamped: timeouts can be added to any time without overflow. */
+#define CAPTURE_MAX_TS_NS (INT64_C(1) << 62)
 
 /** WEIR_ENOMEM. max_packets: 1 or more. */
 int capture_batch_init(struct capture_batch *batch, size_t max_packets);
@@ -44,25 +49,43 @@ struct capture_stats {
 
 /**
  * Open a capture file by name; "-" is stdin. pcap (us, ns, both byte orders, modified format), pcapng.
- * @return 0, WEIR_EIO (errno), WEIR_EFORMAT (it is no capture; the message quotes its first bytes, escaped), WEIR_ENOMEM
+ *
+ * @param ret set on failure too (NULL only without memory): an object that can be asked for its message and must be closed
+ * @return 0, WEIR_EIO (errno), WEIR_EFORMAT (it is no capture; the message quotes its first bytes, escaped),
+ *         WEIR_EUNSUPPORTED (a kind of capture that is not read yet), WEIR_ENOMEM
+ *
+ * Waits for the first bytes when the input is a pipe.
  */
 int capture_open_file(const char *path, uint16_t input, struct capture **ret);
+
+/** As capture_open_file(), from a descriptor, which is given (closed by capture_close(), whatever is returned).
+ * name: for messages, copied. */
+int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret);
 void capture_close(struct capture *capture);
 
 /**
  * Fill a batch (its earlier contents are dropped).
  * @return packets in the batch; 0 at the end of the input; WEIR_EDAMAGED: damaged or cut short — every packet before the
  *         damage has been delivered by earlier calls; WEIR_EIO; WEIR_ENOMEM
+ *
+ * An error stays: further calls return it again. A packet of a pcapng simple packet block has no time of its own: it gets
+ * the time of the packet before it (0 when it is the first).
  */
 int capture_fill(struct capture *capture, struct capture_batch *batch);
 
-/** What went wrong, for people: what, where (packet and byte), e.g. "ends inside packet 1204 at byte 98304 (needed 54
- * bytes, found 34)". Valid until the source is closed; "" when nothing did. */
+/** Let capture_fill() return 0 soon (0.3 s at most), for good. For signal handlers and other threads. */
+void capture_stop(struct capture *capture);
+
+/**
+ * What went wrong, for people: a clause that begins with the input's name and says what, where (packet and byte) and what
+ * helps, e.g. "x.pcap ends inside packet 1204 at byte 98304 (needed 54 bytes, found 34)". One line, printable. Valid until
+ * the source is closed; "" when nothing did.
+ */
 const char *capture_message(const struct capture *capture);
 
 const struct capture_stats *capture_stats(const struct capture *capture);
 
-/** Name of an interface of the input (pcapng if_name), or NULL. */
+/** Name of an interface of the input (pcapng if_name; not escaped, at most 127 bytes), or NULL. */
 const char *capture_interface_name(const struct capture *capture, uint16_t interface);
 
 #endif

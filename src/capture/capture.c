@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver of capture files: opens an input, tells its format by the first bytes, and fills batches.
+ *
+ * Bytes are read behind what is left of a cut record, into the batch's own buffer, and parsed there. What did not become a
+ * packet of this batch - a cut record, or records beyond the batch's capacity - is copied to `carry`. The next call first takes
+ * whole records from the carry (only their bytes are copied), so that small batches do not copy a block over and over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/source.h"
+
+enum {
+	BATCH_BUF = CAPTURE_BLOCK + (1 << 16), /* a block behind a cut record of usual size */
+	MIN_READ = 1 << 16,                    /* bytes asked for at least */
+	POLL_MS = 200                          /* how often a waiting read looks at capture->stop */
+};
+
+int capture_batch_init(struct capture_batch *batch, size_t max_packets)
+{
+	*batch = (struct capture_batch){.max_packets = max_packets};
+	if (max_packets == 0) {
+		return WEIR_EINVAL;
+	}
+	batch->packets = calloc(max_packets, sizeof(*batch->packets));
+	batch->buf = malloc(BATCH_BUF);
+	if (batch->packets == NULL || batch->buf == NULL) {
+		capture_batch_fini(batch);
+		return WEIR_ENOMEM;
+	}
+	batch->size = BATCH_BUF;
+	return 0;
+}
+
+void capture_batch_fini(struct capture_batch *batch)
+{
+	free(batch->packets);
+	free(batch->buf);
+	*batch = (struct capture_batch){.packets = NULL};
+}
+
+/* ---- bytes ---- */
+
+static bool wait_readable(struct capture *capture)
+{
+	struct pollfd pollfd = {.fd = capture->input.fd, .events = POLLIN};
+
+	while (!atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+		int n = poll(&pollfd, 1, POLL_MS);
+
+		if (n > 0 || (n < 0 && errno != EINTR)) {
+			return true; /* read(2) will tell what is wrong */
+		}
+	}
+	return false;
+}
+
+/* Up to n bytes. @return bytes; 0 at the end or when stopped; WEIR_EIO, with the message set */
+static ssize_t read_some(struct capture *capture, uint8_t *p, size_t n)
+{
+	struct capture_input *input = &capture->input;
+	ssize_t got;
+
+	do {
+		if (!input->regular && !wait_readable(capture)) {
+			return 0;
+		}
+		got = input->read != NULL ? input->read(input, p, n) : read(input->fd, p, n);
+		if (atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+			return 0;
+		}
+	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
+	if (got < 0) {
+		int error = errno;
+
+		capture_fail(capture, WEIR_EIO, "cannot be read: %s", strerror(error));
+		errno = error;
+		return WEIR_EIO;
+	}
+	capture->ended = got == 0;
+	capture->end += (uint64_t)got;
+	capture->stats.bytes += (uint64_t)got;
+	return got;
+}
+
+/* Make room for n bytes in a growing buffer whose first `keep` bytes count. */
+static int reserve(uint8_t **buf, size_t *size, size_t n)
+{
+	size_t grown = *size;
+	uint8_t *p;
+
+	if (n <= *size) {
+		return 0;
+	}
+	while (grown < n) {
+		grown = grown == 0 ? MIN_READ : grown * 2;
+	}
+	p = realloc(*buf, grown);
+	if (p == NULL) {
+		return WEIR_ENOMEM;
+	}
+	*buf = p;
+	*size = grown;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+/* Compressed files are told by name: the way out is known. */
+static const char *compression_of(const uint8_t *p, size_t len)
+{
+	static const struct {
+		uint8_t magic[4];
+		uint8_t len;
+		const char *tool;
+	} known[] = {
+		{{0x1f, 0x8b}, 2, "gzip"},
+		{{0x28, 0xb5, 0x2f, 0xfd}, 4, "zstd"},
+		{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4"},
+		{{0xfd, '7', 'z', 'X'}, 4, "xz"},
+		{{'B', 'Z', 'h'}, 3, "bzip2"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (len >= known[i].len && memcmp(p, known[i].magic, known[i].len) == 0) {
+			return known[i].tool;
+		}
+	}
+	return NULL;
+}
+
+static void refuse_format(struct capture *capture, const uint8_t *p, size_t len)
+{
+	const char *tool = compression_of(p, len);
+	char text[64];
+
+	if (len == 0) {
+		capture_fail(capture, WEIR_EFORMAT,
+			     "is empty: not even the header of a capture file is there");
+		return;
+	}
+	if (tool != NULL) {
+		capture_fail(capture, WEIR_EUNSUPPORTED,
+			     "is compressed with %s, which is not read yet. Try: %s -dc FILE | "
+			     "weir -r -",
+			     tool, tool);
+		return;
+	}
+	capture_escape(text, sizeof(text), p, len < 8 ? len : 8);
+	capture_fail(
+		capture, WEIR_EFORMAT,
+		"is not a capture file (starts with \"%s\"). Supported: pcap (\xc2\xb5s and ns, "
+		"either byte order, modified) and pcapng",
+		text);
+}
+
+/* Read the first bytes into the carry and choose the format. */
+static int sniff(struct capture *capture)
+{
+	if (reserve(&capture->carry, &capture->carry_size, CAPTURE_SNIFF) < 0) {
+		capture_fail(capture, WEIR_ENOMEM, "cannot be read: out of memory");
+		return WEIR_ENOMEM;
+	}
+	while (capture->carry_len < CAPTURE_SNIFF) {
+		ssize_t n = read_some(capture, capture->carry + capture->carry_len,
+				      CAPTURE_SNIFF - capture->carry_len);
+
+		if (n < 0) {
+			return (int)n;
+		}
+		if (n == 0) {
+			break;
+		}
+		capture->carry_len += (size_t)n;
+	}
+	if (file_pcap_sniff(capture, capture->carry, capture->carry_len)) {
+		capture->format = &file_pcap_format;
+	} else if (file_pcapng_sniff(capture, capture->carry, capture->carry_len)) {
+		capture->format = &file_pcapng_format;
+	} else {
+		refuse_format(capture, capture->carry, capture->carry_len);
+	}
+	return capture->error;
+}
+
+static struct capture *new_capture(const char *name, uint16_t input)
+{
+	struct capture *capture = calloc(1, sizeof(*capture));
+	char text[256];
+
+	if (capture == NULL) {
+		return NULL;
+	}
+	capture_escape_name(text, sizeof(text), name);
+	capture->name = strdup(text);
+	if (capture->name == NULL) {
+		free(capture);
+		return NULL;
+	}
+	capture->index = input;
+	capture->input.fd = -1;
+	return capture;
+}
+
+static int start(struct capture *capture, int fd)
+{
+	struct stat st;
+
+	capture->input.fd = fd;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		capture->input.regular = true;
+		capture->stats.size = (uint64_t)st.st_size;
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	return sniff(capture);
+}
+
+int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret)
+{
+	*ret = new_capture(name, input);
+	if (*ret == NULL) {
+		close(fd);
+		return WEIR_ENOMEM;
+	}
+	return start(*ret, fd);
+}
+
+int capture_open_file(const char *path, uint16_t input, struct capture **ret)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	struct capture *capture = new_capture(is_stdin ? "standard input" : path, input);
+	int fd = STDIN_FILENO;
+
+	*ret = capture;
+	if (capture == NULL) {
+		return WEIR_ENOMEM;
+	}
+	capture->input.keep = is_stdin;
+	if (!is_stdin) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0) {
+		int error = errno;
+
+		capture_fail(capture, WEIR_EIO, "cannot be opened: %s", strerror(error));
+		errno = error;
+		return WEIR_EIO;
+	}
+	return start(capture, fd);
+}
+
+void capture_close(struct capture *capture)
+{
+	if (capture == NULL) {
+		return;
+	}
+	if (capture->format != NULL && capture->format->fini != NULL) {
+		capture->format->fini(capture);
+	}
+	if (capture->input.fini != NULL) {
+		capture->input.fini(&capture->input);
+	}
+	if (capture->input.fd >= 0 && !capture->input.keep) {
+		close(capture->input.fd);
+	}
+	free(capture->carry);
+	free(capture->name);
+	free(capture);
+}
+
+/* ---- filling ---- */
+
+/* Parse len bytes at p, the next of the input. @return bytes that are done with */
+static size_t parse_bytes(struct capture *capture, struct capture_batch *batch, const uint8_t *p,
+			  size_t len)
+{
+	struct capture_span span = {.at = p, .end = p + len, .base = p, .offset = capture->offset};
+
+	capture->format->parse(capture, batch, &span);
+	capture->offset = capture_span_offset(&span);
+	return (size_t)(span.at - p);
+}
+
+/* Whole records of the carry become the batch; or, when there is none, the carry moves into it. */
+static int take_carry(struct capture *capture, struct capture_batch *batch)
+{
+	uint8_t *p = capture->carry + capture->carry_at;
+	size_t used, i;
+
+	used = parse_bytes(capture, batch, p, capture->carry_len);
+	if (batch->npackets == 0) {
+		p += used;
+		capture->carry_at += used;
+		capture->carry_len -= used;
+		used = capture->carry_len;
+	}
+	if (reserve(&batch->buf, &batch->size, used) < 0) {
+		batch->npackets = 0;
+		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
+		return WEIR_ENOMEM;
+	}
+	memcpy(batch->buf, p, used);
+	batch->used = used;
+	for (i = 0; i < batch->npackets; i++) {
+		batch->packets[i].data = batch->buf + (batch->packets[i].data - p);
+	}
+	capture->carry_at += used;
+	capture->carry_len -= used;
+	return 0;
+}
+
+/* Bytes to read: about what fills the batch, so that little is left over to be copied. */
+static size_t read_size(const struct capture *capture, const struct capture_batch *batch)
+{
+	uint64_t want;
+
+	if (capture->stats.packets == 0) {
+		return CAPTURE_BLOCK;
+	}
+	want = capture->offset / capture->stats.packets * batch->max_packets;
+	return want < MIN_READ ? MIN_READ : want < CAPTURE_BLOCK ? want : CAPTURE_BLOCK;
+}
+
+/* Read once behind the batch's bytes and parse. */
+static int read_and_parse(struct capture *capture, struct capture_batch *batch)
+{
+	size_t want = read_size(capture, batch);
+	size_t used;
+	ssize_t n;
+
+	/* doubles as the bytes come in: a record that only claims to be large costs nothing */
+	if (batch->used == batch->size && reserve(&batch->buf, &batch->size, batch->size + 1) < 0) {
+		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
+		return WEIR_ENOMEM;
+	}
+	if (want > batch->size - batch->used) {
+		want = batch->size - batch->used;
+	}
+	n = read_some(capture, batch->buf + batch->used, want);
+	if (n <= 0) {
+		return (int)n;
+	}
+	batch->used += (size_t)n;
+	used = parse_bytes(capture, batch, batch->buf, batch->used);
+	if (batch->npackets == 0) {
+		memmove(batch->buf, batch->buf + used, batch->used - used);
+		batch->used -= used;
+		return 0;
+	}
+	capture->carry_at = 0;
+	capture->carry_len = batch->used - used;
+	if (reserve(&capture->carry, &capture->carry_size, capture->carry_len) < 0) {
+		batch->npackets = 0;
+		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
+		return WEIR_ENOMEM;
+	}
+	if (capture->carry_len > 0) {
+		memcpy(capture->carry, batch->buf + used, capture->carry_len);
+	}
+	batch->used = used;
+	return 0;
+}
+
+int capture_fill(struct capture *capture, struct capture_batch *batch)
+{
+	batch->npackets = 0;
+	batch->used = 0;
+	if (capture->error != 0 || capture->format == NULL) {
+		return capture->error;
+	}
+	if (capture->carry_len > 0 && !atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+		(void)take_carry(capture, batch);
+	}
+	while (batch->npackets == 0 && capture->error == 0) {
+		if (atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+			return 0;
+		}
+		if (capture->ended) {
+			if (capture->item.need > 0) {
+				capture_ends_inside(capture);
+			}
+			break;
+		}
+		(void)read_and_parse(capture, batch);
+	}
+	return batch->npackets > 0 ? (int)batch->npackets : capture->error;
+}
+
+void capture_stop(struct capture *capture)
+{
+	atomic_store_explicit(&capture->stop, true, memory_order_relaxed);
+}
+
+const char *capture_message(const struct capture *capture)
+{
+	return capture == NULL ? "out of memory" : capture->message;
+}
+
+const struct capture_stats *capture_stats(const struct capture *capture)
+{
+	return &capture->stats;
+}
+
+const char *capture_interface_name(const struct capture *capture, uint16_t interface)
+{
+	if (capture->format == NULL || capture->format->interface_name == NULL) {
+		return NULL;
+	}
+	return capture->format->interface_name(capture, interface);
+}

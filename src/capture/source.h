@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to capture/: the two seams of reading a file. Below, `struct capture_input` gives bytes (a descriptor now,
+ * decompression later); above, `struct capture_format` cuts them into packets. capture.c drives both.
+ */
+#ifndef CAPTURE_SOURCE_H
+#define CAPTURE_SOURCE_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "capture/capture.h"
+#include "weir/error.h"
+
+/* Bytes, in order. */
+struct capture_input {
+	int fd;
+	bool keep;    /* stdin: not ours to close */
+	bool regular; /* a file: read(2) does not wait */
+	/* up to n bytes; 0: the end; -1: errno. NULL: read(2) on fd */
+	ssize_t (*read)(struct capture_input *input, void *p, size_t n);
+	void (*fini)(struct capture_input *input); /* may be NULL */
+	void *state;                               /* of read */
+};
+
+/* Consecutive bytes of the input, handed to a format: it moves `at` past what it is done with. */
+struct capture_span {
+	const uint8_t *at;
+	const uint8_t *end;
+	const uint8_t *base; /* at when the span began */
+	uint64_t offset;     /* of base in the input */
+};
+
+/*
+ * What the format is in the middle of, when it stopped for lack of bytes. need == 0: at a boundary, where an input may end.
+ * offset + need - (end of the bytes so far) is what is missing.
+ */
+struct capture_item {
+	const char *what; /* "packet", "the file header", ...; a packet is told with its number */
+	uint64_t offset;  /* where it begins */
+	uint64_t need;    /* bytes in all, as far as is known */
+};
+
+struct capture_format {
+	/*
+	 * Take whole records from the span until it is used up or the batch is full; set capture->item. Damage: call
+	 * capture_damaged(). Packets point into the span.
+	 */
+	void (*parse)(struct capture *capture, struct capture_batch *batch,
+		      struct capture_span *span);
+	const char *(*interface_name)(const struct capture *capture, uint16_t interface);
+	void (*fini)(struct capture *capture);
+};
+
+struct file_pcap {
+	bool has_header;
+	bool swapped;        /* the file's byte order is not ours */
+	uint8_t record_head; /* bytes: 16, modified 24 */
+	uint16_t linktype;
+	uint16_t minor;     /* of the version; before 2.4 the lengths may be exchanged */
+	uint32_t frac_ns;   /* ns in a unit of the fraction: 1000 or 1 */
+	uint32_t max_bytes; /* a record that claims more is damage */
+};
+
+struct file_pcapng_interface; /* file_pcapng.c */
+
+struct file_pcapng {
+	bool swapped;
+	uint32_t base;        /* index of the section's first interface */
+	uint32_t ninterfaces; /* of the input so far */
+	uint32_t capacity;
+	struct file_pcapng_interface *interfaces;
+	uint64_t skip;    /* bytes left of a block that is passed over */
+	uint32_t trailer; /* then the block's length must be repeated; 0: not inside such a block */
+	int64_t last_ts_ns;
+};
+
+struct capture {
+	const struct capture_format *format; /* NULL: opening failed */
+	struct capture_input input;
+	char *name; /* printable */
+	uint16_t index;
+	atomic_bool stop;
+	bool ended;      /* the input gave 0 bytes */
+	int error;       /* below 0: stays */
+	uint64_t offset; /* in the input, of the next byte to parse */
+	uint64_t end;    /* in the input, of the bytes read so far */
+	struct capture_item item;
+	/* bytes read but not parsed: a cut record, or what did not fit into the batch */
+	uint8_t *carry;
+	size_t carry_at;
+	size_t carry_len;
+	size_t carry_size;
+	struct capture_stats stats;
+	union {
+		struct file_pcap pcap;
+		struct file_pcapng pcapng;
+	} u;
+	char message[CAPTURE_MESSAGE];
+};
+
+extern const struct capture_format file_pcap_format;
+extern const struct capture_format file_pcapng_format;
+
+enum { CAPTURE_SNIFF = 12 }; /* bytes that tell the formats apart */
+
+/** The first bytes (len of them, CAPTURE_SNIFF unless the input is shorter) are of that format; sets up capture->u. */
+bool file_pcap_sniff(struct capture *capture, const uint8_t *p, size_t len);
+bool file_pcapng_sniff(struct capture *capture, const uint8_t *p, size_t len);
+
+/** Where the span stands in the input. */
+static inline uint64_t capture_span_offset(const struct capture_span *span)
+{
+	return span->offset + (uint64_t)(span->at - span->base);
+}
+
+static inline size_t capture_span_left(const struct capture_span *span)
+{
+	return (size_t)(span->end - span->at);
+}
+
+/** The item at span->at is `what`; need as in struct capture_item. */
+static inline void capture_want(struct capture *capture, const struct capture_span *span,
+				const char *what, uint64_t need)
+{
+	capture->item.what = what;
+	capture->item.offset = capture_span_offset(span);
+	capture->item.need = need;
+}
+
+/** Set the error and the message: the input's name, a space, the text. The first error stays. */
+void capture_fail(struct capture *capture, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** capture->item is damaged: "... is damaged in <what> at byte N: <text>". */
+void capture_damaged(struct capture *capture, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** The input ended where capture->item wants more. */
+void capture_ends_inside(struct capture *capture);
+
+/** Write a file's name: printable ASCII and UTF-8 as they are, the rest as \xNN; always terminated, cut to fit (size >= 5). */
+void capture_escape_name(char *ret, size_t size, const char *name);
+
+/** Write bytes as printable ASCII, others and `"` and `\` as \xNN; always terminated, cut to fit (size >= 5). */
+void capture_escape(char *ret, size_t size, const uint8_t *p, size_t len);
+
+#endif
