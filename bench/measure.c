@@ -47,8 +47,8 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 127;
 	}
-	fprintf(out, "%d %.6f %.6f %.6f %ld\n", status, seconds(usage.ru_utime), seconds(usage.ru_stime), wall,
-		usage.ru_maxrss);
+	fprintf(out, "%d %.6f %.6f %.6f %ld\n", status, seconds(usage.ru_utime),
+		seconds(usage.ru_stime), wall, usage.ru_maxrss);
 	fclose(out);
 	return status;
 }

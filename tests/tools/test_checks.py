@@ -185,6 +185,62 @@ class Text(Tree):
         self.assertEqual(self.run_tool('check_text', self.root)[0], 1)
 
 
+class Docs(Tree):
+    """A tree whose documents are in order, in which each test breaks one thing."""
+    HELP = 'usage: weir\n  -r FILE          read\n  -V, --version    version, see --json\n      --json       as JSON\n'
+    PAGE = 'weir(1)\n\n# NAME\n\nweir - x\n\n*-r* _FILE_\n\tx\n\n*-V*, *--version*\n\tx\n\n*--json*\n\tx\n'
+
+    def setUp(self):
+        super().setUp()
+        for name in ('ARCHITECTURE', 'CONTRIBUTING', 'STYLE', 'SECURITY', 'NEWS'):
+            self.write(name + '.md', '')
+        self.write('dev', 'cmd_demo()\n')
+        self.write('README.md', 'Run `./dev demo`, see [NEWS](NEWS.md).\n')
+        self.write('docs/weir.1.scd', self.PAGE)
+        self.write('build/weir', '#!/bin/sh\ncat <<E\n' + self.HELP + 'E\n')
+        os.chmod(os.path.join(self.root, 'build/weir'), 0o755)
+        tools = os.path.join(self.root, 'bin')
+        os.makedirs(tools)
+        # scdoc is not needed to test the rest: a stand-in that refuses an empty page
+        self.write('bin/scdoc', '#!/bin/sh\ngrep -q . || { echo "empty page" >&2; exit 1; }\n')
+        os.chmod(os.path.join(tools, 'scdoc'), 0o755)
+        before = os.environ['PATH']
+        self.addCleanup(os.environ.__setitem__, 'PATH', before)
+        os.environ['PATH'] = tools + ':' + before
+
+    def check(self, status, words=''):
+        got, out = self.run_tool('check_docs', self.root)
+        self.assertEqual(got, status, out)
+        self.assertIn(words, out)
+
+    def test_documents_in_order_pass(self):
+        self.check(0, 'docs: in order')
+
+    def test_command_that_is_not_there_fails(self):
+        self.write('README.md', 'Run `./dev nonsense`.\n')
+        self.check(1, 'README.md: there is no ./dev nonsense')
+
+    def test_path_that_is_not_there_fails(self):
+        self.write('README.md', 'See `src/gone/x.c`.\n')
+        self.check(1, 'README.md: there is no src/gone/x.c')
+
+    def test_option_without_an_entry_fails(self):
+        self.write('docs/weir.1.scd', self.PAGE.replace('*--json*\n\tx\n', ''))
+        self.check(1, 'docs/weir.1.scd: --json is missing')
+
+    def test_entry_without_an_option_fails(self):
+        self.write('docs/weir.1.scd', self.PAGE + '\n*--serve*[=_ADDR_]\n\tx\n')
+        self.check(1, 'docs/weir.1.scd: --serve is not an option of weir')
+
+    def test_page_that_does_not_build_fails(self):
+        self.write('docs/x.1.scd', '')
+        self.check(1, 'docs/x.1.scd: empty page')
+
+    def test_help_that_fails_is_an_error(self):
+        self.write('build/weir', '#!/bin/sh\nexit 2\n')
+        self.check(1, '--help: exit 2')
+
+
 class Tally(Tree):
     """tools/tally on logs as meson writes them."""
 
