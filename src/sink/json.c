@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sink `json`: one object a line. */
+#include "sink/json_record.h"
+#include "sink/out.h"
+#include "sink/sink.h"
+#include "weir/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct json_sink {
+	struct out out;
+	struct json_writer writer;
+};
+
+static struct json_sink *self(struct weir_sink *sink)
+{
+	return (struct json_sink *)sink;
+}
+
+static int json_open(const struct weir_sink_config *config, struct weir_sink **ret,
+		     const char **ret_message)
+{
+	static const char *const known[] = {"format", NULL};
+	const char *format = sink_option(config, "format");
+	struct json_sink *json;
+	int err;
+
+	if (sink_unknown_option(config, known) != NULL) {
+		*ret_message = "unknown option of sink json; it has format=";
+		return WEIR_EINVAL;
+	}
+	if (format != NULL && strcmp(format, "weir") != 0) {
+		*ret_message = "json has format=weir";
+		return WEIR_EINVAL;
+	}
+	json = calloc(1, sizeof(*json));
+	if (json == NULL) {
+		*ret_message = "out of memory";
+		return WEIR_ENOMEM;
+	}
+	err = out_open(&json->out, config->target, config->live);
+	if (err < 0) {
+		free(json);
+		*ret_message = "cannot open the file for writing";
+		return err;
+	}
+	json_writer_init(&json->writer);
+	*ret = (struct weir_sink *)json;
+	return 0;
+}
+
+static int json_record(struct weir_sink *sink, const struct weir_record *rec)
+{
+	struct json_sink *json = self(sink);
+	int err = json_write_record(&json->writer, rec, &json->out.buf);
+
+	if (err < 0) {
+		return err;
+	}
+	strbuf_char(&json->out.buf, '\n');
+	return out_wrote(&json->out);
+}
+
+static int json_flush(struct weir_sink *sink)
+{
+	return out_flush(&self(sink)->out);
+}
+
+static int json_reopen(struct weir_sink *sink)
+{
+	return out_reopen(&self(sink)->out);
+}
+
+static int json_close(struct weir_sink *sink)
+{
+	struct json_sink *json = self(sink);
+	int err = out_close(&json->out);
+
+	json_writer_fini(&json->writer);
+	free(json);
+	return err;
+}
+
+const struct weir_sink_type sink_json = {
+	.name = "json",
+	.doc = "one JSON object a line",
+	.open = json_open,
+	.record = json_record,
+	.flush = json_flush,
+	.reopen = json_reopen,
+	.close = json_close,
+};

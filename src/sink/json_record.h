@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records as JSON objects (CONTRACT.md §3): one line, nested at the dots, `type` first and then the fields in the order
+ * of the schema's table, no key twice.
+ *
+ * Text that is not valid UTF-8 is written with \xNN for its bad bytes and its backslashes doubled, and the field is
+ * named in `escaped`; that holds for a whole list or header object when one of its strings is bad, so that it can be
+ * undone. Fields that a limit cut are in `truncated`: name to full length (of the longest cut value, for headers).
+ */
+#ifndef SINK_JSON_RECORD_H
+#define SINK_JSON_RECORD_H
+
+#include "base/strbuf.h"
+#include "weir/record.h"
+
+struct json_plan;
+
+/* How a schema nests is worked out when its first record comes by. One thread. All zero is the initial state. */
+struct json_writer {
+	struct json_plan *plans;
+	int64_t second; /* that `date` is the text of, with have_date */
+	bool have_date;
+	char date[20];             /* 2026-11-22T14:17:29. */
+	struct json_group *groups; /* scratch for headers that occur twice */
+	size_t ngroups;
+	struct strbuf name; /* scratch for lower-cased names */
+};
+
+void json_writer_init(struct json_writer *writer);
+void json_writer_fini(struct json_writer *writer);
+
+/** Append a record, without a line end. 0 or WEIR_ENOMEM (out is then as it was) */
+int json_write_record(struct json_writer *writer, const struct weir_record *rec,
+		      struct strbuf *out);
+
+/** Append a JSON string of bytes, bad ones as \xNN. @return was it valid UTF-8? */
+bool json_write_string(struct strbuf *out, const void *p, size_t len);
+
+#endif

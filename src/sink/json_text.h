@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scalars as JSON text, written to memory that has room. For the record writer. */
+#ifndef SINK_JSON_TEXT_H
+#define SINK_JSON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	JSON_U64_MAX = 20,      /* digits */
+	JSON_ADDRESS_MAX = 48,  /* with its quotes */
+	JSON_STRING_GROWTH = 6, /* a byte's worst: \u0007 */
+	JSON_STRING_EXTRA = 16, /* quotes, and what the copy of whole words writes beyond */
+};
+
+/** Each returns the end of what it wrote. */
+char *json_put_u64(char *to, uint64_t value);
+char *json_put_i64(char *to, int64_t value);
+char *json_put_hex(char *to, const uint8_t *p, size_t len);
+char *json_put_address(char *to, const uint8_t *p, size_t len);
+
+/**
+ * A quoted string; room: JSON_STRING_GROWTH * len + JSON_STRING_EXTRA.
+ * @param bad   false: a byte that is not UTF-8 ends the writing and NULL is returned; true: such bytes become \xNN and
+ *              backslashes are doubled
+ */
+char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buffered output: see out.h. */
+#include "sink/out.h"
+
+#include "weir/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int out_open(struct out *out, const char *target, bool each)
+{
+	memset(out, 0, sizeof(*out));
+	strbuf_init(&out->buf);
+	out->each = each;
+	out->fd = STDOUT_FILENO;
+	if (target[0] != '\0' && strcmp(target, "-") != 0) {
+		out->target = strdup(target);
+		if (out->target == NULL) {
+			return WEIR_ENOMEM;
+		}
+		out->fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (out->fd < 0) {
+			int saved = errno;
+
+			free(out->target);
+			out->target = NULL;
+			errno = saved;
+			return WEIR_EIO;
+		}
+	}
+	return 0;
+}
+
+/* A terminal or pipe may be non-blocking because whoever shares it made it so: wait for room. */
+static bool wait_for_room(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+
+	return poll(&pfd, 1, -1) >= 0 || errno == EINTR;
+}
+
+int out_flush(struct out *out)
+{
+	const char *p = out->buf.p;
+	size_t left = out->buf.len;
+
+	strbuf_clear(&out->buf);
+	while (left > 0) {
+		ssize_t n = write(out->fd, p, left);
+
+		if (n >= 0) {
+			p += n;
+			left -= (size_t)n;
+		} else if (errno != EINTR && !(errno == EAGAIN && wait_for_room(out->fd))) {
+			return WEIR_EIO;
+		}
+	}
+	return 0;
+}
+
+int out_wrote(struct out *out)
+{
+	if (out->buf.failed) {
+		out->buf.failed = false;
+		errno = ENOMEM;
+		return WEIR_ENOMEM;
+	}
+	return out->each || out->buf.len >= OUT_BUFFER ? out_flush(out) : 0;
+}
+
+int out_reopen(struct out *out)
+{
+	int err = out_flush(out);
+	int fd;
+
+	if (out->target == NULL) {
+		return err;
+	}
+	fd = open(out->target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		return WEIR_EIO;
+	}
+	(void)close(out->fd);
+	out->fd = fd;
+	return err;
+}
+
+int out_close(struct out *out)
+{
+	int err = out_flush(out);
+
+	if (out->target != NULL && close(out->fd) != 0) {
+		err = WEIR_EIO;
+	}
+	free(out->target);
+	out->target = NULL;
+	strbuf_fini(&out->buf);
+	return err;
+}
