@@ -11,10 +11,18 @@
  *   ended      FIN's offset is known and everything before it was delivered or declared: pushes are rejected (after_fin)
  *
  * Gaps (REASSEMBLY.md): a hole becomes a gap at the first of: the peer acknowledged past it and acked_ns of capture time or
- * acked_packets more packets of the flow went by; age_ns went by; limit bytes or intervals wait behind it; the caller says
- * so (budget, end). An acknowledgement beyond anything sent never makes a gap.
+ * acked_packets more packets of the flow went by; age_ns went by; more than limit bytes or intervals wait behind it (or
+ * more than 4 * limit + 256 * intervals + 64 KiB of memory: tiny segments); the caller says so (budget, end). An acknowledgement beyond anything sent never makes a gap.
  *
- * Ledger: captured = delivered + duplicate + overlap + rejected + pending holds after every call.
+ * An acknowledgement counts as evidence when it is at or below the highest byte seen (FIN included). One that is beyond, by no
+ * more than REASM_ACK_WINDOW, is kept aside: it becomes evidence when data beyond it is seen (captures reorder), and at the
+ * end of the direction it is the only sign of a hole after the last byte. Beyond that it is ignored.
+ *
+ * Ledger: captured = delivered + duplicate + overlap + rejected + pending holds after every call. Bytes of a range that was
+ * already declared a gap are late: duplicate. Bytes before offset 0 (a flow picked up mid-stream) were never ours to
+ * deliver: rejected[window]. A byte that differs from the copy seen before is overlap, one that does not is duplicate.
+ *
+ * Callbacks may not call anything on the same half but reasm_half_ledger(); on other halves of the pool they may.
  * Spec: RFC 9293 §3.4 (arithmetic), §3.10.7.4.
  */
 #ifndef REASM_HALF_H
@@ -31,12 +39,20 @@
 
 struct reasm_half;
 struct reasm_queue; /* segments that wait, and the holes before them; only while there are any */
+struct reasm_cold;  /* figures of a half that was not simply in order */
+struct reasm_ring;  /* recently delivered segments, to tell a conflicting retransmission */
+
+#define REASM_NCLASSES 16 /* size classes of the slab */
+
+/* How far beyond the highest byte seen an acknowledgement is still believed to be about bytes that were sent. */
+#define REASM_ACK_WINDOW (1u << 20)
 
 /* What the halves of a shard call back. `owner` is the half's owner pointer given to reasm_half_push() and friends. */
 struct reasm_ops {
 	/* in-order bytes; valid until return */
 	void (*data)(void *owner, struct reasm_half *half, const struct weir_chunk *chunk);
-	/* a hole was given up: length >= 1. `mark` is that of the segment after the hole, or NULL (trailing) */
+	/* a hole was given up: length >= 1. `mark` is that of the segment after the hole (snaplen: of the segment that was
+	 * cut), or NULL (trailing) */
 	void (*gap)(void *owner, struct reasm_half *half, uint64_t offset, uint64_t length,
 		    enum weir_gap_cause cause, const struct weir_mark *mark);
 	/* a segment's bytes differ from those seen before at [offset, offset+len): both copies, len <= 64 */
@@ -55,38 +71,62 @@ struct reasm_pool {
 	int64_t age_ns;
 	size_t limit;
 	uint32_t intervals;
+	int64_t oneway_age_ns; /* instead of age_ns and limit for halves with the bit `oneway` */
+	size_t oneway_limit;
 	enum weir_overlap_policy policy;
-	/* private: free lists of the slab live here */
-	void *slabs[16];
-	size_t slab_bytes;
+	/* private */
+	void *slabs[REASM_NCLASSES]; /* free blocks, kept for the next one that waits */
+	size_t slab_bytes;           /* of those */
+	size_t charged;              /* bytes of the budget held, free ones included */
+	struct reasm_ring *ring;     /* NULL: off */
+	uint32_t next_id;
+	uint64_t
+		untold; /* trailing gaps that could not be counted for want of 200 bytes: not declared */
 };
 
+/** Limits are set to the defaults of REASSEMBLY.md; change them before the first half starts. */
 void reasm_pool_init(struct reasm_pool *pool, struct budget *budget, const struct reasm_ops *ops);
-/** All halves must have been finished. */
+
+/**
+ * Remember the last `entries` (a power of two) delivered segments of the whole pool, 64 bytes each, so that an exact
+ * retransmission with other content is told (overlap). It costs a hash of each delivered segment; off unless called.
+ * @return 0 or WEIR_EBUDGET (stays off)
+ */
+int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries);
+
+/** Give free blocks back to the budget. @return bytes */
+size_t reasm_pool_trim(struct reasm_pool *pool);
+
+/** All halves must have been finished (reasm_half_fini()). */
 void reasm_pool_fini(struct reasm_pool *pool);
 
+/* 64 bytes: one cache line when the owner aligns it. */
 struct reasm_half {
 	uint64_t next;     /* stream offset of the next byte to deliver */
 	uint32_t next_seq; /* its sequence number */
 	uint8_t started : 1;
 	uint8_t fin_known : 1;
 	uint8_t ended : 1;
-	uint8_t dir;               /* free for the owner: which direction this is */
-	uint64_t fin;              /* offset of the end, when fin_known */
-	uint64_t captured;         /* payload bytes pushed (captured ones) */
-	int64_t stall_ns;          /* total time that holes blocked delivery, closed holes only */
+	uint8_t oneway : 1; /* set by the owner: only this direction is captured */
+	uint8_t busy : 1;   /* private: a callback runs */
+	uint8_t dir;        /* free for the owner: which direction this is */
+	uint64_t fin;       /* offset of the end, when fin_known */
+	uint64_t captured;  /* payload bytes pushed (captured ones) */
+	int64_t stall_ns;   /* total time that holes blocked delivery, up to the last delivery */
 	struct reasm_queue *queue; /* NULL while nothing waits */
-	struct weir_ledger *
-		ledger; /* NULL until something is not simply delivered; allocated from the budget */
+	struct reasm_cold *cold; /* NULL until something is not simply delivered; from the budget */
+	uint32_t refused;        /* rejected[budget] while there was no memory for `cold` */
+	uint32_t id;             /* unique in the pool, for the ring; 0: none yet */
 };
 
 /* One TCP segment's payload. */
 struct reasm_seg {
 	const uint8_t *data;
-	uint32_t len;      /* payload bytes by the IP header */
-	uint32_t caplen;   /* of those at data: the rest is a snaplen gap inside the segment */
-	uint32_t seq;      /* of data[0] */
-	int64_t ts_ns;     /* capture time of the packet, for marks */
+	uint32_t len; /* payload bytes by the IP header */
+	uint32_t
+		caplen; /* of those at data (<= len): the rest is a snaplen gap inside the segment */
+	uint32_t seq;   /* of data[0] */
+	int64_t ts_ns;  /* capture time of the packet, for marks */
 	int64_t now_ns;    /* capture clock (monotone) */
 	uint64_t packet;   /* run-wide number */
 	uint64_t peer_ack; /* offset in the other direction, or WEIR_NO_ACK */
@@ -114,7 +154,11 @@ ssize_t reasm_half_push(struct reasm_half *half, struct reasm_pool *pool, void *
 void reasm_half_reject(struct reasm_half *half, struct reasm_pool *pool, uint32_t caplen,
 		       enum weir_reject cause);
 
-/** FIN at this sequence number: the stream ends there. A second FIN elsewhere is ignored. 1: accepted, 0: ignored. */
+/**
+ * FIN at this sequence number: the stream ends there; what waits beyond is rejected (after_fin). Ignored: a FIN before
+ * bytes already delivered, and a second one elsewhere. Whether it is in the window is the caller's to judge.
+ * 1: accepted (or the same again), 0: ignored.
+ */
 int reasm_half_fin(struct reasm_half *half, struct reasm_pool *pool, void *owner, uint32_t seq);
 
 /**
@@ -124,7 +168,10 @@ int reasm_half_fin(struct reasm_half *half, struct reasm_pool *pool, void *owner
 void reasm_half_acked(struct reasm_half *half, struct reasm_pool *pool, uint64_t offset,
 		      int64_t now_ns);
 
-/** One more packet of the flow went by, or time did: declare what is due. Call when reasm_half_waits(). */
+/**
+ * One more packet of the flow went by, or time did: declare what is due. Call when reasm_half_waits(): with packet = true
+ * once for each packet of the flow (either direction), after its acked() and push(); with false when the deadline came.
+ */
 void reasm_half_poll(struct reasm_half *half, struct reasm_pool *pool, void *owner, int64_t now_ns,
 		     bool packet);
 
@@ -137,21 +184,28 @@ static inline bool reasm_half_waits(const struct reasm_half *half)
 /** When poll should run at the latest: INT64_MAX when nothing waits. */
 int64_t reasm_half_deadline(const struct reasm_half *half, const struct reasm_pool *pool);
 
-/** Deadline of the oldest hole (its birth), for eviction by age; INT64_MAX: none. */
+/** Birth of the oldest hole (the first), for eviction by age; INT64_MAX: none. */
 int64_t reasm_half_oldest(const struct reasm_half *half);
 
-/** Declare the first hole a gap now, and deliver what follows it. @return bytes of memory given back */
+/**
+ * Declare the first hole a gap now, and deliver what follows it. @return bytes given back to the budget; 0 also when there
+ * is nothing to give up or when called from a callback of the same half
+ */
 size_t reasm_half_give_up(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 			  enum weir_gap_cause cause, int64_t now_ns);
 
 /**
  * The direction is over: every hole becomes a gap with this cause, all that waits is delivered, a hole between the last
- * byte and a known FIN (or `acked` beyond the last byte seen, within the sender's window) too. pending is 0 afterwards.
+ * byte and a known FIN too. Without FIN, one up to the highest acknowledgement, if that is beyond the last byte seen by 2 to
+ * REASM_ACK_WINDOW bytes (1 byte is a FIN that was not captured). pending is 0 afterwards and pushes are rejected (closed).
  */
 void reasm_half_finish(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 		       enum weir_gap_cause cause, int64_t now_ns);
 
-/** Release memory. What still waits is counted as rejected[budget] (evicted before delivery). */
+/** What still waits is counted as rejected[budget] (evicted before delivery) and its memory released. */
+void reasm_half_drop(struct reasm_half *half, struct reasm_pool *pool);
+
+/** Release all memory, after drop() if something waits: read the ledger before. */
 void reasm_half_fini(struct reasm_half *half, struct reasm_pool *pool);
 
 /** The direction's figures, put together from hot and cold parts. */

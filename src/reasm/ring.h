@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recently delivered segments of all halves of a pool: what tells that a retransmission of bytes already delivered has other
+ * content. "Copies nothing in order" rules out keeping the bytes, so a 64-byte entry holds who, where, how long, a hash, and
+ * the first bytes as evidence. A retransmission is compared only when it starts where a delivered segment started: other
+ * cuts are not noticed, equal content is never called different.
+ *
+ * One direct-mapped table for the pool instead of one ring a half: conflicting copies race within milliseconds, and flows
+ * that carry nothing unusual must not pay hundreds of bytes each.
+ */
+#ifndef REASM_RING_H
+#define REASM_RING_H
+
+#include "reasm/half.h"
+
+#define REASM_RING_BYTES 40
+
+/* What is known of a conflict. */
+struct reasm_conflict {
+	uint64_t offset;     /* first byte of `kept` and `lost` */
+	const uint8_t *kept; /* valid until the next note() */
+	const uint8_t *lost;
+	size_t len;
+	uint64_t differing; /* bytes known to differ, 1 or more */
+};
+
+/** These bytes of half were delivered as one segment. */
+void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t offset,
+		     const uint8_t *data, size_t len);
+
+/** Do these bytes, at an offset below half->next, differ from those delivered? false: not known to. */
+bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *half, uint64_t offset,
+		      const uint8_t *data, size_t len, struct reasm_conflict *ret);
+
+void reasm_ring_free(struct reasm_pool *pool);
+
+#endif
