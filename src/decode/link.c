@@ -34,6 +34,7 @@ enum {
 	TYPE_QINQ_OLD = 0x9100,
 	TYPE_QINQ_OLDER = 0x9200,
 	TYPE_VNTAG = 0x8926,
+	TYPE_ETAG = 0x893f,
 	TYPE_MPLS = 0x8847,
 	TYPE_MPLS_UPSTREAM = 0x8848,
 	TYPE_PPPOE_SESSION = 0x8864,
@@ -80,15 +81,15 @@ static enum step vlan_tag(struct cursor *cursor)
 	return cursor->type <= TYPE_LENGTH_MAX ? STEP_LLC : STEP_ETHERTYPE;
 }
 
-/* IEEE 802.1BR: 4 bytes of tag, then the type */
-static enum step vn_tag(struct cursor *cursor)
+/* A tag of n bytes that says nothing to us, then the type: VN-tag (4), E-tag of IEEE 802.1BR (6) */
+static enum step other_tag(struct cursor *cursor, uint32_t n)
 {
-	const uint8_t *h = cursor_take(cursor, 6);
+	const uint8_t *h = cursor_take(cursor, n + 2);
 
 	if (h == NULL) {
 		return cut_link(cursor);
 	}
-	cursor->type = load_be16(h + 4);
+	cursor->type = load_be16(h + n);
 	return STEP_ETHERTYPE;
 }
 
@@ -105,7 +106,9 @@ enum step link_ethertype(struct cursor *cursor)
 	case TYPE_QINQ_OLDER:
 		return vlan_tag(cursor);
 	case TYPE_VNTAG:
-		return vn_tag(cursor);
+		return other_tag(cursor, 4);
+	case TYPE_ETAG:
+		return other_tag(cursor, 6);
 	case TYPE_MPLS:
 	case TYPE_MPLS_UPSTREAM:
 		return STEP_MPLS;
@@ -179,8 +182,8 @@ enum step link_ppp(struct cursor *cursor)
 	if (cursor->left >= 2 && cursor->at[0] == 0xff && cursor->at[1] == 0x03) {
 		(void)cursor_take(cursor, 2);
 	}
-	if (cursor->left == 0) {
-		return cut_link(cursor);
+	if (cursor->left == 0 || (cursor->left == 1 && cursor->at[0] == 0xff)) {
+		return cut_link(cursor); /* the second: an address without its control */
 	}
 	protocol = cursor->at[0];
 	if ((protocol & 1) == 0) {
