@@ -54,6 +54,8 @@ static void check_layers(const struct layers *l, const uint8_t *data, uint32_t s
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct weir_packet packet = {0};

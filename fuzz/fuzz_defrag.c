@@ -108,6 +108,8 @@ static void run_op(struct defrag *defrag, struct reference *refs, const uint8_t 
 	check(layers.kind != LAYERS_FRAGMENT && layers.ip_caplen == datagram.len);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct reference refs[NDATAGRAMS];
