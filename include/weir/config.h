@@ -56,6 +56,8 @@ struct weir_config {
 	size_t value_limit;     /* 4 KiB of a header value kept */
 	uint32_t pending_limit; /* 512 requests without a response */
 	const char *parsers;    /* NULL: all; else a comma-separated list of names */
+	bool vlan_key;          /* the VLAN id is part of a flow's key */
+	const struct weir_allocator *allocator; /* borrowed; NULL: libc's */
 };
 
 /** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */

@@ -23,6 +23,7 @@ struct weir_packet {
 	uint16_t input;      /* index of the input (file or interface list), from 0 */
 	uint16_t vlan_tci;   /* tag stripped by the kernel, with vlan_present; else 0 */
 	uint8_t vlan_present;
+	const char *interface_name; /* NULL: unknown; must live until the engine is done */
 };
 
 #ifdef __cplusplus

@@ -24,6 +24,7 @@ struct weir_sink_config {
 	const char *const *interfaces;            /* names of capture interfaces; may be NULL */
 	bool tty;                                 /* target is a terminal */
 	bool color;
+	bool ascii;       /* no signs beyond ASCII */
 	unsigned columns; /* of the terminal; 0: unknown */
 	unsigned verbose; /* 1: headers, 2: bodies */
 	bool live;        /* flush per record */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sinks of a run: opened from what was written after -o, given every record, closed. */
+#ifndef APP_OUTPUT_H
+#define APP_OUTPUT_H
+
+#include "app/options.h"
+#include "engine/engine.h"
+#include "sink/sink.h"
+
+struct output {
+	struct {
+		struct sink_spec spec;
+		struct weir_sink *sink;
+		bool failed;   /* said so already */
+		uint64_t lost; /* records after that */
+	} sinks[OPTIONS_MAX_OUTPUTS];
+	size_t nsinks;
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
+	const struct weir_tap_type *tap; /* of the one sink that has one */
+	struct weir_sink *tap_sink;
+	bool broken_pipe; /* a reader went away: stop quietly */
+};
+
+/** May colour be used on a stream that is (or is not) a terminal? --color, NO_COLOR, TERM. */
+bool output_color(const struct options *options, bool tty);
+
+/** Open the sinks of the options. WEIR_EINVAL (usage), WEIR_EIO ...: a message was printed; output_close() is still due. */
+int output_open(struct output *output, const struct options *options);
+
+/** Does some sink read this field? (engine_options.wants) */
+bool output_wants(void *output, const struct weir_schema *schema, size_t field);
+
+/** Give a record to all sinks. The first failure of each is told on stderr. */
+void output_record(struct output *output, const struct weir_record *rec);
+
+/** Flush and close. @return 0, or WEIR_EIO when something could not be written (told) */
+int output_close(struct output *output);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a run's figures to the closing summary: see report.h. */
+#include "app/report.h"
+
+#include <string.h>
+
+/* A figure that is only worth a line when it is not 0. */
+static void some(struct summary_counter *counters, const char *name, uint64_t n)
+{
+	if (n > 0) {
+		summary_count(counters, name, n);
+	}
+}
+
+static void fill_ip(struct summary *summary, const struct pipeline_result *result)
+{
+	const struct front_stats *front = &result->front;
+	const struct defrag_stats *defrag = &result->defrag;
+	int i;
+
+	summary_count(summary->ip, "ipv4", front->ipv4);
+	summary_count(summary->ip, "ipv6", front->ipv6);
+	summary_count(summary->ip, "tcp", front->kinds[LAYERS_TCP]);
+	summary_count(summary->ip, "other", front->kinds[LAYERS_OTHER_IP]);
+	summary_count(summary->ip, "not_ip", front->kinds[LAYERS_NOT_IP]);
+	some(summary->ip, "fragments", defrag->fragments);
+	some(summary->ip, "datagrams", defrag->datagrams);
+	some(summary->ip, "fragment_conflicts", defrag->conflicts + defrag->overlaps);
+	some(summary->ip, "fragment_timeouts", defrag->timeouts);
+	some(summary->ip, "fragments_evicted", defrag->evicted);
+	some(summary->ip, "fragments_invalid", defrag->invalid);
+	some(summary->ip, "tunnelled", front->tunnelled);
+	some(summary->ip, "snapped", front->snapped);
+	some(summary->ip, "clock_back", front->clock_back);
+	some(summary->ip, "clock_jumps", front->clock_jumps);
+	for (i = LAYERS_OK + 1; i < LAYERS_NREASONS; i++) {
+		some(summary->ip, layers_reason_name((enum layers_reason)i), front->reasons[i]);
+	}
+}
+
+static void fill_drops(struct summary *summary, const struct pipeline_result *result)
+{
+	const struct engine_stats *engine = &result->engine;
+
+	summary_count(summary->drops, "capture", result->drops);
+	some(summary->drops, "flows_refused", engine->refused_flows);
+	some(summary->drops, "evicted_half_open", engine->evicted_half_open);
+	some(summary->drops, "evicted_holes", engine->evicted_holes);
+	some(summary->drops, "evicted_flows", engine->evicted_flows);
+	some(summary->drops, "records_no_memory", engine->records_no_memory);
+	some(summary->drops, "tokens_too_long", engine->tail_overflows);
+	some(summary->drops, "stream_files", engine->tap_errors);
+}
+
+static void fill_tcp(struct summary *summary, const struct engine_stats *engine)
+{
+	summary->flows = engine->flows;
+	summary->segments = engine->segments;
+	summary->ledger = engine->ledger;
+	memcpy(summary->gap_causes, engine->gap_causes, sizeof(summary->gap_causes));
+	summary->retransmits = engine->retransmits;
+	summary->out_of_order = engine->out_of_order;
+	memcpy(summary->closed, engine->ended, sizeof(summary->closed));
+	summary->midstream = engine->midstream;
+}
+
+void report_fill(struct summary *summary, const struct pipeline_result *result,
+		 const struct weir_config *config, int64_t elapsed_ns)
+{
+	summary->packets = result->front.packets;
+	summary->bytes = result->front.bytes;
+	fill_ip(summary, result);
+	fill_tcp(summary, &result->engine);
+	fill_drops(summary, result);
+	summary->memory_peak = result->memory_peak;
+	summary->memory_budget = config->memory;
+	summary->elapsed_ns = elapsed_ns;
+	summary->truncated = result->truncated;
+	if (result->truncated) {
+		summary->notes[0] = result->message;
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Detection by content: see detect.h. */
+#include "detect/detect.h"
+
+#include <string.h>
+
+#include "parser/registry.h"
+
+static bool port_agrees(const struct weir_parser *parser, uint16_t port)
+{
+	size_t i;
+
+	for (i = 0; parser->ports != NULL && parser->ports[i] != 0; i++) {
+		if (parser->ports[i] == port) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Good enough to be taken now? */
+static bool acceptable(const struct weir_probe *probe, const struct weir_parser *parser, int score,
+		       bool last)
+{
+	if (score >= DETECT_SURE) {
+		return true;
+	}
+	if (score < DETECT_LIKELY) {
+		return false;
+	}
+	return last || (probe->len[0] > 0 && probe->len[1] > 0) ||
+	       port_agrees(parser, probe->server_port);
+}
+
+void detect_protocol(const struct weir_probe *probe, uint32_t enabled, bool last,
+		     struct detect_result *ret)
+{
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; parser_list[i] != NULL; i++) {
+		const struct weir_parser *parser = parser_list[i];
+		struct weir_probe_result got;
+		bool better;
+
+		if (!(enabled & (UINT32_C(1) << i)) || parser->probe == NULL) {
+			continue;
+		}
+		got = parser->probe(probe);
+		ret->more |= got.more;
+		better =
+			got.score > ret->score || (got.score == ret->score && ret->parser != NULL &&
+						   port_agrees(parser, probe->server_port) &&
+						   !port_agrees(ret->parser, probe->server_port));
+		if (better && acceptable(probe, parser, got.score, last)) {
+			ret->parser = parser;
+			ret->score = got.score;
+			ret->swapped = got.swapped;
+		}
+	}
+	if (ret->parser != NULL) {
+		ret->more = false;
+	}
+}

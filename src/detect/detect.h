@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which protocol is it? Asks the parsers' probes about the first bytes of both directions. By content, never by port: a
+ * port only breaks ties. A parser is taken at once from score 90; from 60 when both directions have bytes, when no more will
+ * come, or when the port agrees. Detection gives up after DETECT_BYTES in a direction that no parser wants more of.
+ */
+#ifndef DETECT_DETECT_H
+#define DETECT_DETECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/parser.h"
+
+enum {
+	DETECT_BYTES = 512,   /* of a direction, before it is given up */
+	DETECT_SEGMENTS = 16, /* chunks, the same */
+	DETECT_SURE = 90,
+	DETECT_LIKELY = 60
+};
+
+struct detect_result {
+	const struct weir_parser *parser; /* NULL: not known (yet) */
+	int score;
+	bool swapped; /* client and server are the other way round */
+	bool more;    /* some parser wants more bytes; only without a parser */
+};
+
+/**
+ * @param probe    what there is; data is borrowed
+ * @param enabled  bit i: parser_list[i] may be chosen
+ * @param last     no more bytes will be offered: decide on what is there
+ */
+void detect_protocol(const struct weir_probe *probe, uint32_t enabled, bool last,
+		     struct detect_result *ret);
+
+#endif

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Items, timers, records: see engine.h. */
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/session.h"
+#include "engine/tcp.h"
+#include "record/anomaly_fields.h"
+#include "record/community.h"
+#include "record/record.h"
+#include "record/redact.h"
+#include "record/tcp_fields.h"
+#include "weir/error.h"
+
+enum {
+	MAX_ANOMALIES = 32,     /* records a flow; the rest is counted */
+	EVIDENCE = 64,          /* bytes of it in a record */
+	WHEEL_MEMORY = 1 << 20, /* bytes: the wheel's slots */
+	RESERVE_MAX = 1 << 20,  /* bytes of a shard kept free for what cannot wait */
+	SHARD_BITS = 28         /* of a timer's index: the flow; above: the shard */
+};
+
+/* ---- schemas ---- */
+
+static size_t add_schema(const struct weir_schema **list, size_t n,
+			 const struct weir_schema *schema)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (list[i] == schema) {
+			return n;
+		}
+	}
+	if (n < ENGINE_MAX_SCHEMAS) {
+		list[n++] = schema;
+	}
+	return n;
+}
+
+size_t engine_schemas(const struct weir_tap_type *tap,
+		      const struct weir_schema *ret[ENGINE_MAX_SCHEMAS + 1])
+{
+	size_t n = 0;
+	size_t i, k;
+
+	n = add_schema(ret, n, &record_tcp_schema);
+	n = add_schema(ret, n, &record_anomaly_schema);
+	for (i = 0; parser_list[i] != NULL; i++) {
+		const struct weir_schema *const *schemas = parser_list[i]->schemas;
+
+		for (k = 0; schemas != NULL && schemas[k] != NULL; k++) {
+			n = add_schema(ret, n, schemas[k]);
+		}
+	}
+	if (tap != NULL) {
+		n = add_schema(ret, n, tap->schema);
+	}
+	ret[n] = NULL;
+	return n;
+}
+
+size_t engine_schema_index(const struct engine *engine, const struct weir_schema *schema)
+{
+	size_t i = 0;
+
+	while (engine->schemas[i] != NULL && engine->schemas[i] != schema) {
+		i++;
+	}
+	return i;
+}
+
+static void find_wanted(struct engine *engine)
+{
+	const struct engine_options *options = &engine->options;
+	size_t i, field;
+
+	for (i = 0; engine->schemas[i] != NULL; i++) {
+		const struct weir_schema *schema = engine->schemas[i];
+		bool of_tap = options->tap != NULL && options->tap->schema == schema;
+
+		for (field = 0; field < WEIR_NCOMMON + schema->nfields; field++) {
+			if (of_tap || options->wants == NULL ||
+			    options->wants(options->wants_context, schema, field)) {
+				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
+			}
+		}
+	}
+}
+
+/* ---- timers ---- */
+
+static struct timer_node *timer_of(void *context, uint32_t index)
+{
+	struct engine *engine = context;
+
+	return &shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1))
+			->timer;
+}
+
+static uint64_t order_of(void *context, uint32_t index)
+{
+	struct engine *engine = context;
+
+	return shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1))
+		->first_packet;
+}
+
+void engine_arm(struct engine *engine, struct flow *flow)
+{
+	int64_t deadline = tcp_idle_deadline(engine, flow);
+	int side;
+
+	if (flow->ended == 0) {
+		if (flow->tick_ns < deadline) {
+			deadline = flow->tick_ns;
+		}
+		for (side = 0; side < 2; side++) {
+			const struct reasm_half *half = &flow->half[side];
+			int64_t hole = reasm_half_deadline(half, &flow->shard->reasm);
+
+			if (hole < deadline) {
+				deadline = hole;
+			}
+		}
+	}
+	if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
+		deadline = engine->now.deadline_ns;
+	}
+	if (deadline == TIMER_NONE ||
+	    (flow->timer.slot != 0 && flow->timer.deadline_ns <= deadline)) {
+		return; /* the end of the run; or it will be due early, and armed again then */
+	}
+	timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self, deadline);
+}
+
+static void run_timers(struct engine *engine, uint64_t packet, int64_t clock_ns)
+{
+	uint32_t index;
+
+	engine->now.packet = packet;
+	engine->now.by_packet = false;
+	while ((index = timer_wheel_pop(engine->timers, clock_ns)) != UINT32_MAX) {
+		struct flow *flow = shard_flow(engine->shards[index >> SHARD_BITS],
+					       index & ((1u << SHARD_BITS) - 1));
+		int64_t deadline = flow->timer.deadline_ns;
+
+		engine->now.deadline_ns = deadline;
+		engine->clock_ns = deadline;
+		tcp_timer(engine, flow, deadline);
+	}
+}
+
+/* ---- life ---- */
+
+int engine_new(const struct engine_options *options, struct engine **ret)
+{
+	const struct weir_config *config = options->config;
+	size_t shard_memory = config->memory / 16 * 13 / ENGINE_SHARDS;
+	struct budget budget;
+	struct engine *engine;
+	unsigned i;
+	size_t k;
+	int err;
+
+	budget_init(&budget, SIZE_MAX, config->allocator);
+	engine = budget_calloc(&budget, 1, sizeof(*engine));
+	if (engine == NULL) {
+		return WEIR_ENOMEM;
+	}
+	engine->budget = budget;
+	engine->options = *options;
+	(void)engine_schemas(options->tap, engine->schemas);
+	find_wanted(engine);
+	for (k = 0; parser_list[k] != NULL; k++) {
+		if (parser_is_enabled(parser_list[k], config->parsers)) {
+			engine->parsers |= UINT32_C(1) << k;
+		}
+	}
+	err = timer_wheel_new(&engine->budget, timer_of, order_of, engine, &engine->timers);
+	for (i = 0; err == 0 && i < ENGINE_SHARDS; i++) {
+		if (i % options->nworkers == options->worker) {
+			err = shard_new(engine, i, shard_memory, &engine->shards[i]);
+		}
+	}
+	if (err == 0) {
+		err = record_community_new(&engine->community);
+	}
+	if (err < 0) {
+		engine_free(engine);
+		return err;
+	}
+	*ret = engine;
+	return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+	struct budget budget;
+	unsigned i;
+	uint32_t k;
+
+	if (engine == NULL) {
+		return;
+	}
+	engine->options.record = NULL;
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		struct shard *shard = engine->shards[i];
+
+		/* flows of a run that was not finished */
+		for (k = 0; shard != NULL && k < shard->nblocks * SHARD_BLOCK; k++) {
+			if (shard_flow(shard, k)->shard != NULL) {
+				tcp_finalise(engine, shard_flow(shard, k), WEIR_CLOSE_END);
+			}
+		}
+		shard_free(shard);
+	}
+	record_community_free(engine->community);
+	timer_wheel_free(engine->timers);
+	budget = engine->budget;
+	budget_free(&budget, engine, sizeof(*engine));
+}
+
+/* Keep some memory free for what cannot wait (parsers, records): the idlest make room for it in time. */
+static void keep_reserve(struct shard *shard)
+{
+	size_t reserve =
+		shard->budget.limit / 8 < RESERVE_MAX ? shard->budget.limit / 8 : RESERVE_MAX;
+	int tries = 0;
+
+	while (!budget_has(&shard->budget, reserve) && tries++ < 4 &&
+	       shard_make_room(shard, NULL)) {
+	}
+}
+
+void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+{
+	size_t i;
+
+	for (i = 0; i < nitems; i++) {
+		const struct item *item = &items[i];
+		struct shard *shard = engine->shards[item->shard];
+
+		if (timer_wheel_next(engine->timers) <= item->clock_ns) {
+			run_timers(engine, item->index, item->clock_ns);
+		}
+		engine->clock_ns = item->clock_ns;
+		if (shard == NULL) {
+			continue;
+		}
+		engine->now.packet = item->index;
+		engine->now.by_packet = true;
+		engine->now.deadline_ns = 0;
+		keep_reserve(shard);
+		shard_item(shard, item);
+	}
+}
+
+/* The living flow with the smallest first packet above `after`, over all shards: a heap would need memory that may not be
+ * there at the end. So the flows are sorted in place of their list links: each shard's by a merge sort over lru.next. */
+static uint32_t sort_list(struct shard *shard, uint32_t head, size_t n)
+{
+	uint32_t a, b, tail = 0, first = 0;
+	size_t half = n / 2, i;
+
+	if (n < 2) {
+		if (n == 1) {
+			shard_flow(shard, head - 1)->lru.next = 0;
+		}
+		return n == 1 ? head : 0;
+	}
+	b = head;
+	for (i = 0; i < half; i++) {
+		b = shard_flow(shard, b - 1)->lru.next;
+	}
+	b = sort_list(shard, b, n - half);
+	a = sort_list(shard, head, half);
+	while (a != 0 || b != 0) {
+		uint32_t *from = &a;
+
+		if (a == 0 || (b != 0 && shard_flow(shard, b - 1)->first_packet <
+						 shard_flow(shard, a - 1)->first_packet)) {
+			from = &b;
+		}
+		if (tail == 0) {
+			first = *from;
+		} else {
+			shard_flow(shard, tail - 1)->lru.next = *from;
+		}
+		tail = *from;
+		*from = shard_flow(shard, tail - 1)->lru.next;
+	}
+	shard_flow(shard, tail - 1)->lru.next = 0;
+	return first;
+}
+
+/* All flows of a shard in one list, oldest first. */
+static void sort_flows(struct shard *shard)
+{
+	uint32_t head = 0, next, k;
+	size_t n = 0;
+
+	memset(shard->lru, 0, sizeof(shard->lru));
+	for (k = 0; k < shard->nblocks * SHARD_BLOCK; k++) {
+		struct flow *flow = shard_flow(shard, k);
+
+		if (flow->shard != NULL) {
+			flow->list = FLOW_ESTABLISHED;
+			flow->lru.next = head;
+			head = flow->self + 1;
+			n++;
+		}
+	}
+	head = sort_list(shard, head, n);
+	shard->lru[FLOW_ESTABLISHED].next = head;
+	for (; head != 0; head = next) {
+		struct flow *flow = shard_flow(shard, head - 1);
+
+		next = flow->lru.next;
+		flow->lru.prev = shard->lru[FLOW_ESTABLISHED].prev;
+		shard->lru[FLOW_ESTABLISHED].prev = head;
+	}
+}
+
+void engine_finish(struct engine *engine, uint64_t packets)
+{
+	unsigned i;
+
+	engine->now.packet = packets + 1;
+	engine->now.by_packet = false;
+	engine->now.deadline_ns = INT64_MAX;
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		if (engine->shards[i] != NULL) {
+			sort_flows(engine->shards[i]);
+		}
+	}
+	for (;;) {
+		struct flow *first = NULL;
+
+		for (i = 0; i < ENGINE_SHARDS; i++) {
+			struct shard *shard = engine->shards[i];
+			struct flow *flow;
+
+			if (shard == NULL || shard->lru[FLOW_ESTABLISHED].next == 0) {
+				continue;
+			}
+			flow = shard_flow(shard, shard->lru[FLOW_ESTABLISHED].next - 1);
+			if (first == NULL || flow->first_packet < first->first_packet) {
+				first = flow;
+			}
+		}
+		if (first == NULL) {
+			break;
+		}
+		tcp_finalise(engine, first, WEIR_CLOSE_END);
+	}
+}
+
+/* ---- records ---- */
+
+void flow_info(const struct flow *flow, struct weir_flow_info *ret)
+{
+	uint8_t client = flow->tcp.client;
+	uint64_t first[2] = {flow->first_packet, (uint64_t)flow->first_ts_ns};
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->client.address, flow->tuple.address[client], 16);
+	memcpy(ret->server.address, flow->tuple.address[!client], 16);
+	ret->client.port = flow->tuple.port[client];
+	ret->server.port = flow->tuple.port[!client];
+	ret->ip_version = flow->tuple.ip_version;
+	ret->has_vlan = flow->has_vlan;
+	ret->vlan_id = flow->vlan_id;
+	ret->interface = flow->interface;
+	ret->input = flow->input;
+	ret->tunnel_id = flow->tuple.tunnel_id;
+	ret->first_packet = flow->first_packet;
+	ret->first_ts_ns = flow->first_ts_ns;
+	/* not the table's hash: that one may be seeded at random */
+	ret->hash = XXH3_64bits_withSeed(first, sizeof(first),
+					 XXH3_64bits(&flow->tuple, sizeof(flow->tuple)));
+}
+
+const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow)
+{
+	if (engine->info_of != flow->first_packet || engine->info_client != flow->tcp.client ||
+	    engine->info.has_vlan != flow->has_vlan) {
+		flow_info(flow, &engine->info);
+		engine->info_of = flow->first_packet;
+		engine->info_client = flow->tcp.client;
+	}
+	return &engine->info;
+}
+
+static void fill_addresses(struct weir_record *rec, const struct weir_flow_info *info)
+{
+	size_t len = info->ip_version == 4 ? 4 : 16;
+
+	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, info->ip_version == 4 ? "ipv4" : "ipv6");
+	weir_record_set_bytes(rec, WEIR_F_CLIENT_ADDRESS, info->client.address, len, len);
+	weir_record_set_bytes(rec, WEIR_F_SERVER_ADDRESS, info->server.address, len, len);
+	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, info->client.port);
+	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, info->server.port);
+	if (info->has_vlan) {
+		weir_record_set_u64(rec, WEIR_F_NETWORK_VLAN_ID, info->vlan_id);
+	}
+}
+
+struct weir_record *engine_record(struct engine *engine, struct flow *flow,
+				  const struct weir_schema *schema, int64_t ts_ns)
+{
+	const struct weir_flow_info *info = engine_info(engine, flow);
+	size_t which = engine_schema_index(engine, schema);
+	struct weir_record *rec;
+	char id[WEIR_ID_LEN];
+
+	flow->nrecords++;
+	if (record_new(&flow->shard->arenas, schema, &rec) < 0) {
+		engine->stats.records_no_memory++;
+		return NULL;
+	}
+	rec->wanted = which < ENGINE_MAX_SCHEMAS ? engine->wanted[which] : NULL;
+	rec->flow = info;
+	weir_record_set_i64(rec, WEIR_F_TS, ts_ns);
+	if (weir_record_wants(rec, WEIR_F_ID)) {
+		weir_flow_id(info, ts_ns, flow->nrecords, id);
+		weir_record_set_bytes(rec, WEIR_F_ID, id, sizeof(id), sizeof(id));
+	}
+	if (weir_record_wants(rec, WEIR_F_FLOW_ID)) {
+		weir_flow_id(info, info->first_ts_ns, 0, id);
+		weir_record_set_bytes(rec, WEIR_F_FLOW_ID, id, sizeof(id), sizeof(id));
+	}
+	return rec;
+}
+
+/* Packet numbers are per input for people, and run-wide inside. */
+static void localise_packet(const struct engine *engine, struct weir_record *rec, size_t field)
+{
+	uint64_t number;
+	size_t low = 0, high = engine->options.ninputs;
+
+	if (!weir_record_has(rec, field) || engine->options.ninputs < 2) {
+		return;
+	}
+	number = rec->values[field].v.u64;
+	while (high - low > 1) {
+		size_t mid = (low + high) / 2;
+
+		/* inputs that have not begun have base 0 */
+		if ((mid == 0 || engine->options.input_base[mid] > 0) &&
+		    engine->options.input_base[mid] < number) {
+			low = mid;
+		} else {
+			high = mid;
+		}
+	}
+	rec->values[field].v.u64 = number - engine->options.input_base[low];
+}
+
+void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *rec)
+{
+	const struct weir_flow_info *info = engine_info(engine, flow);
+	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
+	size_t which = engine_schema_index(engine, rec->schema);
+
+	rec->flow = info;
+	fill_addresses(rec, info);
+	if (weir_record_wants(rec, WEIR_F_NETWORK_COMMUNITY_ID)) {
+		char id[RECORD_COMMUNITY_LEN];
+
+		if (record_community_id(engine->community, info, id) == 0) {
+			weir_record_set_bytes(rec, WEIR_F_NETWORK_COMMUNITY_ID, id, sizeof(id),
+					      sizeof(id));
+		}
+	}
+	if (flow->interface_name != NULL) {
+		weir_record_set_str(rec, WEIR_F_CAPTURE_INTERFACE, flow->interface_name);
+	}
+	localise_packet(engine, rec, WEIR_F_PACKET_FIRST);
+	localise_packet(engine, rec, WEIR_F_PACKET_LAST);
+	if (rec->schema == &record_anomaly_schema) {
+		localise_packet(engine, rec, ANOMALY_F_PACKET);
+	}
+	redact_record(rec, engine->options.config->redact);
+	rec->key.packet = engine->now.packet;
+	rec->key.by_packet = engine->now.by_packet;
+	rec->key.deadline_ns = engine->now.deadline_ns;
+	/* by a packet: all are of one shard, and their order is that of emission */
+	rec->key.first_packet = engine->now.by_packet ? 0 : flow->first_packet;
+	rec->key.index = flow->nemitted++;
+	if (interim) {
+		engine->stats.interim++;
+	} else {
+		engine->stats.records[which]++;
+	}
+	if (engine->options.record != NULL) {
+		engine->options.record(engine->options.context, rec);
+	}
+}
+
+void engine_anomaly(struct engine *engine, struct flow *flow, struct weir_record *rec,
+		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset,
+		    const uint8_t *evidence, size_t evidence_len)
+{
+	struct weir_record *own;
+
+	if (rec != NULL) {
+		weir_record_add_anomaly(rec, what->code);
+	}
+	engine->stats.anomalies++;
+	if (flow->nanomalies >= MAX_ANOMALIES) {
+		engine->stats.anomalies_suppressed++;
+		return;
+	}
+	flow->nanomalies++;
+	own = engine_record(engine, flow, &record_anomaly_schema, engine->clock_ns);
+	if (own == NULL) {
+		return;
+	}
+	weir_record_set_static(own, ANOMALY_F_CODE, what->code);
+	weir_record_set_static(own, ANOMALY_F_SEVERITY, what->severity);
+	weir_record_set_static(own, ANOMALY_F_DIRECTION, dir == WEIR_C2S ? "c2s" : "s2c");
+	weir_record_set_u64(own, ANOMALY_F_OFFSET, offset);
+	weir_record_set_u64(own, ANOMALY_F_PACKET, flow->last_packet);
+	if (evidence_len > 0) {
+		weir_record_set_bytes(own, ANOMALY_F_EVIDENCE, evidence, evidence_len, EVIDENCE);
+	}
+	engine_emit(engine, flow, own);
+	record_free(own);
+}
+
+/* ---- figures ---- */
+
+void engine_stats_add(struct engine_stats *to, const struct engine_stats *from)
+{
+	/* nothing but uint64_t in there */
+	uint64_t *a = (uint64_t *)to;
+	const uint64_t *b = (const uint64_t *)from;
+	size_t i;
+
+	_Static_assert(sizeof(struct engine_stats) % sizeof(uint64_t) == 0,
+		       "all counters are uint64_t");
+	for (i = 0; i < sizeof(*to) / sizeof(uint64_t); i++) {
+		a[i] += b[i];
+	}
+}
+
+void engine_get_stats(struct engine *engine, struct engine_stats *ret)
+{
+	unsigned i;
+	uint32_t k;
+
+	*ret = engine->stats;
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		struct shard *shard = engine->shards[i];
+
+		if (shard == NULL) {
+			continue;
+		}
+		ret->budget_used += shard->budget.used;
+		ret->budget_peak += shard->budget.peak;
+		for (k = 0; k < shard->nblocks * SHARD_BLOCK; k++) {
+			if (shard_flow(shard, k)->shard != NULL) {
+				tcp_add_figures(ret, shard_flow(shard, k));
+			}
+		}
+	}
+	ret->budget_used += engine->budget.used;
+	ret->budget_peak += engine->budget.peak;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An engine: some of the 16 shards, and what turns their items into records. Engines share nothing: a worker thread has
+ * one each, and the program with one worker has one with all the shards.
+ *
+ * Order: items are given in the run's order, all of them to every engine (each handles those of its own shards). Before an
+ * item is handled, the timers due by its clock run in ascending (deadline, first packet of the flow), so that each engine's
+ * records come out in ascending weir_record_key, and merging the engines' streams gives the same bytes for any number.
+ *
+ * DESIGN.md gives each shard its timers; here the wheel belongs to the engine, because due timers must run in one order over
+ * all its shards. Flows are addressed in it by shard and index.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/front.h"
+#include "engine/shard.h"
+#include "flow/timer.h"
+#include "parser/registry.h"
+#include "weir/record.h"
+#include "weir/sink.h"
+
+/* Where records go: borrowed, in order. */
+typedef void (*engine_record_fn)(void *context, const struct weir_record *rec);
+
+enum { ENGINE_MAX_SCHEMAS = 24 };
+
+struct engine_options {
+	const struct weir_config *config;
+	unsigned worker; /* this engine owns the shards s with s % nworkers == worker */
+	unsigned nworkers;
+	const uint64_t *input_base; /* the front's */
+	size_t ninputs;
+	engine_record_fn record;
+	void *context;
+	bool (*wants)(void *context, const struct weir_schema *schema,
+		      size_t field); /* NULL: all */
+	void *wants_context;
+	const struct weir_tap_type *tap; /* NULL: none */
+	struct weir_tap *tap_instance;
+};
+
+/* What is counted over a run; those of several engines add up. */
+struct engine_stats {
+	uint64_t flows;
+	uint64_t segments;      /* TCP packets handled */
+	uint64_t refused_flows; /* no memory for a new flow */
+	uint64_t ended[WEIR_CLOSE_NKINDS];
+	struct weir_ledger ledger; /* of finalised flows (all of them after engine_finish) */
+	uint64_t gap_causes[WEIR_GAP_NCAUSES];
+	uint64_t gap_cause_bytes[WEIR_GAP_NCAUSES];
+	uint64_t midstream; /* flows without SYN and SYN/ACK */
+	uint64_t retransmits;
+	uint64_t out_of_order;
+	uint64_t duplicate_acks;
+	uint64_t zero_windows;
+	uint64_t rst_ignored;
+	uint64_t overlap_conflicts;
+	uint64_t offloaded;                   /* bad checksums accepted as offload */
+	uint64_t records[ENGINE_MAX_SCHEMAS]; /* final ones, by index in engine_schemas() */
+	uint64_t interim;
+	uint64_t records_no_memory;
+	uint64_t anomalies;
+	uint64_t anomalies_suppressed;
+	uint64_t unknown_flows;  /* payload of no known protocol */
+	uint64_t tail_overflows; /* unfinished tokens dropped for length */
+	uint64_t tap_errors;
+	uint64_t evicted_half_open;
+	uint64_t evicted_holes;
+	uint64_t evicted_flows;
+	uint64_t budget_used;
+	uint64_t budget_peak;
+};
+
+struct engine {
+	struct engine_options options;
+	struct shard *shards[ENGINE_SHARDS]; /* NULL: another engine's */
+	struct timer_wheel *timers;
+	struct budget budget; /* of the wheel */
+	uint32_t parsers;     /* enabled ones, as detection wants them */
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
+	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
+	int64_t clock_ns;
+	struct engine_stats stats;
+	/* what is being handled: the key of records it completes */
+	struct {
+		uint64_t packet;
+		int64_t deadline_ns;
+		bool by_packet;
+	} now;
+	struct weir_flow_info info; /* view of the flow with this first packet */
+	uint64_t info_of;
+	uint8_t info_client;
+	struct record_community *community;
+};
+
+/** All record types: tcp, anomaly, the tap's, then the parsers'. NULL-terminated, static order. @return their number */
+size_t engine_schemas(const struct weir_tap_type *tap,
+		      const struct weir_schema *ret[ENGINE_MAX_SCHEMAS + 1]);
+
+/** WEIR_ENOMEM */
+int engine_new(const struct engine_options *options, struct engine **ret);
+void engine_free(struct engine *engine);
+
+/** Handle the items of a batch, in order; those of other engines' shards only move the clock. */
+void engine_items(struct engine *engine, const struct item *items, size_t nitems);
+
+/** End of the run: every flow ends, in the order of their first packets. `packets` is the run's number of packets. */
+void engine_finish(struct engine *engine, uint64_t packets);
+
+/** Figures so far, those of living flows included. */
+void engine_get_stats(struct engine *engine, struct engine_stats *ret);
+void engine_stats_add(struct engine_stats *to, const struct engine_stats *from);
+
+/* ---- used within engine/ ---- */
+
+/** Mask, order and hand over a record; it stays the caller's. */
+void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *rec);
+/** A new record with the common fields filled in, or NULL (counted). */
+struct weir_record *engine_record(struct engine *engine, struct flow *flow,
+				  const struct weir_schema *schema, int64_t ts_ns);
+/** Index of a schema in the engine's table. */
+size_t engine_schema_index(const struct engine *engine, const struct weir_schema *schema);
+/** The public view of a flow, cached. */
+const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow);
+/** An oddity: named on rec, counted, and (at most ENGINE_MAX_ANOMALIES a flow) a record of its own. */
+void engine_anomaly(struct engine *engine, struct flow *flow, struct weir_record *rec,
+		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset,
+		    const uint8_t *evidence, size_t evidence_len);
+
+/** The timer of a flow: set to the earliest of what it waits for. */
+void engine_arm(struct engine *engine, struct flow *flow);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From packets to items: see front.h. */
+#include "engine/front.h"
+
+#include <string.h>
+
+#include "weir/error.h"
+
+enum { DEFRAG_LIMIT = 4 << 20 }; /* bytes, at most; a sixteenth of a small budget */
+
+int front_init(struct front *front, const struct weir_config *config, uint64_t seed,
+	       uint64_t *input_base, size_t ninputs)
+{
+	size_t limit = config->memory / 16 < DEFRAG_LIMIT ? config->memory / 16 : DEFRAG_LIMIT;
+
+	memset(front, 0, sizeof(*front));
+	front->config = config;
+	front->seed = seed;
+	front->input_base = input_base;
+	front->ninputs = ninputs;
+	front->vlan_key = config->vlan_key;
+	front->checksums = config->checksums != WEIR_CHECKSUM_NONE;
+	budget_init(&front->budget, limit, config->allocator);
+	return defrag_new(&front->budget, limit, config->fragment_ns, &front->defrag);
+}
+
+void front_fini(struct front *front)
+{
+	defrag_free(front->defrag);
+	front->defrag = NULL;
+}
+
+/*
+ * The capture clock: monotone. Back is clamped. A jump forward beyond the limit is believed when a second packet confirms
+ * it (is beyond the limit too, and not further away from the first than the limit); until then the clock stands.
+ */
+static int64_t tick(struct front *front, int64_t ts_ns)
+{
+	int64_t limit = front->config->jump_ns;
+	int64_t ahead;
+
+	if (!front->clock_set) {
+		front->clock_set = true;
+		front->clock_ns = ts_ns;
+		return ts_ns;
+	}
+	if (ts_ns < front->clock_ns) {
+		front->stats.clock_back++;
+		return front->clock_ns;
+	}
+	if (__builtin_sub_overflow(ts_ns, front->clock_ns, &ahead)) {
+		ahead = INT64_MAX;
+	}
+	if (ahead > limit) {
+		int64_t apart = INT64_MAX;
+
+		if (front->jump_ns != 0 && __builtin_sub_overflow(ts_ns, front->jump_ns, &apart)) {
+			apart = INT64_MAX;
+		}
+		if (front->jump_ns == 0 || apart > limit || apart < -limit) {
+			front->jump_ns = ts_ns;
+			front->stats.clock_jumps++;
+			return front->clock_ns;
+		}
+	}
+	front->jump_ns = 0;
+	front->clock_ns = ts_ns;
+	return ts_ns;
+}
+
+static void count(struct front *front, const struct weir_packet *packet,
+		  const struct layers *layers)
+{
+	struct front_stats *stats = &front->stats;
+
+	stats->packets++;
+	stats->bytes += packet->caplen;
+	stats->wire_bytes += packet->wirelen;
+	stats->snapped += packet->caplen < packet->wirelen;
+	stats->ipv4 += layers->ip_version == 4;
+	stats->ipv6 += layers->ip_version == 6;
+	stats->tunnelled += layers->depth > 1;
+}
+
+static void count_kind(struct front *front, const struct layers *layers)
+{
+	front->stats.kinds[layers->kind]++;
+	if (layers->kind == LAYERS_BAD) {
+		front->stats.reasons[layers->reason]++;
+	}
+}
+
+/* A fragment: 1 when it completed a datagram, which is then decoded into *layers. */
+static int put_together(struct front *front, struct layers *layers, struct weir_arena *arena,
+			struct item *item)
+{
+	struct defrag_datagram whole;
+	struct layers outer = *layers;
+	uint8_t *copy;
+
+	count_kind(front, layers);
+	if (defrag_push(front->defrag, layers, front->clock_ns, &whole) != 1) {
+		return 0;
+	}
+	copy = arena_dup(arena, whole.ip, whole.len);
+	if (copy == NULL) {
+		return 0; /* counted by the arena */
+	}
+	item->conflict = whole.conflict;
+	layers_decode_ip(copy, whole.len, &outer, front->checksums, layers);
+	return 1;
+}
+
+int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
+	       struct item *ret)
+{
+	struct layers *layers = &ret->layers;
+
+	if (packet->number == 1 && packet->input < front->ninputs) {
+		front->input_base[packet->input] = front->index;
+	}
+	front->index++;
+	tick(front, packet->ts_ns);
+	layers_decode(packet, front->checksums, layers);
+	count(front, packet, layers);
+	ret->conflict = 0;
+	while (layers->kind == LAYERS_FRAGMENT) {
+		if (!put_together(front, layers, arena, ret)) {
+			return 0;
+		}
+	}
+	count_kind(front, layers);
+	if (layers->kind != LAYERS_TCP) {
+		return 0;
+	}
+	ret->side = (uint8_t)tuple_from_layers(layers, front->vlan_key, &ret->tuple);
+	ret->hash = tuple_hash(&ret->tuple, front->seed);
+	ret->shard = (uint8_t)(ret->hash >> 60);
+	ret->index = front->index;
+	ret->ts_ns = packet->ts_ns;
+	ret->clock_ns = front->clock_ns;
+	ret->interface = packet->interface;
+	ret->interface_name = packet->interface_name;
+	ret->input = packet->input;
+	return 1;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The front: from captured packets to items ready for their shard. Decodes, puts fragments together (before sharding: only
+ * a whole datagram has ports), keeps the capture clock monotone, and numbers packets over the whole run. One front a run,
+ * used by one thread; everything that decides here is the same for any number of workers.
+ */
+#ifndef ENGINE_FRONT_H
+#define ENGINE_FRONT_H
+
+#include "base/arena.h"
+#include "decode/layers.h"
+#include "defrag/defrag.h"
+#include "flow/tuple.h"
+#include "weir/config.h"
+#include "weir/packet.h"
+
+enum { ENGINE_SHARDS = 16 };
+
+/* A TCP segment on its way to a shard. */
+struct item {
+	struct layers
+		layers; /* points into the packet's bytes, or the batch's memory for datagrams put together */
+	struct tuple tuple;
+	uint64_t hash;
+	uint64_t index; /* of the packet in the run, from 1 */
+	int64_t ts_ns;
+	int64_t clock_ns; /* monotone */
+	const char *interface_name;
+	uint16_t interface;
+	uint16_t input;
+	uint8_t side;
+	uint8_t shard;
+	uint8_t conflict; /* fragments of the datagram overlapped with different bytes */
+};
+
+struct front_stats {
+	uint64_t packets;
+	uint64_t bytes; /* captured */
+	uint64_t wire_bytes;
+	uint64_t kinds[LAYERS_BAD +
+		       1]; /* by enum layers_kind; a datagram put together counts as what it is */
+	uint64_t reasons[LAYERS_NREASONS]; /* of LAYERS_BAD */
+	uint64_t ipv4;
+	uint64_t ipv6;
+	uint64_t tunnelled;
+	uint64_t snapped;     /* packets cut by the snaplen */
+	uint64_t clock_back;  /* packets whose time went backwards */
+	uint64_t clock_jumps; /* jumps forward that were not believed at first */
+};
+
+struct front {
+	const struct weir_config *config;
+	struct budget budget; /* of fragments */
+	struct defrag *defrag;
+	uint64_t seed;
+	uint64_t index; /* packets so far */
+	int64_t clock_ns;
+	int64_t jump_ns; /* an unconfirmed time beyond the jump limit; 0: none */
+	bool clock_set;
+	bool checksums;
+	bool vlan_key;
+	uint64_t *input_base; /* packets before input k; index by input, ascending */
+	size_t ninputs;
+	struct front_stats stats;
+};
+
+/** @param input_base ninputs elements, the caller's; filled as inputs begin. WEIR_ENOMEM */
+int front_init(struct front *front, const struct weir_config *config, uint64_t seed,
+	       uint64_t *input_base, size_t ninputs);
+void front_fini(struct front *front);
+
+/**
+ * Decode one packet.
+ * @param arena  memory that lives as long as the packet's bytes: datagrams put together are copied there
+ * @param ret    written when 1 is returned
+ * @return 1: a TCP segment; 0: nothing for a shard (counted)
+ */
+int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
+	       struct item *ret);
+
+#endif

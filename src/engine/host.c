@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a parser may ask of the engine: the weir_host_* calls of include/weir/parser.h. */
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/session.h"
+#include "record/record.h"
+#include "weir/parser.h"
+
+const struct weir_config *weir_host_config(const struct weir_host *host)
+{
+	return host->engine->options.config;
+}
+
+const struct weir_flow_info *weir_host_flow(const struct weir_host *host)
+{
+	return engine_info(host->engine, host->flow);
+}
+
+int64_t weir_host_now(const struct weir_host *host)
+{
+	return host->engine->clock_ns;
+}
+
+/* Handshake, or the smoothed times of both directions: each side of the capture point sees its part of the round trip. */
+static int64_t rtt_of(const struct flow *flow)
+{
+	int64_t sum = flow->side[0].rtt_ns + flow->side[1].rtt_ns;
+
+	if (flow->side[0].rtt_ns != 0 && flow->side[1].rtt_ns != 0) {
+		return sum;
+	}
+	if (flow->tcp.syn_seen && flow->tcp.handshake_ack_ns > flow->first_ts_ns) {
+		return flow->tcp.handshake_ack_ns - flow->first_ts_ns;
+	}
+	return sum > 0 ? sum : -1;
+}
+
+void weir_host_figures(const struct weir_host *host, struct weir_tcp_figures *ret)
+{
+	const struct flow *flow = host->flow;
+	int side;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->rtt_ns = rtt_of(flow);
+	for (side = 0; side < 2; side++) {
+		ret->retransmits += flow->side[side].retransmits;
+		ret->out_of_order += flow->side[side].out_of_order;
+		ret->gaps += flow->side[side].gaps;
+	}
+}
+
+uint64_t weir_host_skip_left(const struct weir_host *host, enum weir_direction dir)
+{
+	return host->flow->session->dir[dir].skip;
+}
+
+void *weir_host_alloc(struct weir_host *host, size_t size)
+{
+	return budget_alloc(&host->flow->shard->budget, size);
+}
+
+void weir_host_free(struct weir_host *host, void *ptr, size_t size)
+{
+	budget_free(&host->flow->shard->budget, ptr, size);
+}
+
+struct weir_record *weir_host_record(struct weir_host *host, const struct weir_schema *schema,
+				     int64_t ts_ns)
+{
+	struct weir_record *rec = engine_record(host->engine, host->flow, schema, ts_ns);
+
+	if (rec != NULL && host->flow->session->parser != NULL) {
+		weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, schema->type);
+	}
+	return rec;
+}
+
+void weir_host_emit(struct weir_host *host, struct weir_record *rec)
+{
+	engine_emit(host->engine, host->flow, rec);
+	record_free(rec);
+}
+
+void weir_host_emit_interim(struct weir_host *host, struct weir_record *rec)
+{
+	struct weir_arena arena;
+	struct weir_record *copy;
+
+	/* masking and numbering work on a copy: the record itself goes on growing */
+	arena_init(&arena, &host->flow->shard->arenas);
+	copy = record_copy(rec, &arena);
+	if (copy == NULL) {
+		host->engine->stats.records_no_memory++;
+	} else {
+		weir_record_set_bool(copy, WEIR_F_FINAL, false);
+		engine_emit(host->engine, host->flow, copy);
+	}
+	arena_fini(&arena);
+}
+
+void weir_host_drop(struct weir_host *host, struct weir_record *rec)
+{
+	(void)host;
+	record_free(rec);
+}
+
+bool weir_host_wants(const struct weir_host *host, const struct weir_schema *schema, size_t field)
+{
+	size_t which = engine_schema_index(host->engine, schema);
+
+	return which >= ENGINE_MAX_SCHEMAS ||
+	       ((host->engine->wanted[which][field >> 6] >> (field & 63)) & 1);
+}
+
+void weir_host_anomaly(struct weir_host *host, struct weir_record *rec,
+		       const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset)
+{
+	engine_anomaly(host->engine, host->flow, rec, what, dir, offset, NULL, 0);
+}
+
+void weir_host_tick(struct weir_host *host, int64_t delay_ns)
+{
+	struct flow *flow = host->flow;
+
+	flow->tick_ns = delay_ns == 0 ? TIMER_NONE : host->engine->clock_ns + delay_ns;
+	if (delay_ns != 0 && flow->ended == 0) {
+		engine_arm(host->engine, flow);
+	}
+}

@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From chunks to parsers: see session.h. */
+#include "engine/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "detect/detect.h"
+#include "engine/engine.h"
+#include "engine/shard.h"
+#include "weir/error.h"
+
+enum {
+	TAIL_FIRST = 512, /* bytes: a tail's first room */
+	TAIL_PIECE = 256, /* bytes: how much of a chunk is joined to an unfinished token at least */
+	TAIL_EXTRA = 64 << 10 /* bytes beyond the head limit that a tail may hold */
+};
+
+static struct budget *budget_of(const struct session *session)
+{
+	return &session->host.flow->shard->budget;
+}
+
+/* ---- tails ---- */
+
+static size_t tail_len(const struct session_dir *d)
+{
+	return d->tail == NULL ? 0 : d->tail->len;
+}
+
+static void tail_free(struct session *session, struct session_dir *d)
+{
+	if (d->tail != NULL) {
+		budget_free(budget_of(session), d->tail->bytes, d->tail->room);
+		budget_free(budget_of(session), d->tail, sizeof(*d->tail));
+		d->tail = NULL;
+	}
+	d->held = 0;
+}
+
+static void tail_drop(struct session *session, struct session_dir *d, size_t n)
+{
+	struct session_tail *tail = d->tail;
+	uint32_t first = 0;
+
+	if (n >= tail->len) {
+		tail_free(session, d);
+		return;
+	}
+	memmove(tail->bytes, tail->bytes + n, tail->len - n);
+	tail->len -= n;
+	tail->offset += n;
+	while (first + 1 < tail->nmarks && tail->marks[first + 1].offset <= tail->offset) {
+		first++;
+	}
+	memmove(tail->marks, tail->marks + first, (tail->nmarks - first) * sizeof(tail->marks[0]));
+	tail->nmarks -= first;
+}
+
+static void tail_mark(struct session_tail *tail, const struct weir_mark *mark)
+{
+	if (tail->nmarks == SESSION_MARKS) {
+		/* the first is where the token began, the last ones are where it will end */
+		memmove(&tail->marks[1], &tail->marks[2],
+			(SESSION_MARKS - 2) * sizeof(tail->marks[0]));
+		tail->nmarks--;
+	}
+	tail->marks[tail->nmarks++] = *mark;
+}
+
+static int tail_room(struct session *session, struct session_dir *d, size_t want)
+{
+	struct session_tail *tail = d->tail;
+	size_t room;
+	uint8_t *bytes;
+
+	if (tail == NULL) {
+		tail = budget_alloc(budget_of(session), sizeof(*tail));
+		if (tail == NULL) {
+			return WEIR_EBUDGET;
+		}
+		memset(tail, 0, sizeof(*tail));
+		d->tail = tail;
+	}
+	if (tail->room >= want) {
+		return 0;
+	}
+	room = tail->room == 0 ? TAIL_FIRST : tail->room;
+	while (room < want) {
+		room *= 2;
+	}
+	bytes = budget_realloc(budget_of(session), tail->bytes, tail->room, room);
+	if (bytes == NULL) {
+		return WEIR_EBUDGET;
+	}
+	tail->bytes = bytes;
+	tail->room = room;
+	return 0;
+}
+
+/* Add the first n bytes of a chunk. WEIR_ELIMIT, WEIR_EBUDGET: nothing was added. */
+static int tail_append(struct session *session, struct session_dir *d, const struct weir_chunk *c,
+		       size_t n)
+{
+	size_t limit = session->host.engine->options.config->head_limit + TAIL_EXTRA;
+	size_t i;
+	int err;
+
+	if (tail_len(d) + n > limit) {
+		return WEIR_ELIMIT;
+	}
+	err = tail_room(session, d, tail_len(d) + n);
+	if (err < 0) {
+		if (tail_len(d) == 0) {
+			tail_free(session, d);
+		}
+		return err;
+	}
+	if (d->tail->len == 0) {
+		d->tail->offset = c->offset;
+	}
+	for (i = 0; i < c->nmarks; i++) {
+		struct weir_mark mark = c->marks[i];
+
+		if (mark.offset >= c->offset + n) {
+			break;
+		}
+		if (i + 1 < c->nmarks && c->marks[i + 1].offset <= c->offset) {
+			continue;
+		}
+		if (mark.offset < c->offset) {
+			mark.offset = c->offset;
+		}
+		if (d->tail->nmarks > 0 &&
+		    d->tail->marks[d->tail->nmarks - 1].packet == mark.packet) {
+			continue; /* more of the same segment */
+		}
+		tail_mark(d->tail, &mark);
+	}
+	memcpy(d->tail->bytes + d->tail->len, c->data, n);
+	d->tail->len += n;
+	return 0;
+}
+
+/* The tail cannot grow: its bytes (and `more` behind them) are given up, and the parser resynchronises. */
+static void tail_overflow(struct session *session, enum weir_direction dir, int err, size_t more)
+{
+	struct session_dir *d = &session->dir[dir];
+	size_t dropped = tail_len(d) + more;
+	uint64_t offset = d->tail == NULL ? d->next : d->tail->offset;
+
+	session->host.engine->stats.tail_overflows++;
+	tail_free(session, d);
+	if (session->parser != NULL && session->parser->on_gap != NULL) {
+		session->parser->on_gap(session->state, &session->host, dir, offset, 0,
+					err == WEIR_ELIMIT ? WEIR_GAP_LIMIT : WEIR_GAP_BUDGET,
+					dropped);
+	}
+}
+
+static void advance(struct weir_chunk *c, size_t n)
+{
+	c->data += n;
+	c->len -= n;
+	c->offset += n;
+}
+
+static struct weir_chunk tail_chunk(const struct session_dir *d)
+{
+	struct weir_chunk c = {
+		.data = d->tail->bytes,
+		.len = d->tail->len,
+		.offset = d->tail->offset,
+		.marks = d->tail->marks,
+		.nmarks = d->tail->nmarks,
+	};
+
+	return c;
+}
+
+/* ---- parsers ---- */
+
+static void leave(struct session *session)
+{
+	if (session->parser == NULL) {
+		return;
+	}
+	if (session->parser->done != NULL) {
+		session->parser->done(session->state, &session->host);
+	}
+	budget_free(budget_of(session), session->state, session->parser->state_size);
+	session->state = NULL;
+	session->parser = NULL;
+	session->dir[0].skip = 0;
+	session->dir[1].skip = 0;
+}
+
+static void go_deaf(struct session *session)
+{
+	leave(session);
+	tail_free(session, &session->dir[0]);
+	tail_free(session, &session->dir[1]);
+	session->deaf = 1;
+}
+
+static void enter(struct session *session, const struct weir_parser *parser)
+{
+	size_t size = parser->state_size > 0 ? parser->state_size : 1;
+
+	session->state = budget_calloc(budget_of(session), 1, size);
+	if (session->state == NULL) {
+		session->host.engine->stats.records_no_memory++;
+		go_deaf(session);
+		return;
+	}
+	session->parser = parser;
+	if (parser->open != NULL && parser->open(session->state, &session->host) < 0) {
+		session->host.engine->stats.records_no_memory++;
+		go_deaf(session);
+	}
+}
+
+/* After SWITCH or NOT_MINE. Bytes not consumed are in the tails. */
+static void change_protocol(struct session *session, const struct weir_parser *next)
+{
+	leave(session);
+	session->dir[0].held = 0;
+	session->dir[1].held = 0;
+	session->dir[0].pieces = 0;
+	session->dir[1].pieces = 0;
+	if (++session->switches > SESSION_SWITCHES) {
+		go_deaf(session);
+		return;
+	}
+	if (next != NULL) {
+		enter(session, next);
+	}
+}
+
+static void exclude(struct session *session, const struct weir_parser *parser)
+{
+	size_t i;
+
+	for (i = 0; parser_list[i] != NULL; i++) {
+		if (parser_list[i] == parser) {
+			session->excluded |= UINT32_C(1) << i;
+		}
+	}
+}
+
+/* One on_data call. *ret_used bytes of the chunk are done with. */
+static enum weir_verdict offer(struct session *session, enum weir_direction dir,
+			       const struct weir_chunk *c, size_t *ret_used,
+			       const struct weir_parser **ret_next)
+{
+	struct session_dir *d = &session->dir[dir];
+	struct weir_consumed got = {0};
+	enum weir_verdict verdict;
+
+	verdict = session->parser->on_data(session->state, &session->host, dir, c, &got);
+	assert(got.consumed <= c->len);
+	*ret_used = got.consumed;
+	*ret_next = NULL;
+	if (verdict == WEIR_PARSE_SKIP) {
+		d->skip = got.skip;
+	} else if (verdict == WEIR_PARSE_SWITCH && got.next != NULL) {
+		const struct weir_parser *next = parser_find(got.next);
+
+		if (next != NULL &&
+		    parser_is_enabled(next, session->host.engine->options.config->parsers)) {
+			*ret_next = next;
+		}
+	}
+	return verdict;
+}
+
+static void went_by(struct session *session, enum weir_direction dir, const struct weir_mark *mark)
+{
+	if (session->dir[dir].skip == 0 && session->parser->skipped != NULL) {
+		session->parser->skipped(session->state, &session->host, dir, mark);
+	}
+}
+
+/* Opaque bytes: from the tail first, then from the chunk. */
+static void skip(struct session *session, enum weir_direction dir, struct weir_chunk *c)
+{
+	struct session_dir *d = &session->dir[dir];
+	struct weir_chunk from = d->tail != NULL ? tail_chunk(d) : *c;
+	size_t n = from.len < d->skip ? from.len : (size_t)d->skip;
+	struct weir_mark mark;
+
+	if (n > 0) {
+		mark = *weir_chunk_mark(&from, from.offset + n - 1);
+		d->skip -= n;
+		if (d->tail != NULL) {
+			tail_drop(session, d, n);
+		} else {
+			advance(c, n);
+		}
+		went_by(session, dir, &mark);
+	}
+}
+
+/* Where feed() stands: the tail, then the rest of the chunk. The tail's end is the rest's beginning. */
+struct feeding {
+	const struct weir_chunk
+		*chunk; /* all of it: joining may have copied more than was needed */
+	struct weir_chunk rest;
+	bool joined; /* the parser has seen the tail as it is: add to it before asking again */
+	bool moved;  /* something was consumed */
+};
+
+/* The rest waits as well. */
+static void keep_rest(struct session *session, enum weir_direction dir, struct feeding *f,
+		      bool held)
+{
+	struct session_dir *d = &session->dir[dir];
+	int err = 0;
+
+	if (f->rest.len > 0) {
+		err = tail_append(session, d, &f->rest, f->rest.len);
+		if (err < 0) {
+			tail_overflow(session, dir, err, f->rest.len);
+		}
+		advance(&f->rest, f->rest.len);
+	}
+	d->held = held && d->tail != NULL;
+}
+
+/* Offer the tail, with a piece of the rest joined to it. false: there is nothing to be gained */
+static bool feed_tail(struct session *session, enum weir_direction dir, struct feeding *f,
+		      enum weir_verdict *ret_verdict, const struct weir_parser **ret_next)
+{
+	struct session_dir *d = &session->dir[dir];
+	struct weir_chunk joined;
+	size_t used;
+
+	*ret_verdict = WEIR_PARSE_OK;
+	*ret_next = NULL;
+	if (f->joined) {
+		size_t n = d->tail->len > TAIL_PIECE ? d->tail->len : TAIL_PIECE;
+		int err;
+
+		if (f->rest.len == 0) {
+			return false;
+		}
+		n = f->rest.len < n ? f->rest.len : n;
+		err = tail_append(session, d, &f->rest, n);
+		f->joined = false;
+		if (err < 0) {
+			tail_overflow(session, dir, err, 0);
+			return true;
+		}
+		advance(&f->rest, n);
+	}
+	joined = tail_chunk(d);
+	*ret_verdict = offer(session, dir, &joined, &used, ret_next);
+	f->moved |= used > 0;
+	if (f->chunk->len > 0 && joined.offset + used >= f->chunk->offset) {
+		/* what had to be joined is consumed: go on in the chunk itself */
+		f->rest = *f->chunk;
+		advance(&f->rest, (size_t)(joined.offset + used - f->chunk->offset));
+		tail_free(session, d);
+	} else if (used > 0) {
+		tail_drop(session, d, used);
+	}
+	f->joined = *ret_verdict == WEIR_PARSE_NEED || used == 0;
+	return true;
+}
+
+/* Offer the rest of the chunk, as it lies in the packet. false: the rest waits in the tail now */
+static bool feed_rest(struct session *session, enum weir_direction dir, struct feeding *f,
+		      enum weir_verdict *ret_verdict, const struct weir_parser **ret_next)
+{
+	size_t used;
+
+	*ret_verdict = offer(session, dir, &f->rest, &used, ret_next);
+	advance(&f->rest, used);
+	f->moved |= used > 0;
+	if (*ret_verdict == WEIR_PARSE_NEED || (*ret_verdict == WEIR_PARSE_OK && used == 0)) {
+		keep_rest(session, dir, f, false);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Feed what is in the tail and then the chunk, until all is consumed or the parser wants more. Bytes that the parser leaves
+ * are in the tail afterwards. `asked`: the parser has seen the tail already and wants more than that.
+ * Returns whether anything was consumed.
+ */
+static bool feed(struct session *session, enum weir_direction dir, const struct weir_chunk *chunk,
+		 bool asked)
+{
+	struct session_dir *d = &session->dir[dir];
+	struct feeding f = {.chunk = chunk, .rest = *chunk, .joined = asked};
+
+	while (session->parser != NULL && (f.rest.len > 0 || d->tail != NULL)) {
+		const struct weir_parser *next;
+		enum weir_verdict verdict;
+
+		if (d->skip > 0) {
+			skip(session, dir, &f.rest);
+			f.moved = true;
+			f.joined = false;
+			continue;
+		}
+		if (d->tail != NULL ? !feed_tail(session, dir, &f, &verdict, &next)
+				    : !feed_rest(session, dir, &f, &verdict, &next)) {
+			break;
+		}
+		if (verdict == WEIR_PARSE_HOLD) {
+			keep_rest(session, dir, &f, true);
+			break;
+		}
+		if (verdict == WEIR_PARSE_SWITCH || verdict == WEIR_PARSE_NOT_MINE) {
+			if (verdict == WEIR_PARSE_NOT_MINE) {
+				exclude(session, session->parser);
+			}
+			change_protocol(session, next);
+			f.moved = true;
+			f.joined = false;
+		}
+	}
+	if (session->parser == NULL && !session->deaf) {
+		keep_rest(session, dir, &f, false);
+	}
+	return f.moved;
+}
+
+static const struct weir_chunk nothing;
+
+static void try_detect(struct session *session, bool last);
+
+static void tell_close(struct session *session, enum weir_direction dir)
+{
+	struct session_dir *d = &session->dir[dir];
+	size_t dropped = tail_len(d);
+
+	d->told = 1;
+	tail_free(session, d);
+	if (session->parser != NULL && session->parser->on_close != NULL) {
+		session->parser->on_close(session->state, &session->host, dir,
+					  (enum weir_close)d->how, dropped);
+	}
+}
+
+/*
+ * Offer again what the directions hold back, and tell the ends that had to wait for that, for as long as one of them moves on.
+ */
+static void settle(struct session *session)
+{
+	bool moved = true;
+
+	while (moved && session->parser != NULL) {
+		int i;
+
+		moved = false;
+		for (i = 0; i < 2; i++) {
+			struct session_dir *d = &session->dir[i];
+
+			if (session->parser != NULL && d->held) {
+				d->held = 0;
+				moved |= feed(session, (enum weir_direction)i, &nothing, false);
+			}
+			if (session->parser != NULL && d->closed && !d->told && !d->held) {
+				tell_close(session, (enum weir_direction)i);
+				moved = true;
+			}
+		}
+	}
+	if (session->parser == NULL && !session->deaf &&
+	    (tail_len(&session->dir[0]) > 0 || tail_len(&session->dir[1]) > 0)) {
+		try_detect(session, false);
+	}
+}
+
+/* The protocol is known: what collected goes to the parser, in the order in which it was captured. */
+static void begin(struct session *session, const struct weir_parser *parser)
+{
+	struct session_dir *a = &session->dir[WEIR_C2S];
+	struct session_dir *b = &session->dir[WEIR_S2C];
+	enum weir_direction first = WEIR_C2S;
+
+	if (tail_len(a) > 0 && tail_len(b) > 0 &&
+	    b->tail->marks[0].packet < a->tail->marks[0].packet) {
+		first = WEIR_S2C;
+	}
+	enter(session, parser);
+	if (session->parser != NULL) {
+		(void)feed(session, first, &nothing, false);
+	}
+	if (session->parser != NULL) {
+		(void)feed(session, (enum weir_direction) !first, &nothing, false);
+	}
+	settle(session);
+}
+
+static void try_detect(struct session *session, bool last)
+{
+	struct flow *flow = session->host.flow;
+	struct engine *engine = session->host.engine;
+	struct detect_result found;
+	struct weir_probe probe = {0};
+	bool enough = last;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct session_dir *d = &session->dir[i];
+
+		probe.len[i] = tail_len(d);
+		probe.data[i] = probe.len[i] > 0 ? d->tail->bytes : NULL;
+		probe.closed[i] = d->closed;
+		enough |= probe.len[i] >= DETECT_BYTES || d->pieces >= DETECT_SEGMENTS;
+	}
+	probe.roles_certain = flow->tcp.role >= TCP_ROLE_SYN_ACK;
+	probe.server_port = flow->tuple.port[!flow->tcp.client];
+	probe.midstream = session->midstream;
+	detect_protocol(&probe, engine->parsers & ~session->excluded, enough, &found);
+	if (found.parser != NULL && !(found.swapped && probe.roles_certain)) {
+		begin(session, found.parser);
+	} else if (enough || !found.more) {
+		engine->stats.unknown_flows++;
+		go_deaf(session);
+	}
+}
+
+int session_roles(const struct engine *engine, const uint8_t *data, size_t len, uint16_t sport,
+		  uint16_t dport)
+{
+	struct weir_probe probe = {
+		.data = {data, NULL}, .len = {len, 0}, .server_port = dport, .midstream = true};
+	struct detect_result as_client, as_server;
+
+	detect_protocol(&probe, engine->parsers, true, &as_client);
+	probe.data[0] = NULL;
+	probe.len[0] = 0;
+	probe.data[1] = data;
+	probe.len[1] = len;
+	probe.server_port = sport;
+	detect_protocol(&probe, engine->parsers, true, &as_server);
+	if (as_client.parser != NULL && as_client.swapped) {
+		as_client.score = 0;
+	}
+	if (as_server.parser != NULL && as_server.swapped) {
+		as_server.score = 0;
+	}
+	if (as_client.score == as_server.score) {
+		return -1;
+	}
+	return as_client.score > as_server.score;
+}
+
+/* ---- what the engine calls ---- */
+
+struct session *session_new(struct engine *engine, struct flow *flow)
+{
+	struct session *session = budget_calloc(&flow->shard->budget, 1, sizeof(*session));
+
+	if (session != NULL) {
+		session->host.engine = engine;
+		session->host.flow = flow;
+		session->midstream = !flow->tcp.syn_seen && !flow->tcp.syn_ack_seen;
+	}
+	return session;
+}
+
+void session_free(struct session *session)
+{
+	if (session == NULL) {
+		return;
+	}
+	leave(session);
+	tail_free(session, &session->dir[0]);
+	tail_free(session, &session->dir[1]);
+	budget_free(budget_of(session), session, sizeof(*session));
+}
+
+void session_data(struct session *session, enum weir_direction dir, const struct weir_chunk *chunk)
+{
+	struct session_dir *d = &session->dir[dir];
+
+	d->next = chunk->offset + chunk->len;
+	if (session->deaf || d->closed) {
+		return;
+	}
+	if (session->parser == NULL) {
+		d->pieces++;
+		if (tail_append(session, d, chunk, chunk->len) < 0) {
+			go_deaf(session);
+			return;
+		}
+		try_detect(session, false);
+		return;
+	}
+	if (d->held) {
+		int err = tail_append(session, d, chunk, chunk->len);
+
+		if (err < 0) {
+			tail_overflow(session, dir, err, 0);
+			(void)feed(session, dir, chunk, false);
+		}
+	} else {
+		(void)feed(session, dir, chunk, true);
+	}
+	settle(session);
+}
+
+void session_gap(struct session *session, enum weir_direction dir, uint64_t offset, uint64_t length,
+		 enum weir_gap_cause cause)
+{
+	struct session_dir *d = &session->dir[dir];
+	size_t dropped;
+
+	d->next = offset + length;
+	if (session->deaf || d->closed) {
+		return;
+	}
+	if (session->parser == NULL) {
+		/* what came before is lost for detection: begin behind the gap */
+		tail_free(session, d);
+		d->pieces = 0;
+		session->midstream = 1;
+		return;
+	}
+	if (d->skip > 0 && d->tail == NULL) {
+		uint64_t n = length < d->skip ? length : d->skip;
+
+		session->parser->on_gap(session->state, &session->host, dir, offset, n, cause, 0);
+		d->skip -= n;
+		if (d->skip == 0 && session->parser->skipped != NULL) {
+			session->parser->skipped(session->state, &session->host, dir, NULL);
+		}
+		offset += n;
+		length -= n;
+	}
+	if (length > 0 && session->parser != NULL) {
+		dropped = tail_len(d);
+		tail_free(session, d);
+		session->parser->on_gap(session->state, &session->host, dir, offset, length, cause,
+					dropped);
+	}
+	settle(session);
+}
+
+void session_close(struct session *session, enum weir_direction dir, enum weir_close how)
+{
+	struct session_dir *d = &session->dir[dir];
+
+	if (d->closed) {
+		return;
+	}
+	d->closed = 1;
+	d->how = (uint8_t)how;
+	if (session->deaf) {
+		return;
+	}
+	if (session->parser == NULL) {
+		try_detect(session, session->dir[0].closed && session->dir[1].closed);
+		return;
+	}
+	settle(session);
+	if (session->dir[0].closed && session->dir[1].closed && !session->deaf) {
+		/* nothing can move on any more: what is still held back is dropped */
+		session->dir[0].held = 0;
+		session->dir[1].held = 0;
+		settle(session);
+	}
+}
+
+void session_tick(struct session *session)
+{
+	if (session->parser != NULL && session->parser->on_tick != NULL) {
+		session->parser->on_tick(session->state, &session->host);
+	}
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A shard: a sixteenth of the flows with its own table, budget, reassembly pool and record memory. Nothing in it depends on
+ * which worker owns it.
+ *
+ * When its budget is spent (DESIGN.md, Memory and time): the oldest half-open flow goes first, then the oldest hole is
+ * declared a gap, then the idlest flow is closed. Each is counted.
+ */
+#ifndef ENGINE_SHARD_H
+#define ENGINE_SHARD_H
+
+#include "base/arena.h"
+#include "engine/flow.h"
+#include "engine/front.h"
+#include "flow/table.h"
+
+struct engine;
+
+enum {
+	SHARD_BLOCK = 64, /* flows allocated at a time */
+	SHARD_MAX_BLOCKS = 1 << 20
+};
+
+struct shard {
+	struct engine *engine;
+	unsigned number;
+	struct budget budget;
+	struct flow_table *table;
+	struct reasm_pool reasm;
+	struct arena_pool arenas;
+	struct flow **blocks; /* of SHARD_BLOCK flows */
+	size_t nblocks;
+	size_t block_room;                 /* capacity of blocks */
+	uint32_t free;                     /* index + 1 of a free entry, chained through lru.next */
+	struct flow_link lru[FLOW_NLISTS]; /* .next: oldest, .prev: newest (index + 1) */
+	struct flow_link holes;            /* .next: the flow whose hole is oldest */
+	uint64_t nflows;
+};
+
+int shard_new(struct engine *engine, unsigned number, size_t memory, struct shard **ret);
+void shard_free(struct shard *shard);
+
+static inline struct flow *shard_flow(const struct shard *shard, uint32_t index)
+{
+	return &shard->blocks[index / SHARD_BLOCK][index % SHARD_BLOCK];
+}
+
+/** Handle one TCP segment of this shard. */
+void shard_item(struct shard *shard, const struct item *item);
+
+/** A new flow for the item's tuple, in the table; makes room if it must. NULL: no memory even so (counted). */
+struct flow *shard_open(struct shard *shard, const struct item *item);
+/** Take the flow out of the table and free its entry. Everything it owned must have been released. */
+void shard_remove(struct shard *shard, struct flow *flow);
+
+/** Make room in the budget. `keep` is not evicted (NULL: any may be). false: nothing left to give. */
+bool shard_make_room(struct shard *shard, const struct flow *keep);
+
+/** The flow was active: move it to the young end of its list (at most once a second of the capture clock). */
+void shard_touch(struct shard *shard, struct flow *flow, int64_t clock_ns);
+/** Put into the list that fits its phase. */
+void shard_list(struct shard *shard, struct flow *flow, enum flow_list list);
+/** Keep the list of holes right after anything that may have changed what waits. */
+void shard_update_waiting(struct shard *shard, struct flow *flow);
+
+#endif
