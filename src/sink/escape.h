@@ -14,7 +14,7 @@
 #include "base/strbuf.h"
 
 /** Append the visible form. @return the columns it takes on a terminal */
-size_t escape_text(struct strbuf *out, const void *p, size_t len);
+size_t escape_text(struct strbuf *out, const void *text, size_t len);
 
 /** Columns of text that has been escaped. */
 size_t escape_columns(const char *text, size_t len);
