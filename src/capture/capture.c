@@ -8,18 +8,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/source.h"
 
 enum {
 	BATCH_BUF = CAPTURE_BLOCK + (1 << 16), /* a block behind a cut record of usual size */
-	MIN_READ = 1 << 16,                    /* bytes asked for at least */
-	POLL_MS = 200                          /* how often a waiting read looks at capture->stop */
+	MIN_READ = 1 << 16                     /* bytes asked for at least */
 };
 
 int capture_batch_init(struct capture_batch *batch, size_t max_packets)
@@ -45,50 +42,6 @@ void capture_batch_fini(struct capture_batch *batch)
 	*batch = (struct capture_batch){.packets = NULL};
 }
 
-/* ---- bytes ---- */
-
-static bool wait_readable(struct capture *capture)
-{
-	struct pollfd pollfd = {.fd = capture->input.fd, .events = POLLIN};
-
-	while (!atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
-		int n = poll(&pollfd, 1, POLL_MS);
-
-		if (n > 0 || (n < 0 && errno != EINTR)) {
-			return true; /* read(2) will tell what is wrong */
-		}
-	}
-	return false;
-}
-
-/* Up to n bytes. @return bytes; 0 at the end or when stopped; WEIR_EIO, with the message set */
-static ssize_t read_some(struct capture *capture, uint8_t *p, size_t n)
-{
-	struct capture_input *input = &capture->input;
-	ssize_t got;
-
-	do {
-		if (!input->regular && !wait_readable(capture)) {
-			return 0;
-		}
-		got = input->read != NULL ? input->read(input, p, n) : read(input->fd, p, n);
-		if (atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
-			return 0;
-		}
-	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
-	if (got < 0) {
-		int error = errno;
-
-		capture_fail(capture, WEIR_EIO, "cannot be read: %s", strerror(error));
-		errno = error;
-		return WEIR_EIO;
-	}
-	capture->ended = got == 0;
-	capture->end += (uint64_t)got;
-	capture->stats.bytes += (uint64_t)got;
-	return got;
-}
-
 /* Make room for n bytes in a growing buffer whose first `keep` bytes count. */
 static int reserve(uint8_t **buf, size_t *size, size_t n)
 {
@@ -112,33 +65,9 @@ static int reserve(uint8_t **buf, size_t *size, size_t n)
 
 /* ---- opening ---- */
 
-/* Compressed files are told by name: the way out is known. */
-static const char *compression_of(const uint8_t *p, size_t len)
-{
-	static const struct {
-		uint8_t magic[4];
-		uint8_t len;
-		const char *tool;
-	} known[] = {
-		{{0x1f, 0x8b}, 2, "gzip"},
-		{{0x28, 0xb5, 0x2f, 0xfd}, 4, "zstd"},
-		{{0x04, 0x22, 0x4d, 0x18}, 4, "lz4"},
-		{{0xfd, '7', 'z', 'X'}, 4, "xz"},
-		{{'B', 'Z', 'h'}, 3, "bzip2"},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (len >= known[i].len && memcmp(p, known[i].magic, known[i].len) == 0) {
-			return known[i].tool;
-		}
-	}
-	return NULL;
-}
-
 static void refuse_format(struct capture *capture, const uint8_t *p, size_t len)
 {
-	const char *tool = compression_of(p, len);
+	const char *inside = capture->input.codec == NULL ? "" : "decompressed it ";
 	char text[64];
 
 	if (len == 0) {
@@ -146,19 +75,12 @@ static void refuse_format(struct capture *capture, const uint8_t *p, size_t len)
 			     "is empty: not even the header of a capture file is there");
 		return;
 	}
-	if (tool != NULL) {
-		capture_fail(capture, WEIR_EUNSUPPORTED,
-			     "is compressed with %s, which is not read yet. Try: %s -dc FILE | "
-			     "weir -r -",
-			     tool, tool);
-		return;
-	}
 	capture_escape(text, sizeof(text), p, len < 8 ? len : 8);
 	capture_fail(
 		capture, WEIR_EFORMAT,
-		"is not a capture file (starts with \"%s\"). Supported: pcap (\xc2\xb5s and ns, "
-		"either byte order, modified) and pcapng",
-		text);
+		"is not a capture file (%sstarts with \"%s\"). Supported: pcap (\xc2\xb5s and ns, "
+		"either byte order, modified) and pcapng, also compressed",
+		inside, text);
 }
 
 /* Read the first bytes into the carry and choose the format. */
@@ -169,8 +91,8 @@ static int sniff(struct capture *capture)
 		return WEIR_ENOMEM;
 	}
 	while (capture->carry_len < CAPTURE_SNIFF) {
-		ssize_t n = read_some(capture, capture->carry + capture->carry_len,
-				      CAPTURE_SNIFF - capture->carry_len);
+		ssize_t n = capture_input_read(capture, capture->carry + capture->carry_len,
+					       CAPTURE_SNIFF - capture->carry_len);
 
 		if (n < 0) {
 			return (int)n;
@@ -211,15 +133,9 @@ static struct capture *new_capture(const char *name, uint16_t input)
 
 static int start(struct capture *capture, int fd)
 {
-	struct stat st;
+	int error = capture_input_open(capture, fd);
 
-	capture->input.fd = fd;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		capture->input.regular = true;
-		capture->stats.size = (uint64_t)st.st_size;
-		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	}
-	return sniff(capture);
+	return error < 0 ? error : sniff(capture);
 }
 
 int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret)
@@ -264,12 +180,7 @@ void capture_close(struct capture *capture)
 	if (capture->format != NULL && capture->format->fini != NULL) {
 		capture->format->fini(capture);
 	}
-	if (capture->input.fini != NULL) {
-		capture->input.fini(&capture->input);
-	}
-	if (capture->input.fd >= 0 && !capture->input.keep) {
-		close(capture->input.fd);
-	}
+	capture_input_close(&capture->input);
 	free(capture->carry);
 	free(capture->name);
 	free(capture);
@@ -343,14 +254,16 @@ static int read_and_parse(struct capture *capture, struct capture_batch *batch)
 	if (want > batch->size - batch->used) {
 		want = batch->size - batch->used;
 	}
-	n = read_some(capture, batch->buf + batch->used, want);
+	n = capture_input_read(capture, batch->buf + batch->used, want);
 	if (n <= 0) {
 		return (int)n;
 	}
 	batch->used += (size_t)n;
 	used = parse_bytes(capture, batch, batch->buf, batch->used);
 	if (batch->npackets == 0) {
-		memmove(batch->buf, batch->buf + used, batch->used - used);
+		if (used > 0) {
+			memmove(batch->buf, batch->buf + used, batch->used - used);
+		}
 		batch->used -= used;
 		return 0;
 	}

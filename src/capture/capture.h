@@ -42,17 +42,19 @@ void capture_batch_fini(struct capture_batch *batch);
 
 struct capture_stats {
 	uint64_t packets; /* delivered */
-	uint64_t bytes;   /* of the input read so far, for progress */
-	uint64_t size;    /* of the input; 0: unknown (pipe) */
+	uint64_t bytes;   /* of the input read so far (compressed, if it is), for progress */
+	uint64_t size;    /* of the input, likewise; 0: unknown (pipe) */
 	uint64_t drops;   /* told by the kernel or in the file (pcapng ISB, EPB drop count) */
 };
 
 /**
- * Open a capture file by name; "-" is stdin. pcap (us, ns, both byte orders, modified format), pcapng.
+ * Open a capture file by name; "-" is stdin. pcap (us, ns, both byte orders, modified format), pcapng; each also compressed
+ * (gzip, zstd, lz4).
  *
  * @param ret set on failure too (NULL only without memory): an object that can be asked for its message and must be closed
  * @return 0, WEIR_EIO (errno), WEIR_EFORMAT (it is no capture; the message quotes its first bytes, escaped),
- *         WEIR_EUNSUPPORTED (a kind of capture that is not read yet), WEIR_ENOMEM
+ *         WEIR_EUNSUPPORTED (compressed in a way that is not read), WEIR_EDAMAGED (compressed data without a beginning),
+ *         WEIR_ENOMEM
  *
  * Waits for the first bytes when the input is a pipe.
  */
@@ -83,6 +85,7 @@ void capture_stop(struct capture *capture);
  */
 const char *capture_message(const struct capture *capture);
 
+/** To be read by the thread that fills. */
 const struct capture_stats *capture_stats(const struct capture *capture);
 
 /** Name of an interface of the input (pcapng if_name; not escaped, at most 127 bytes), or NULL. */

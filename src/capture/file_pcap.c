@@ -130,12 +130,13 @@ static inline void parse_records(struct capture *capture, struct capture_batch *
 			.data = p + head,
 			.ts_ns = (int64_t)load32(p, swapped) * NS_PER_S +
 				 (int64_t)load32(p + 4, swapped) * pcap->frac_ns,
-			.number = ++number,
+			.number = number + 1,
 			.caplen = caplen,
 			.wirelen = wirelen,
 			.linktype = pcap->linktype,
 			.input = capture->index,
 		};
+		number++;
 		packet++;
 		p += need;
 		left -= need;

@@ -294,10 +294,11 @@ static void add_packet(struct capture *capture, struct capture_batch *batch, uin
 {
 	struct file_pcapng *ng = &capture->u.pcapng;
 
+	capture->stats.packets++;
 	batch->packets[batch->npackets++] = (struct weir_packet){
 		.data = data,
 		.ts_ns = ng->last_ts_ns,
-		.number = ++capture->stats.packets,
+		.number = capture->stats.packets,
 		.caplen = caplen,
 		.wirelen = wirelen,
 		.linktype = ng->interfaces[ng->base + id].linktype,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to capture/: the two seams of reading a file. Below, `struct capture_input` gives bytes (a descriptor now,
- * decompression later); above, `struct capture_format` cuts them into packets. capture.c drives both.
+ * Private to capture/: the two seams of reading a file. Below, `struct capture_input` gives bytes (a descriptor, and a
+ * `struct capture_codec` when they are compressed); above, `struct capture_format` cuts them into packets. capture.c drives
+ * both.
  */
 #ifndef CAPTURE_SOURCE_H
 #define CAPTURE_SOURCE_H
@@ -12,16 +13,46 @@
 #include "capture/capture.h"
 #include "weir/error.h"
 
-/* Bytes, in order. */
+struct capture_codec;
+
+/* Bytes to be taken, or room to be filled. */
+struct capture_window {
+	uint8_t *at;
+	size_t left;
+};
+
+/* Where bytes come from, in order: a descriptor, and what decompresses what it gives. */
 struct capture_input {
 	int fd;
 	bool keep;    /* stdin: not ours to close */
 	bool regular; /* a file: read(2) does not wait */
-	/* up to n bytes; 0: the end; -1: errno. NULL: read(2) on fd */
-	ssize_t (*read)(struct capture_input *input, void *p, size_t n);
-	void (*fini)(struct capture_input *input); /* may be NULL */
-	void *state;                               /* of read */
+	bool ended;   /* read(2) gave 0 bytes */
+	/* bytes as read from fd: the first ones, by which formats are told; with a codec all of them */
+	uint8_t *raw;
+	size_t raw_at;
+	size_t raw_len;
+	const struct capture_codec *codec; /* NULL: not compressed */
+	void *state;                       /* of the codec */
+	bool inside;  /* a frame of compressed data is open: the input may not end */
+	bool pending; /* the codec may have output without more input */
+	bool failed;  /* the codec met damage */
 };
+
+/* A way of compression (decompress.c). */
+struct capture_codec {
+	const char *name; /* also of the tool that undoes it */
+	uint8_t magic[4];
+	uint8_t magic_len;
+	int (*open)(void **ret_state); /* WEIR_ENOMEM. NULL: known, but not read by this build */
+	/*
+	 * Move *in and *out on, by what was taken and made.
+	 * @return 1: a frame ends here, another may follow; 0: inside a frame; WEIR_EDAMAGED
+	 */
+	int (*decode)(void *state, struct capture_window *in, struct capture_window *out);
+	void (*close)(void *state);
+};
+
+extern const struct capture_codec capture_codecs[]; /* ends with one without name */
 
 /* Consecutive bytes of the input, handed to a format: it moves `at` past what it is done with. */
 struct capture_span {
@@ -81,10 +112,10 @@ struct capture {
 	char *name; /* printable */
 	uint16_t index;
 	atomic_bool stop;
-	bool ended;      /* the input gave 0 bytes */
+	bool ended;      /* the input has given all */
 	int error;       /* below 0: stays */
-	uint64_t offset; /* in the input, of the next byte to parse */
-	uint64_t end;    /* in the input, of the bytes read so far */
+	uint64_t offset; /* in the input (decompressed), of the next byte to parse */
+	uint64_t end;    /* in the input (decompressed), of the bytes read so far */
 	struct capture_item item;
 	/* bytes read but not parsed: a cut record, or what did not fit into the batch */
 	uint8_t *carry;
@@ -103,6 +134,17 @@ extern const struct capture_format file_pcap_format;
 extern const struct capture_format file_pcapng_format;
 
 enum { CAPTURE_SNIFF = 12 }; /* bytes that tell the formats apart */
+
+/** Take the descriptor and its first bytes, and choose the codec. The error is set on failure. */
+int capture_input_open(struct capture *capture, int fd);
+void capture_input_close(struct capture_input *input);
+
+/**
+ * Read up to n bytes, decompressed.
+ * @return bytes; 0 at the end (capture->ended) or when stopped; WEIR_EIO (errno), WEIR_EDAMAGED (of compressed data: all before
+ *         the damage has been given), both with the message set
+ */
+ssize_t capture_input_read(struct capture *capture, uint8_t *p, size_t n);
 
 /** The first bytes (len of them, CAPTURE_SNIFF unless the input is shorter) are of that format; sets up capture->u. */
 bool file_pcap_sniff(struct capture *capture, const uint8_t *p, size_t len);

@@ -9,12 +9,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "capture/capture.h"
-#include "weir/error.h"
+#include "read_capture.h"
 
 /* ---- the files ---- */
 
@@ -95,113 +93,6 @@ static const uint8_t pcapng_two[] = {
 	'J', 0, 0, 0, 0, 0, 36};
 
 /* ---- reading them ---- */
-
-struct seen {
-	int64_t ts_ns;
-	uint32_t caplen;
-	uint32_t wirelen;
-	uint16_t linktype;
-	uint16_t interface;
-	const char *bytes;
-};
-
-struct result {
-	int error; /* of opening, or the last of capture_fill() */
-	size_t n;
-	struct weir_packet packets[64];
-	uint8_t bytes[64][16];
-	char message[CAPTURE_MESSAGE];
-	struct capture_stats stats;
-	char name[128]; /* of interface 0 */
-};
-
-static int memory_file(const void *p, size_t len)
-{
-	int fd = memfd_create("capture", 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, p, len), len);
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
-}
-
-static void keep(struct result *result, const struct capture_batch *batch, size_t capacity)
-{
-	size_t i;
-
-	assert_true(batch->npackets <= batch->max_packets);
-	for (i = 0; i < batch->npackets && result->n < capacity; i++) {
-		const struct weir_packet *packet = &batch->packets[i];
-		size_t n = packet->caplen < 16 ? packet->caplen : 16;
-
-		/* the bytes are the batch's own */
-		assert_true(packet->caplen == 0 ||
-			    (packet->data >= batch->buf &&
-			     packet->data + packet->caplen <= batch->buf + batch->used));
-		if (n > 0) {
-			memcpy(result->bytes[result->n], packet->data, n);
-		}
-		result->packets[result->n++] = *packet;
-	}
-}
-
-static void read_fd(struct result *result, int fd, size_t batch_size)
-{
-	struct capture *capture;
-	struct capture_batch batch;
-	const char *name;
-
-	memset(result, 0, sizeof(*result));
-	assert_int_equal(capture_batch_init(&batch, batch_size), 0);
-	result->error = capture_open_fd(fd, "a.pcap", 3, &capture);
-	while (result->error == 0) {
-		int n = capture_fill(capture, &batch);
-
-		if (n <= 0) {
-			result->error = n;
-			assert_int_equal(batch.npackets, 0);
-			/* an end is an end, an error stays */
-			assert_int_equal(capture_fill(capture, &batch), n);
-			break;
-		}
-		assert_int_equal(n, batch.npackets);
-		keep(result, &batch, 64);
-	}
-	strcpy(result->message, capture_message(capture));
-	assert_int_equal(result->error < 0, result->message[0] != '\0');
-	result->stats = *capture_stats(capture);
-	name = capture_interface_name(capture, 0);
-	strcpy(result->name, name == NULL ? "(none)" : name);
-	assert_null(capture_interface_name(capture, 60000));
-	capture_close(capture);
-	capture_batch_fini(&batch);
-}
-
-static void read_bytes(struct result *result, const void *p, size_t len, size_t batch_size)
-{
-	read_fd(result, memory_file(p, len), batch_size);
-}
-
-static void check(const struct result *result, const struct seen *seen, size_t n)
-{
-	size_t i;
-
-	assert_int_equal(result->n, n);
-	assert_int_equal(result->stats.packets, n);
-	for (i = 0; i < n; i++) {
-		const struct weir_packet *packet = &result->packets[i];
-
-		assert_int_equal(packet->number, i + 1);
-		assert_int_equal(packet->input, 3);
-		assert_true(packet->ts_ns == seen[i].ts_ns);
-		assert_int_equal(packet->caplen, seen[i].caplen);
-		assert_int_equal(packet->wirelen, seen[i].wirelen);
-		assert_int_equal(packet->linktype, seen[i].linktype);
-		assert_int_equal(packet->interface, seen[i].interface);
-		assert_int_equal(packet->vlan_present, 0);
-		assert_memory_equal(result->bytes[i], seen[i].bytes, seen[i].caplen);
-	}
-}
 
 /* Any batch size and any size of reads gives the same packets. */
 static void check_file(const uint8_t *p, size_t len, const struct seen *seen, size_t n)
@@ -374,22 +265,23 @@ static void what_is_no_capture_is_told_by_its_first_bytes(void **state)
 	} files[] = {
 		{"from scapy.all import *", 23, WEIR_EFORMAT,
 		 "a.pcap is not a capture file (starts with \"from sca\"). Supported: pcap "
-		 "(\xc2\xb5s and ns, either byte order, modified) and pcapng"},
+		 "(\xc2\xb5s and ns, either byte order, modified) and pcapng, also compressed"},
 		{"\x1b[2J\"\\\xff\n....", 12, WEIR_EFORMAT,
 		 "a.pcap is not a capture file (starts with "
 		 "\"\\x1B[2J\\x22\\x5C\\xFF\\x0A\"). Supported: "
-		 "pcap (\xc2\xb5s and ns, either byte order, modified) and pcapng"},
+		 "pcap (\xc2\xb5s and ns, either byte order, modified) and pcapng, also "
+		 "compressed"},
 		{"", 0, WEIR_EFORMAT,
 		 "a.pcap is empty: not even the header of a capture file is there"},
 		/* a section header's type, but no byte-order magic */
 		{"\n\r\r\n0123456789", 14, WEIR_EFORMAT,
 		 "a.pcap is not a capture file (starts with \"\\x0A\\x0D\\x0D\\x0A0123\"). "
-		 "Supported: pcap (\xc2\xb5s and ns, either byte order, modified) and pcapng"},
+		 "Supported: pcap (\xc2\xb5s and ns, either byte order, modified) and pcapng, also "
+		 "compressed"},
 		{"\xfd"
 		 "7zXZ\0\0\0\0\0\0\0\0\0",
 		 14, WEIR_EUNSUPPORTED,
-		 "a.pcap is compressed with xz, which is not read yet. Try: xz -dc FILE | weir -r "
-		 "-"},
+		 "a.pcap is compressed with xz, which is not read. Try: xz -dc FILE | weir -r -"},
 	};
 	static struct result result;
 	size_t i;
