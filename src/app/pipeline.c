@@ -311,10 +311,10 @@ static int read_input(struct pipeline *pipeline, size_t which)
 			}
 			if (got == WEIR_EDAMAGED) {
 				pipeline->result->truncated = true;
-				note(pipeline, "%s %s", name, capture_message(capture));
+				note(pipeline, "%s%s", "", capture_message(capture));
 				got = 0;
 			} else if (got < 0) {
-				note(pipeline, "%s: %s", name, capture_message(capture));
+				note(pipeline, "%s%s", "", capture_message(capture));
 			}
 			err = got;
 			break;

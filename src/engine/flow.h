@@ -16,6 +16,7 @@
 
 struct shard;
 struct session;
+struct doubt; /* a segment with a bad checksum that waits for its acknowledgement: doubt.h */
 
 /* A doubly linked list through entries of one shard, by index + 1. */
 struct flow_link {
@@ -58,6 +59,8 @@ struct flow {
 	int64_t ended_ns;   /* clock when it ended */
 	struct flow_side side[2];
 	struct session *session;
+	struct doubt *doubts; /* oldest first */
+	size_t doubt_bytes;   /* of payload in them */
 	void *tap_state;
 	const char *interface_name;
 	uint32_t nrecords; /* begun: numbers ids */

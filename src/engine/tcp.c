@@ -7,6 +7,7 @@
 
 #include "base/seqnum.h"
 #include "base/time.h"
+#include "engine/doubt.h"
 #include "engine/engine.h"
 #include "engine/session.h"
 #include "record/record.h"
@@ -336,6 +337,8 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 	}
 	if (v->take && half->started) {
 		push(flow, item->side, &seg);
+	} else if (v->doubtful && half->started && doubt_keep(flow, item->side, &seg)) {
+		return; /* told when it is decided */
 	} else if (l->payload_caplen > 0) {
 		reasm_half_reject(half, &flow->shard->reasm, l->payload_caplen, v->cause);
 	}
@@ -424,6 +427,9 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 				     v->fin_seq);
 	}
 	if (v->use_ack) {
+		if (flow->doubts != NULL) {
+			engine->stats.offloaded += doubt_settle(flow, item->clock_ns);
+		}
 		take_ack(flow, item);
 	}
 	if (v->rst_out_of_window) {
@@ -546,6 +552,8 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 	uint8_t client = flow->tcp.client;
 
 	assert(flow->ended == 0);
+	engine->stats.offloaded += doubt_settle(flow, engine->clock_ns);
+	doubt_drop(flow);
 	reasm_half_finish(&flow->half[client], pool, flow, cause, engine->clock_ns);
 	reasm_half_finish(&flow->half[!client], pool, flow, cause, engine->clock_ns);
 	shard_update_waiting(flow->shard, flow);

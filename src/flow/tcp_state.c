@@ -109,8 +109,16 @@ void tcp_state_seed(struct tcp_state *state, const struct tcp_candidate *syn)
 	adopt(state, syn);
 }
 
-static bool checksum_ok(struct tcp_side *side, const struct layers *l, enum weir_checksums policy,
-			struct tcp_verdict *ret)
+enum { ETHERNET_MSS = 1460 };
+
+/* Larger than a segment can be: merged by segmentation offload after its checksums had been verified. */
+static bool is_merged(const struct tcp_side *peer, const struct layers *l)
+{
+	return l->payload_len > (peer->mss > ETHERNET_MSS ? peer->mss : ETHERNET_MSS);
+}
+
+static bool checksum_ok(struct tcp_side *side, const struct tcp_side *peer, const struct layers *l,
+			enum weir_checksums policy, struct tcp_verdict *ret)
 {
 	if (policy == WEIR_CHECKSUM_NONE || l->checksum == LAYERS_CHECKSUM_UNKNOWN) {
 		return true;
@@ -119,7 +127,9 @@ static bool checksum_ok(struct tcp_side *side, const struct layers *l, enum weir
 		side->checksum_good = 1;
 		return true;
 	}
-	if (policy == WEIR_CHECKSUM_AUTO && !side->checksum_good) {
+	/* nobody acknowledges in a one-way capture: there is no better evidence than the size */
+	if (policy == WEIR_CHECKSUM_AUTO &&
+	    (!side->checksum_good || (!peer->seen && is_merged(peer, l)))) {
 		ret->offloaded = true;
 		return true;
 	}
@@ -539,8 +549,11 @@ void tcp_state_segment(struct tcp_state *state, const struct layers *l, uint8_t 
 	assert(side < 2);
 	memset(ret, 0, sizeof(*ret));
 	ret->take_syn_data = -1;
-	if (!checksum_ok(&state->side[side], l, checksums, ret)) {
+	if (!checksum_ok(&state->side[side], &state->side[!side], l, checksums, ret)) {
 		ret->cause = WEIR_REJECT_CHECKSUM;
+		ret->doubtful = checksums == WEIR_CHECKSUM_AUTO &&
+				!(l->flags & (LAYERS_SYN | LAYERS_RST)) &&
+				(l->flags & LAYERS_ACK) && state->phase < TCP_CLOSED;
 		return;
 	}
 	if (l->flags & LAYERS_RST) {

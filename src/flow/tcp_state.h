@@ -127,6 +127,7 @@ struct tcp_verdict {
 	bool reset;             /* RST holds */
 	bool use_ack;           /* the acknowledgement is to be believed */
 	bool rst_out_of_window; /* an RST that was ignored (RFC 5961) */
+	bool doubtful;          /* bad checksum, but the peer may acknowledge it all the same: worth keeping for a while */
 	bool offloaded;         /* bad checksum accepted: none of this direction was ever good */
 };
 
