@@ -49,7 +49,8 @@ struct weir_probe_result {
 enum weir_verdict {
 	WEIR_PARSE_OK, /* consumed bytes are done with; if not all, call again with the rest at once */
 	WEIR_PARSE_NEED, /* the rest after `consumed` is an unfinished token: offer it again with more behind it */
-	WEIR_PARSE_HOLD, /* the rest after `consumed` must wait until the other direction has moved on */
+	WEIR_PARSE_HOLD, /* the rest after `consumed` must wait until the other direction has moved on. It is offered again after
+			    anything happened in either direction; on_close() of a direction that holds waits as well */
 	WEIR_PARSE_SKIP, /* after `consumed`, `skip` bytes are opaque: skipped() is called when they have gone by */
 	WEIR_PARSE_SWITCH, /* from `consumed` on, both directions belong to `next` (NULL: detect afresh) */
 	WEIR_PARSE_NOT_MINE /* not this protocol after all: detect afresh without this parser, or give the flow up */
@@ -78,7 +79,7 @@ struct weir_parser {
 	enum weir_verdict (*on_data)(void *state, struct weir_host *host, enum weir_direction dir,
 				     const struct weir_chunk *chunk, struct weir_consumed *ret);
 
-	/* The last of `skip` bytes went by; mark is that byte's. May be NULL. */
+	/* The last of `skip` bytes went by; mark is that byte's, NULL when it is missing. May be NULL. */
 	void (*skipped)(void *state, struct weir_host *host, enum weir_direction dir,
 			const struct weir_mark *mark);
 

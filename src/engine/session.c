@@ -120,16 +120,13 @@ static int tail_append(struct session *session, struct session_dir *d, const str
 		d->tail->offset = c->offset;
 	}
 	for (i = 0; i < c->nmarks; i++) {
-		struct weir_mark mark = c->marks[i];
+		struct weir_mark mark = c->marks[i]; /* its offset stays where the segment began */
 
 		if (mark.offset >= c->offset + n) {
 			break;
 		}
 		if (i + 1 < c->nmarks && c->marks[i + 1].offset <= c->offset) {
 			continue;
-		}
-		if (mark.offset < c->offset) {
-			mark.offset = c->offset;
 		}
 		if (d->tail->nmarks > 0 &&
 		    d->tail->marks[d->tail->nmarks - 1].packet == mark.packet) {

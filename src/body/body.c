@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A message body on its way through decoders, digest, sniffer and keeper; see body.h. */
+#include "body/body.h"
+
+#include "body/coding.h"
+#include "body/mime.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { OUT_SIZE = 8192 }; /* on the stack, one a layer */
+
+/* What happens to a run of bytes at the end of the pipe: once for the decoded body, once for the raw one if coded. */
+struct outlet {
+	EVP_MD_CTX *digest; /* NULL: invalid by now, or no memory */
+	uint64_t size;
+	uint8_t *kept;
+	size_t nkept;
+	uint8_t head[BODY_MIME_BYTES]; /* what the type is told from */
+	size_t nhead;
+};
+
+struct body {
+	struct body_memory memory;
+	size_t keep;
+	struct coding *layers[BODY_MAX_CODINGS]; /* [0] is taken off first */
+	unsigned nlayers;
+	bool stopped;   /* decoding has stopped: bytes only count */
+	bool ended;     /* the decoded data has come to its end */
+	bool missing;   /* bytes are missing */
+	uint64_t eaten; /* wire bytes that layer 0 has taken */
+	unsigned flags;
+	struct outlet decoded; /* without codings: of the wire bytes */
+	struct outlet wire;    /* with codings */
+};
+
+/* ---- outlets ---- */
+
+static void outlet_open(struct body *body, struct outlet *outlet)
+{
+	outlet->digest = EVP_MD_CTX_new();
+	if (outlet->digest != NULL && EVP_DigestInit_ex(outlet->digest, EVP_sha256(), NULL) != 1) {
+		EVP_MD_CTX_free(outlet->digest);
+		outlet->digest = NULL;
+	}
+	if (body->keep > 0) {
+		outlet->kept = body->memory.alloc(body->memory.context, body->keep);
+		if (outlet->kept == NULL) {
+			body->flags |= BODY_NO_MEMORY;
+		}
+	}
+}
+
+static void outlet_close(struct body *body, struct outlet *outlet)
+{
+	EVP_MD_CTX_free(outlet->digest);
+	if (outlet->kept != NULL) {
+		body->memory.free(body->memory.context, outlet->kept, body->keep);
+	}
+	memset(outlet, 0, sizeof(*outlet));
+}
+
+static void outlet_spoil(struct outlet *outlet)
+{
+	EVP_MD_CTX_free(outlet->digest);
+	outlet->digest = NULL;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static void outlet_feed(struct body *body, struct outlet *outlet, const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	if (len == 0) {
+		return;
+	}
+	if (outlet->digest != NULL && EVP_DigestUpdate(outlet->digest, p, len) != 1) {
+		outlet_spoil(outlet);
+	}
+	n = smaller(len, sizeof(outlet->head) - outlet->nhead);
+	memcpy(outlet->head + outlet->nhead, p, n);
+	outlet->nhead += n;
+	if (outlet->kept != NULL) {
+		n = smaller(len, body->keep - outlet->nkept);
+		memcpy(outlet->kept + outlet->nkept, p, n);
+		outlet->nkept += n;
+	}
+	outlet->size += len;
+}
+
+/* ---- making ---- */
+
+struct body *body_new(const struct body_memory *memory, size_t keep)
+{
+	struct body *body = memory->alloc(memory->context, sizeof(*body));
+
+	if (body == NULL) {
+		return NULL;
+	}
+	memset(body, 0, sizeof(*body));
+	body->memory = *memory;
+	body->keep = keep;
+	outlet_open(body, &body->decoded);
+	return body;
+}
+
+static void drop_layers(struct body *body)
+{
+	while (body->nlayers > 0) {
+		coding_free(body->layers[--body->nlayers]);
+	}
+}
+
+void body_free(struct body *body)
+{
+	struct body_memory memory;
+
+	if (body == NULL) {
+		return;
+	}
+	drop_layers(body);
+	outlet_close(body, &body->decoded);
+	outlet_close(body, &body->wire);
+	memory = body->memory;
+	memory.free(memory.context, body, sizeof(*body));
+}
+
+void body_add_coding(struct body *body, struct weir_str name)
+{
+	int kind = coding_find(name);
+	struct coding *coding;
+
+	if ((name.len == 8 && memcmp(name.p, "identity", 8) == 0) || body->stopped) {
+		return;
+	}
+	if (kind < 0) {
+		body->flags |= BODY_CE_UNKNOWN;
+	} else if (body->nlayers == BODY_MAX_CODINGS) {
+		body->flags |= BODY_CE_TOO_MANY;
+	} else {
+		coding = coding_new(&body->memory, (enum coding_kind)kind);
+		if (coding != NULL) {
+			memmove(body->layers + 1, body->layers,
+				body->nlayers * sizeof(body->layers[0]));
+			body->layers[0] = coding;
+			body->nlayers++;
+			if (body->nlayers == 1) {
+				outlet_open(body, &body->wire);
+			}
+			return;
+		}
+		body->flags |= BODY_NO_MEMORY;
+	}
+	/* it cannot be decoded: what is hashed and kept is the body as it is */
+	drop_layers(body);
+	outlet_close(body, &body->wire);
+	body->stopped = true;
+}
+
+/* ---- bytes ---- */
+
+/* What a decoder said is not so: the body is what was on the wire. */
+static void fall_back(struct body *body)
+{
+	outlet_close(body, &body->decoded);
+	body->decoded = body->wire;
+	memset(&body->wire, 0, sizeof(body->wire));
+	drop_layers(body);
+	body->stopped = true;
+}
+
+static void stop_decoding(struct body *body, unsigned flag)
+{
+	body->flags |= flag;
+	body->stopped = true;
+	outlet_spoil(&body->decoded);
+}
+
+/* Decoded bytes: cut at the multiples at which growth is judged. */
+static void take_decoded(struct body *body, const uint8_t *p, size_t len)
+{
+	while (len > 0 && !body->stopped) {
+		size_t n = BODY_BOMB_STEP - (size_t)(body->decoded.size % BODY_BOMB_STEP);
+
+		n = smaller(n, len);
+		outlet_feed(body, &body->decoded, p, n);
+		p += n;
+		len -= n;
+		if (body->decoded.size % BODY_BOMB_STEP == 0 &&
+		    body->decoded.size > BODY_BOMB_SIZE &&
+		    body->decoded.size / BODY_BOMB_RATIO > body->eaten) {
+			stop_decoding(body, BODY_CE_BOMB);
+		}
+	}
+}
+
+static void run_layer(struct body *body, unsigned layer, const uint8_t *p, size_t len)
+{
+	uint8_t out[OUT_SIZE];
+	enum coding_status status = CODING_FULL;
+
+	while (!body->stopped && (len > 0 || status == CODING_FULL)) {
+		size_t before = len;
+		size_t nout;
+
+		status = coding_run(body->layers[layer], &p, &len, out, sizeof(out), &nout);
+		if (layer == 0) {
+			body->eaten += before - len;
+		}
+		if (nout > 0) {
+			if (layer + 1 < body->nlayers) {
+				run_layer(body, layer + 1, out, nout);
+			} else {
+				take_decoded(body, out, nout);
+			}
+		}
+		if (body->stopped) {
+			return;
+		}
+		switch (status) {
+		case CODING_MORE:
+			return;
+		case CODING_FULL:
+			break;
+		case CODING_END:
+			if (len > 0 && len == before && nout == 0) {
+				body->flags |= BODY_CE_TRAILING;
+				return;
+			}
+			break;
+		case CODING_ERROR:
+			body->flags |= BODY_CE_ERROR;
+			fall_back(body);
+			return;
+		case CODING_MEMORY:
+			stop_decoding(body, BODY_NO_MEMORY);
+			return;
+		}
+	}
+}
+
+void body_feed(struct body *body, const uint8_t *p, size_t len)
+{
+	if (body->nlayers == 0) {
+		outlet_feed(body, &body->decoded, p, len);
+		return;
+	}
+	outlet_feed(body, &body->wire, p, len);
+	if (!body->stopped) {
+		run_layer(body, 0, p, len);
+	}
+}
+
+void body_gap(struct body *body, uint64_t length)
+{
+	body->missing = true;
+	outlet_spoil(&body->decoded);
+	outlet_spoil(&body->wire);
+	body->stopped = true; /* a decoder cannot go on; the rest is counted */
+	if (body->nlayers == 0) {
+		body->decoded.size += length;
+	} else {
+		body->wire.size += length;
+	}
+}
+
+/* ---- the end ---- */
+
+static bool take_digest(struct outlet *outlet, uint8_t *ret)
+{
+	bool ok = outlet->digest != NULL && EVP_DigestFinal_ex(outlet->digest, ret, NULL) == 1;
+
+	outlet_spoil(outlet);
+	return ok;
+}
+
+void body_finish(struct body *body, bool complete, struct body_result *ret)
+{
+	unsigned i;
+	bool whole;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->coded = body->nlayers > 0;
+	for (i = 0; i < body->nlayers; i++) {
+		/* the body is over within the coded data; nothing at all is what a HEAD or a 304 has */
+		if (!body->stopped && complete && body->wire.size > 0 &&
+		    !coding_is_at_end(body->layers[i])) {
+			body->flags |= BODY_CE_SHORT;
+		}
+		if (coding_is_raw_deflate(body->layers[i])) {
+			body->flags |= BODY_CE_RAW_DEFLATE;
+		}
+	}
+	whole = complete && !body->missing && (body->flags & (BODY_CE_BOMB | BODY_CE_SHORT)) == 0 &&
+		!(ret->coded && body->stopped);
+	ret->wire_size = ret->coded ? body->wire.size : body->decoded.size;
+	ret->decoded_size = body->decoded.size;
+	ret->has_decoded_size = whole;
+	if (complete && !body->missing) {
+		ret->has_sha256 = whole && take_digest(&body->decoded, ret->sha256);
+		ret->has_wire_sha256 = ret->coded && take_digest(&body->wire, ret->wire_sha256);
+	}
+	ret->mime = body_mime(body->decoded.head, body->decoded.nhead);
+	ret->content = body->decoded.kept;
+	ret->content_len = body->decoded.nkept;
+	ret->truncated = !whole || body->decoded.size > body->decoded.nkept;
+	ret->content_is_text = body_is_text(ret->content, ret->content_len, ret->truncated);
+	ret->flags = body->flags;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One message body on its way: content codings taken off, hashed, its type found, the beginning kept.
+ *
+ * Bytes come in after transfer coding. They pass the decoders, the coding named last first (RFC 9110 §8.4: codings are listed
+ * in the order in which they were applied), then the digest, the type sniffer and the keeper. When a decoder finds
+ * something that is not its format, the body is taken as it is on the wire, from its first byte: the digest and the kept
+ * bytes of the raw body run beside the decoded ones for that.
+ *
+ * Bounds: BODY_MAX_CODINGS decoders; each works in a buffer of fixed size; a body over BODY_BOMB_SIZE decoded bytes that
+ * has grown by more than BODY_BOMB_RATIO is a bomb: decoding stops. deflate cannot pass 1,032:1, so a ratio of 2,048
+ * would never bite for the most common bomb, 10 MiB of zeros in 10 KiB; 500 is well below that and well above what text
+ * reaches. It is looked at only at multiples of BODY_BOMB_STEP, so that the verdict does not hang on how bytes arrive.
+ */
+#ifndef BODY_BODY_H
+#define BODY_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/record.h"
+
+enum {
+	BODY_MAX_CODINGS = 4,
+	BODY_BOMB_SIZE = 1 << 20,
+	BODY_BOMB_STEP = 1 << 16,
+	BODY_BOMB_RATIO = 500,
+	BODY_SHA256 = 32
+};
+
+/* Where memory comes from: charged to the flow's budget. */
+struct body_memory {
+	void *(*alloc)(void *context, size_t size); /* NULL: spent */
+	void (*free)(void *context, void *p, size_t size);
+	void *context;
+};
+
+enum body_flags {
+	BODY_CE_ERROR = 1u << 0,       /* not in the coding that was named: taken raw */
+	BODY_CE_UNKNOWN = 1u << 1,     /* a coding that is not known: taken raw */
+	BODY_CE_TOO_MANY = 1u << 2,    /* more codings than BODY_MAX_CODINGS: taken raw */
+	BODY_CE_RAW_DEFLATE = 1u << 3, /* deflate without zlib's wrapper: decoded all the same */
+	BODY_CE_BOMB = 1u << 4,        /* decoding stopped */
+	BODY_CE_TRAILING = 1u << 5,    /* bytes after the end of the coded data: left out */
+	BODY_CE_SHORT = 1u << 6,       /* the coded data had not ended when the body did */
+	BODY_NO_MEMORY = 1u << 7       /* not decoded, or not kept, for lack of memory */
+};
+
+/* What is known at the end. Pointers are valid until body_free(). */
+struct body_result {
+	uint64_t wire_size;    /* bytes before content decoding that came in */
+	uint64_t decoded_size; /* bytes after it */
+	bool has_decoded_size; /* the decoded size is that of the whole body */
+	bool coded;            /* content codings were taken off */
+	bool has_sha256;       /* of the decoded body: no byte was missing */
+	bool has_wire_sha256;
+	uint8_t sha256[BODY_SHA256];
+	uint8_t wire_sha256[BODY_SHA256];
+	const char *mime;       /* from the content; NULL: no byte */
+	const uint8_t *content; /* the first bytes of the decoded body */
+	size_t content_len;
+	bool content_is_text; /* valid UTF-8 without control characters (a character cut at the end aside) */
+	bool truncated; /* content is not the whole decoded body */
+	unsigned flags; /* of enum body_flags */
+};
+
+struct body;
+
+/**
+ * @param memory borrowed until body_free(); copied
+ * @param keep   bytes of the decoded body to keep; 0: none
+ * @return       NULL when memory is spent
+ */
+struct body *body_new(const struct body_memory *memory, size_t keep);
+void body_free(struct body *body);
+
+/** Name a content coding, in the order of listing; before the first byte. "identity" is nothing. */
+void body_add_coding(struct body *body, struct weir_str name);
+
+/** The next bytes. */
+void body_feed(struct body *body, const uint8_t *p, size_t len);
+
+/** Bytes are missing here: digests become invalid, decoders stop. */
+void body_gap(struct body *body, uint64_t length);
+
+/** No more bytes. complete: the framing says that all were seen. Once; then only body_free(). */
+void body_finish(struct body *body, bool complete, struct body_result *ret);
+
+#endif

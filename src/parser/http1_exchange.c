@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An exchange of HTTP/1: from its first byte to its record. It lives in the arena of its record, so handing the record
+ * over releases both; only a body on its way has memory of its own.
+ *
+ * An exchange is emitted when its request and its response have ended, in whatever way (CONTRACT.md §3, completeness).
+ */
+#include "parser/http1.h"
+
+#include "base/arena.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct http1_exchange *http1_exchange_new(struct http1 *http, const struct weir_mark *mark)
+{
+	struct weir_record *rec = weir_host_record(http->host, &http_schema, mark->ts_ns);
+	struct http1_exchange *ex;
+
+	if (rec == NULL) {
+		return NULL;
+	}
+	ex = arena_alloc(rec->arena, sizeof(*ex));
+	if (ex == NULL) {
+		weir_host_drop(http->host, rec);
+		return NULL;
+	}
+	memset(ex, 0, sizeof(*ex));
+	ex->rec = rec;
+	ex->begin_ns = mark->ts_ns;
+	ex->expect = WEIR_NO_ACK;
+	ex->waited_stall_ns = http->s2c_stall_ns;
+	weir_host_figures(http->host, &ex->figures);
+	if (!http->ticking && http->config->tick_ns > 0) {
+		http->ticking = true;
+		weir_host_tick(http->host, http->config->tick_ns);
+	}
+	return ex;
+}
+
+void http1_anomaly(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir,
+		   enum http_anomaly what, uint64_t offset)
+{
+	if (ex != NULL) {
+		uint64_t bit = UINT64_C(1) << what;
+
+		if ((ex->side[dir].seen & bit) != 0) {
+			return;
+		}
+		ex->side[dir].seen |= bit;
+	}
+	weir_host_anomaly(http->host, ex != NULL ? ex->rec : NULL, &http_anomalies[what], dir,
+			  offset);
+}
+
+void http1_message_begin(struct http1_message *message, uint64_t offset,
+			 const struct weir_mark *mark)
+{
+	message->begun = true;
+	message->begin = offset;
+	message->first_ack = mark->peer_ack;
+	message->last_ack = mark->peer_ack;
+	message->first_ns = mark->ts_ns;
+	message->last_ns = mark->ts_ns;
+	message->first_stall_ns = mark->stall_ns;
+	message->first_packet = mark->packet;
+	message->last_packet = mark->packet;
+}
+
+void http1_message_touch(struct http1_message *message, const struct weir_mark *mark)
+{
+	message->last_ack = mark->peer_ack;
+	if (mark->ts_ns > message->last_ns) {
+		message->last_ns = mark->ts_ns; /* complete when its latest segment had come */
+	}
+	if (mark->packet > message->last_packet) {
+		message->last_packet = mark->packet;
+	}
+	if (mark->packet < message->first_packet) {
+		message->first_packet = mark->packet;
+	}
+	message->stall_ns = mark->stall_ns - message->first_stall_ns;
+}
+
+/* ---- the record ---- */
+
+static const char *framing_name(const struct http1_message *message)
+{
+	static const char *const names[] = {"none", "length", "chunked", "close"};
+
+	return names[message->framing];
+}
+
+static void set_content(struct weir_record *rec, enum weir_direction dir,
+			const struct body_result *result)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t field = http_side(dir, HTTP_F_REQUEST_CONTENT);
+	size_t i, n;
+	char *text;
+
+	if (result->content_is_text) {
+		weir_record_set_bytes(rec, field, result->content, result->content_len, SIZE_MAX);
+		return;
+	}
+	if (!weir_record_wants(rec, field)) {
+		return;
+	}
+	/* RFC 4648 §4 */
+	text = arena_bytes(rec->arena, (result->content_len + 2) / 3 * 4 + 1);
+	if (text == NULL) {
+		return;
+	}
+	for (i = 0, n = 0; i < result->content_len; i += 3) {
+		uint32_t bits = (uint32_t)result->content[i] << 16;
+		size_t left = result->content_len - i;
+
+		bits |= left > 1 ? (uint32_t)result->content[i + 1] << 8 : 0;
+		bits |= left > 2 ? result->content[i + 2] : 0;
+		text[n++] = digits[bits >> 18];
+		text[n++] = digits[bits >> 12 & 63];
+		text[n++] = left > 1 ? digits[bits >> 6 & 63] : '=';
+		text[n++] = left > 2 ? digits[bits & 63] : '=';
+	}
+	text[n] = 0;
+	weir_record_set_static(rec, field, text); /* it lives in the record's own memory */
+	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_CONTENT_ENCODING), "base64");
+}
+
+/* What decoding found odd. */
+static void tell_flags(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir,
+		       unsigned flags)
+{
+	static const struct {
+		unsigned flag;
+		enum http_anomaly what;
+	} rows[] = {
+		{BODY_CE_ERROR | BODY_CE_SHORT, HTTP_A_CE_ERROR},
+		{BODY_CE_UNKNOWN, HTTP_A_CE_UNKNOWN},
+		{BODY_CE_TOO_MANY, HTTP_A_CE_TOO_MANY},
+		{BODY_CE_RAW_DEFLATE, HTTP_A_CE_RAW_DEFLATE},
+		{BODY_CE_BOMB, HTTP_A_CE_BOMB},
+		{BODY_CE_TRAILING, HTTP_A_CE_TRAILING_DATA},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if ((flags & rows[i].flag) != 0) {
+			http1_anomaly(http, ex, dir, rows[i].what, ex->side[dir].end);
+		}
+	}
+}
+
+static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir)
+{
+	struct http1_message *message = &ex->side[dir];
+	struct weir_record *rec = ex->rec;
+	struct body_result result;
+
+	if (message->body == NULL) {
+		return;
+	}
+	body_finish(message->body, message->whole && message->missing == 0, &result);
+	if (result.wire_size > 0) {
+		if (result.has_decoded_size || (result.flags & BODY_CE_BOMB) != 0) {
+			weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_DECODED_SIZE),
+					    result.decoded_size);
+		}
+		if (result.has_sha256) {
+			weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_SHA256),
+					      result.sha256, BODY_SHA256, SIZE_MAX);
+		}
+		if (result.has_wire_sha256) {
+			weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_WIRE_SHA256),
+					      result.wire_sha256, BODY_SHA256, SIZE_MAX);
+		}
+		if (result.mime != NULL) {
+			weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_MIME),
+					       result.mime);
+		}
+		if (result.content != NULL) {
+			set_content(rec, dir, &result);
+			if (result.truncated) {
+				weir_record_set_bool(rec, http_side(dir, HTTP_F_REQUEST_TRUNCATED),
+						     true);
+			}
+		}
+		tell_flags(http, ex, dir, result.flags);
+	}
+	body_free(message->body);
+	message->body = NULL;
+}
+
+static const char *version_name(const struct http1_exchange *ex)
+{
+	static const char *const names[] = {
+		[VERSION_09] = "0.9", [VERSION_10] = "1.0", [VERSION_11] = "1.1"};
+	uint8_t version =
+		ex->side[WEIR_C2S].begun ? ex->side[WEIR_C2S].version : ex->side[WEIR_S2C].version;
+
+	return version == VERSION_NONE || version == VERSION_ODD ? NULL : names[version];
+}
+
+static const char *completeness(const struct http1_exchange *ex)
+{
+	const struct http1_message *request = &ex->side[WEIR_C2S];
+	const struct http1_message *response = &ex->side[WEIR_S2C];
+
+	if (!request->begun) {
+		return "no_request";
+	}
+	if (!response->begun) {
+		return "no_response";
+	}
+	if (request->gap || response->gap) {
+		return "gap";
+	}
+	return request->whole && response->whole ? "complete" : "truncated";
+}
+
+static void fill_times(struct http1 *http, const struct http1_exchange *ex)
+{
+	const struct http1_message *request = &ex->side[WEIR_C2S];
+	const struct http1_message *response = &ex->side[WEIR_S2C];
+	struct weir_record *rec = ex->rec;
+	int64_t stall = 0;
+
+	if (request->begun) {
+		weir_record_set_i64(rec, WEIR_F_TIMING_SEND, request->last_ns - request->first_ns);
+		stall += request->stall_ns;
+	}
+	if (response->begun) {
+		weir_record_set_i64(rec, WEIR_F_TIMING_RECEIVE,
+				    response->last_ns - response->first_ns);
+		/* a hole before the first byte blocked it, too */
+		stall += response->stall_ns;
+		if (request->begun && response->first_stall_ns > ex->waited_stall_ns) {
+			stall += response->first_stall_ns - ex->waited_stall_ns;
+		}
+	}
+	if (request->begun && response->begun) {
+		int64_t duration = response->last_ns - request->first_ns;
+
+		weir_record_set_i64(rec, WEIR_F_TIMING_WAIT, response->first_ns - request->last_ns);
+		weir_record_set_i64(rec, WEIR_F_DURATION, duration);
+		stall = stall > duration ? duration : stall;
+	}
+	weir_record_set_i64(rec, WEIR_F_TIMING_STALL, stall < 0 ? 0 : stall);
+}
+
+static void fill_figures(struct http1 *http, const struct http1_exchange *ex)
+{
+	struct weir_record *rec = ex->rec;
+	struct weir_tcp_figures now;
+
+	if (!weir_record_wants(rec, WEIR_F_TCP_RTT) &&
+	    !weir_record_wants(rec, WEIR_F_TCP_RETRANSMITS) &&
+	    !weir_record_wants(rec, WEIR_F_TCP_OUT_OF_ORDER) &&
+	    !weir_record_wants(rec, WEIR_F_TCP_GAPS)) {
+		return;
+	}
+	weir_host_figures(http->host, &now);
+	if (now.rtt_ns >= 0) {
+		weir_record_set_i64(rec, WEIR_F_TCP_RTT, now.rtt_ns);
+	}
+	weir_record_set_u64(rec, WEIR_F_TCP_RETRANSMITS, now.retransmits - ex->figures.retransmits);
+	weir_record_set_u64(rec, WEIR_F_TCP_OUT_OF_ORDER,
+			    now.out_of_order - ex->figures.out_of_order);
+	weir_record_set_u64(rec, WEIR_F_TCP_GAPS, now.gaps - ex->figures.gaps);
+}
+
+/* Bytes of the body that went by; of one that the engine is skipping, those so far. */
+static uint64_t size_so_far(const struct http1 *http, const struct http1_exchange *ex,
+			    enum weir_direction dir)
+{
+	uint64_t size = ex->side[dir].size;
+
+	if (http1_current(http, dir) == ex && http->side[dir].skipping) {
+		size -= weir_host_skip_left(http->host, dir);
+	}
+	return size;
+}
+
+static void fill_side(struct http1 *http, const struct http1_exchange *ex, enum weir_direction dir)
+{
+	const struct http1_message *message = &ex->side[dir];
+	struct weir_record *rec = ex->rec;
+
+	if (!message->head_done) {
+		return;
+	}
+	weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_BODY_SIZE),
+			    size_so_far(http, ex, dir));
+	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_FRAMING), framing_name(message));
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
+{
+	static const char *const pairings[] = {NULL, "exact", "order", "uncertain"};
+	const struct http1_message *request = &ex->side[WEIR_C2S];
+	const struct http1_message *response = &ex->side[WEIR_S2C];
+	const struct http1_message *first = request->begun ? request : response;
+	struct weir_record *rec = ex->rec;
+	const char *version = version_name(ex);
+	uint64_t missing = request->missing + response->missing;
+
+	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
+	if (version != NULL) {
+		weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_VERSION, version);
+	}
+	if (!weir_record_has(rec, WEIR_F_SERVICE_NAME) && ex->server.len > 0) {
+		weir_record_set_bytes(rec, WEIR_F_SERVICE_NAME, ex->server.p, ex->server.len,
+				      SIZE_MAX);
+	}
+	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, first->first_packet);
+	weir_record_set_u64(rec, WEIR_F_PACKET_LAST,
+			    larger(request->last_packet, response->last_packet));
+	fill_times(http, ex);
+	fill_figures(http, ex);
+	fill_side(http, ex, WEIR_C2S);
+	fill_side(http, ex, WEIR_S2C);
+	weir_record_set_static(rec, WEIR_F_COMPLETENESS, completeness(ex));
+	if (missing > 0) {
+		weir_record_set_u64(rec, WEIR_F_MISSING_BYTES, missing);
+	}
+	if (pairings[ex->pairing] != NULL) {
+		weir_record_set_static(rec, WEIR_F_PAIRING, pairings[ex->pairing]);
+	}
+}
+
+/* One direction carried nothing at all, and it is not just that the answer is still to come. */
+static void tell_one_sided(struct http1 *http, struct http1_exchange *ex)
+{
+	int dir;
+
+	for (dir = 0; dir < 2; dir++) {
+		if (!ex->side[dir].begun && !http->side[dir].any &&
+		    (http->many || http->side[!dir].ended || dir == WEIR_C2S)) {
+			http1_anomaly(http, ex, (enum weir_direction) !dir, HTTP_A_ONE_SIDED,
+				      ex->side[!dir].begin);
+		}
+	}
+}
+
+void http1_exchange_emit(struct http1 *http, struct http1_exchange *ex)
+{
+	assert(!ex->queued);
+	assert(ex != http->reading && ex != http->answering);
+	tell_one_sided(http, ex);
+	finish_body(http, ex, WEIR_C2S);
+	finish_body(http, ex, WEIR_S2C);
+	http1_exchange_fill(http, ex);
+	weir_host_emit(http->host, ex->rec);
+}
+
+void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t end, bool whole)
+{
+	struct http1_exchange *ex = http1_current(http, dir);
+	struct http1_message *message = &ex->side[dir];
+
+	assert(message->begun && !message->done);
+	message->done = true;
+	message->whole = whole;
+	message->end = end;
+	http->side[dir].skipping = false;
+	finish_body(http, ex, dir);
+	if (dir == WEIR_C2S) {
+		http->reading = NULL;
+		/* answered already, or never to be */
+		if (!ex->queued && http->answering != ex) {
+			http1_exchange_emit(http, ex);
+		} else if (ex->queued && http->side[WEIR_S2C].closed) {
+			http1_dequeue(http, ex);
+			http1_exchange_emit(http, ex);
+		}
+		return;
+	}
+	http->answering = NULL;
+	http->s2c_stall_ns = message->first_stall_ns + message->stall_ns;
+	if (http->head != NULL && http->head->expect != WEIR_NO_ACK && http->head->expect < end) {
+		http->pipelines = true; /* asked before it had this response to its end */
+	}
+	if (http->reading != ex) {
+		http1_exchange_emit(http, ex);
+	}
+}
+
+void http1_lose(struct http1 *http, enum weir_direction dir)
+{
+	struct http1_side *side = &http->side[dir];
+
+	http1_goto(side, HTTP1_LOST);
+	side->lost_scanned = 0;
+	side->skipping = false;
+	side->after_lf = false;
+	side->after_blank = false;
+	side->line_empty = false;
+	side->crlf = false;
+	if (dir == WEIR_C2S) {
+		http->c2s_lost = true;
+	} else {
+		http->s2c_lost = true;
+	}
+}
+
+/* ---- exchanges that stay open ---- */
+
+static bool tell_interim(struct http1 *http, struct http1_exchange *ex)
+{
+	if (weir_host_now(http->host) - ex->begin_ns >= http->config->tick_ns) {
+		http1_exchange_fill(http, ex);
+		weir_host_emit_interim(http->host, ex->rec);
+	}
+	return true;
+}
+
+void http1_tick(void *state, struct weir_host *host)
+{
+	struct http1 *http = state;
+	struct http1_exchange *ex;
+	bool open = false;
+
+	http->ticking = false;
+	if (http->answering != NULL) {
+		open = tell_interim(http, http->answering);
+	}
+	if (http->reading != NULL && http->reading != http->answering && !http->reading->queued) {
+		open = tell_interim(http, http->reading);
+	}
+	for (ex = http->head; ex != NULL; ex = ex->next) {
+		open = tell_interim(http, ex);
+	}
+	if (open) {
+		http->ticking = true;
+		weir_host_tick(host, http->config->tick_ns);
+	}
+}

@@ -1,0 +1,796 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lines of HTTP/1 heads, header lines and what they mean (RFC 9112 §2.2, §5; RFC 9110 §5).
+ *
+ * A token is a line, with the lines folded into it. A line is consumed when its end, and the byte behind it (is it
+ * folded?), are there; the engine carries an unfinished one. A line longer than the limit is taken as far as the limit and
+ * the rest of it is counted only: by position in the line, not by how the bytes arrive.
+ *
+ * What the record keeps is copied line by line; nothing is remembered of a header that neither framing nor the record
+ * needs.
+ */
+#include "parser/http1.h"
+
+#include "base/arena.h"
+#include "http/lists.h"
+#include "http/url.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Room for name, method, version and white space beside what is kept of a target or value. */
+enum { LINE_SLACK = 512 };
+
+size_t http1_line_limit(const struct http1 *http)
+{
+	const struct weir_config *config = http->config;
+	size_t limit = config->target_limit > config->value_limit ? config->target_limit
+								  : config->value_limit;
+
+	limit += LINE_SLACK;
+	return limit < config->head_limit || config->head_limit < LINE_SLACK ? limit
+									     : config->head_limit;
+}
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+int http1_take_line(struct http1_cursor *cur, size_t limit, bool folds, const uint8_t **ret_lf)
+{
+	const uint8_t *at = cur->p + cur->side->scanned;
+
+	for (;;) {
+		const uint8_t *lf = memchr(at, '\n', (size_t)(cur->end - at));
+
+		if (lf == NULL || (size_t)(lf - cur->p) >= limit) {
+			if ((size_t)(cur->end - cur->p) >= limit) {
+				return HTTP1_LONG;
+			}
+			cur->side->scanned = (uint32_t)(cur->end - cur->p);
+			return WEIR_PARSE_NEED;
+		}
+		if (!folds) {
+			*ret_lf = lf;
+			return HTTP1_GO;
+		}
+		if (lf + 1 == cur->end) {
+			cur->side->scanned = (uint32_t)(lf - cur->p);
+			return WEIR_PARSE_NEED;
+		}
+		if (!is_space(lf[1])) {
+			*ret_lf = lf;
+			return HTTP1_GO;
+		}
+		at = lf + 1; /* RFC 9112 §5.2 obs-fold */
+	}
+}
+
+/* ---- odd bytes ---- */
+
+/* Is there a byte below 0x20 or above 0x7e? Eight at a time. */
+static bool has_odd_bytes(const uint8_t *p, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t odd = 0;
+	uint64_t word;
+
+	while (len >= 8) {
+		memcpy(&word, p, 8);
+		/* high bit of each byte: set already; or set by +1 of 0x7f; or cleared by -0x20 of a small one */
+		odd |= word | (word + ones) | (word - 0x20 * ones);
+		p += 8;
+		len -= 8;
+	}
+	while (len > 0) {
+		odd |= *p < 0x20 || *p > 0x7e ? 0x80 : 0;
+		p++;
+		len--;
+	}
+	return (odd & 0x80 * ones) != 0;
+}
+
+static void tell_odd_bytes(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *p,
+			   const uint8_t *end)
+{
+	for (; p < end; p++) {
+		enum http_anomaly what;
+
+		if ((*p >= 0x20 && *p < 0x7f) || *p == '\t') {
+			continue;
+		}
+		if (*p == '\r' || *p == '\n') {
+			if (*p == '\n' || (p + 1 < end && p[1] == '\n')) {
+				continue; /* of a fold */
+			}
+			what = HTTP_A_BARE_CR;
+		} else if (*p == 0) {
+			what = HTTP_A_NUL;
+		} else {
+			what = *p >= 0x80 ? HTTP_A_HEADER_8BIT : HTTP_A_HEADER_CTL;
+		}
+		http1_anomaly(cur->http, ex, cur->dir, what, http1_offset(cur, p));
+	}
+}
+
+/* The end of a line without CR LF. RFC 9112 §2.2: a lone LF may be taken for it */
+const uint8_t *http1_strip_cr(struct http1_cursor *cur, struct http1_exchange *ex,
+			      const uint8_t *lf)
+{
+	if (lf > cur->p && lf[-1] == '\r') {
+		return lf - 1;
+	}
+	http1_anomaly(cur->http, ex, cur->dir, HTTP_A_BARE_LF, http1_offset(cur, lf));
+	return lf;
+}
+
+struct weir_str http1_keep(struct http1_exchange *ex, const uint8_t *p, size_t len)
+{
+	struct weir_str copy = {arena_dup(ex->rec->arena, p, len), (uint32_t)len};
+
+	if (copy.p == NULL) {
+		copy.len = 0;
+	}
+	return copy;
+}
+
+/* ---- header lines ---- */
+
+/* One header line, name and value apart. */
+struct header {
+	struct weir_str name;
+	struct weir_str value;
+	uint64_t full_len; /* of the value */
+};
+
+/* RFC 9112 §5.2: a fold is as good as a space */
+static struct weir_str unfold(struct http1_exchange *ex, struct weir_str value)
+{
+	uint8_t *copy = arena_bytes(ex->rec->arena, value.len);
+	size_t n = 0;
+	size_t i;
+
+	if (copy == NULL) {
+		return (struct weir_str){value.p, 0};
+	}
+	for (i = 0; i < value.len; i++) {
+		if (value.p[i] == '\n' ||
+		    (value.p[i] == '\r' && i + 1 < value.len && value.p[i + 1] == '\n')) {
+			while (n > 0 && is_space(copy[n - 1])) {
+				n--;
+			}
+			while (i + 1 < value.len &&
+			       (is_space(value.p[i + 1]) || value.p[i + 1] == '\n')) {
+				i++;
+			}
+			copy[n++] = ' ';
+			continue;
+		}
+		copy[n++] = value.p[i];
+	}
+	return (struct weir_str){copy, (uint32_t)n};
+}
+
+static struct weir_str trim(struct weir_str text)
+{
+	/* RFC 9112 §5.1: white space around the value is not part of it */
+	while (text.len > 0 && is_space(text.p[0])) {
+		text.p++;
+		text.len--;
+	}
+	while (text.len > 0 && is_space(text.p[text.len - 1])) {
+		text.len--;
+	}
+	return text;
+}
+
+/* RFC 9110 §8.6: Content-Length = 1*DIGIT; RFC 9112 §6.3 item 5 on lists of equal values */
+static void take_content_length(struct http1_cursor *cur, struct http1_exchange *ex,
+				struct weir_str value)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+	uint64_t offset = http1_offset(cur, cur->p);
+	struct weir_str item;
+	bool any = false;
+
+	while (http_list_next(&value, &item)) {
+		uint64_t length = 0;
+		bool huge = false;
+		uint32_t i;
+
+		any = true;
+		for (i = 0; i < item.len && item.p[i] >= '0' && item.p[i] <= '9'; i++) {
+			huge = huge || length > INT64_MAX / 10 - 1;
+			length = huge ? 0 : length * 10 + (uint64_t)(item.p[i] - '0');
+		}
+		if (i < item.len || huge) {
+			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_INVALID, offset);
+			message->length_bad = true;
+			message->length_huge = message->length_huge || (huge && i == item.len);
+			continue;
+		}
+		if (item.p[0] == '0' && item.len > 1) {
+			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_LEADING_ZERO, offset);
+		}
+		if (message->has_length) {
+			http1_anomaly(cur->http, ex, cur->dir,
+				      message->content_length == length ? HTTP_A_CL_DUPLICATE
+									: HTTP_A_CL_CONFLICT,
+				      offset);
+			continue; /* the first is used */
+		}
+		message->has_length = true;
+		message->content_length = length;
+	}
+	if (!any) {
+		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_INVALID, offset);
+		message->length_bad = true;
+	}
+}
+
+/* RFC 9112 §6.1 and §7: only the last coding of all lines matters for where the body ends */
+static void take_transfer_encoding(struct http1_message *message, struct weir_str value)
+{
+	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"};
+	struct weir_str item;
+
+	while (http_list_next(&value, &item)) {
+		struct weir_str name = http_list_token(item);
+		bool is_known = false;
+		size_t i;
+
+		if (http_is(name, "identity") && !message->te_chunked) {
+			message->identity = true; /* RFC 2616 §3.6: no coding at all */
+			continue;
+		}
+		message->has_te = true;
+		message->te_chunked = http_is(name, "chunked");
+		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+			is_known = is_known || http_is(name, known[i]);
+		}
+		if (!is_known && !message->te_chunked && !http_is(name, "identity")) {
+			message->te_unknown = true;
+		}
+	}
+}
+
+/* Content-Encoding may come in several lines: one list (RFC 9110 §5.3). */
+static void take_codings(struct http1_exchange *ex, struct http1_message *message,
+			 struct weir_str value)
+{
+	size_t len = (size_t)message->codings.len + 1 + value.len;
+	uint8_t *both;
+
+	if (message->codings.len == 0) {
+		message->codings = http1_keep(ex, value.p, value.len);
+		return;
+	}
+	both = arena_bytes(ex->rec->arena, len);
+	if (both != NULL && len < 4096) {
+		memcpy(both, message->codings.p, message->codings.len);
+		both[message->codings.len] = ',';
+		memcpy(both + message->codings.len + 1, value.p, value.len);
+		message->codings = (struct weir_str){both, (uint32_t)len};
+	}
+}
+
+/* W3C Trace Context §3.2.2: version "-" trace-id "-" parent-id "-" flags */
+static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
+{
+	uint32_t i;
+
+	if (value.len < 55 || value.p[2] != '-' || value.p[35] != '-') {
+		return;
+	}
+	for (i = 3; i < 35; i++) {
+		if (!((value.p[i] >= '0' && value.p[i] <= '9') ||
+		      (value.p[i] >= 'a' && value.p[i] <= 'f'))) {
+			return;
+		}
+	}
+	weir_record_set_bytes(ex->rec, HTTP_F_TRACE_ID, value.p + 3, 32, SIZE_MAX);
+}
+
+static void take_forwarded(struct http1_exchange *ex, struct weir_str value)
+{
+	struct weir_str item;
+	int n = 0;
+
+	while (n++ < 32 && http_list_next(&value, &item)) {
+		weir_record_add_str(ex->rec, HTTP_F_FORWARDED, item.p, item.len);
+	}
+}
+
+static int base64_value(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z') {
+		return c - 'A';
+	}
+	if (c >= 'a' && c <= 'z') {
+		return c - 'a' + 26;
+	}
+	if (c >= '0' && c <= '9') {
+		return c - '0' + 52;
+	}
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 7617 §2: user-id ":" password in base64; only what stands before the colon is decoded */
+static void take_authorization(struct http1_exchange *ex, struct weir_str value)
+{
+	uint8_t user[128];
+	uint32_t bits = 0;
+	int nbits = 0;
+	size_t n = 0;
+	uint32_t i = 6;
+
+	if (value.len < 7 || strncasecmp((const char *)value.p, "Basic ", 6) != 0) {
+		return;
+	}
+	while (i < value.len && value.p[i] == ' ') {
+		i++;
+	}
+	for (; i < value.len && n < sizeof(user); i++) {
+		int v = base64_value(value.p[i]);
+
+		if (v < 0) {
+			return;
+		}
+		bits = bits << 6 | (uint32_t)v;
+		nbits += 6;
+		if (nbits >= 8) {
+			nbits -= 8;
+			user[n] = (uint8_t)(bits >> nbits);
+			if (user[n] == ':') {
+				weir_record_set_bytes(ex->rec, HTTP_F_USER_NAME, user, n, SIZE_MAX);
+				return;
+			}
+			n++;
+		}
+	}
+}
+
+static inline bool name_is(struct weir_str name, const char *lower)
+{
+	return strncasecmp((const char *)name.p, lower, name.len) == 0;
+}
+
+static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
+			     struct weir_str name, struct weir_str value)
+{
+	struct weir_record *rec = ex->rec;
+	size_t limit = cur->http->config->value_limit;
+
+	switch (name.len) {
+	case 4:
+		if (name_is(name, "host")) {
+			if (ex->side[WEIR_C2S].host) {
+				http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_DUPLICATE,
+					      http1_offset(cur, cur->p));
+				break;
+			}
+			ex->side[WEIR_C2S].host = true;
+			ex->host = http1_keep(ex, value.p, value.len);
+		}
+		break;
+	case 6:
+		if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
+			ex->expects = true;
+		}
+		break;
+	case 7:
+		if (name_is(name, "upgrade")) {
+			ex->asked_upgrade = value.len > 0;
+		} else if (name_is(name, "referer")) {
+			weir_record_set_bytes(rec, HTTP_F_REFERRER, value.p, value.len, limit);
+		}
+		break;
+	case 10:
+		if (name_is(name, "user-agent")) {
+			weir_record_set_bytes(rec, HTTP_F_USER_AGENT, value.p, value.len, limit);
+		}
+		break;
+	case 11:
+		if (name_is(name, "traceparent")) {
+			take_traceparent(ex, value);
+		}
+		break;
+	case 13:
+		if (name_is(name, "authorization")) {
+			take_authorization(ex, value);
+		}
+		break;
+	case 15:
+		if (name_is(name, "x-forwarded-for")) {
+			take_forwarded(ex, value);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
+			      struct weir_str value)
+{
+	if (name.len == 6 && name_is(name, "server") && !ex->interim) {
+		ex->server = http1_keep(ex, value.p, value.len);
+	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101) {
+		ex->upgrade = http1_keep(ex, value.p, value.len);
+	} else if (name.len == 10 && name_is(name, "connection")) {
+		/* RFC 9112 §9.6: the last response of this connection */
+		ex->side[WEIR_S2C].close = http_list_has(value, "close");
+	}
+}
+
+static void dispatch(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
+		     struct weir_str value)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+
+	if (name.len == 14 && name_is(name, "content-length")) {
+		take_content_length(cur, ex, value);
+	} else if (name.len == 17 && name_is(name, "transfer-encoding")) {
+		take_transfer_encoding(message, value);
+	} else if (name.len == 16 && name_is(name, "content-encoding")) {
+		if (cur->http->config->bodies != WEIR_BODIES_SIZE) {
+			take_codings(ex, message, value);
+		}
+	} else if (cur->dir == WEIR_C2S) {
+		dispatch_request(cur, ex, name, value);
+	} else {
+		dispatch_response(ex, name, value);
+	}
+}
+
+/* RFC 9110 §6.5.1: fields that frame, route, authenticate or describe the content must not come as trailers */
+static bool is_forbidden_trailer(struct weir_str name)
+{
+	static const char *const names[] = {
+		"content-length", "transfer-encoding",
+		"host",           "trailer",
+		"content-type",   "content-encoding",
+		"content-range",  "authorization",
+		"cache-control",  "expect",
+		"max-forwards",   "pragma",
+		"range",          "te",
+		"set-cookie",     "connection",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (name.len == strlen(names[i]) && name_is(name, names[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The limit to give a setter for text that is longer than what is here: it looks at one byte behind what it keeps, not to
+ * cut a character in two.
+ */
+static size_t readable(struct weir_str text, uint64_t full_len, size_t limit)
+{
+	if (full_len > text.len && limit >= text.len) {
+		limit = text.len == 0 ? 0 : text.len - 1;
+	}
+	return limit;
+}
+
+/* Name and value are apart: record, and heed. */
+static void take_header(struct http1_cursor *cur, struct http1_exchange *ex,
+			const struct header *header)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+	const struct weir_config *config = cur->http->config;
+	bool trailer = message->head_done;
+	size_t field =
+		http_side(cur->dir, trailer ? HTTP_F_REQUEST_TRAILER : HTTP_F_REQUEST_HEADER);
+
+	message->nheaders++;
+	if (message->nheaders > config->header_limit || message->head_size > config->head_limit) {
+		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_HEAD_TOO_LARGE,
+			      http1_offset(cur, cur->p));
+	} else if (!ex->interim || cur->dir == WEIR_C2S) {
+		weir_record_add_header(
+			ex->rec, field, header->name.p, header->name.len, header->value.p,
+			header->full_len,
+			readable(header->value, header->full_len, config->value_limit));
+	}
+	if (!trailer) {
+		dispatch(cur, ex, header->name, header->value);
+	} else if (is_forbidden_trailer(header->name)) {
+		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_TRAILER_FORBIDDEN,
+			      http1_offset(cur, cur->p));
+	}
+}
+
+/* Split [p, eol) at its colon. */
+static void split_header(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *p,
+			 const uint8_t *eol, struct header *ret)
+{
+	const uint8_t *colon = memchr(p, ':', (size_t)(eol - p));
+	const uint8_t *stop = colon == NULL ? eol : colon;
+
+	ret->value = (struct weir_str){eol, 0};
+	if (colon == NULL) {
+		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_HEADER_INVALID, http1_offset(cur, p));
+	} else {
+		ret->value = trim((struct weir_str){colon + 1, (uint32_t)(eol - colon - 1)});
+		if (stop > p && is_space(stop[-1])) {
+			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_WS_BEFORE_COLON,
+				      http1_offset(cur, stop));
+			while (stop > p && is_space(stop[-1])) {
+				stop--;
+			}
+		}
+		if (stop == p || memchr(p, ' ', (size_t)(stop - p)) != NULL) {
+			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_HEADER_INVALID,
+				      http1_offset(cur, p));
+		}
+	}
+	ret->name = (struct weir_str){p, (uint32_t)(stop - p)};
+	ret->full_len = ret->value.len;
+}
+
+/* The line [cur->p, lf]. */
+static void take_header_line(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *lf)
+{
+	const uint8_t *eol = http1_strip_cr(cur, ex, lf);
+	struct header header;
+
+	split_header(cur, ex, cur->p, eol, &header);
+	if (has_odd_bytes(cur->p, (size_t)(eol - cur->p))) {
+		tell_odd_bytes(cur, ex, cur->p, eol);
+		if (memchr(cur->p, '\n', (size_t)(eol - cur->p)) != NULL) {
+			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_OBS_FOLD,
+				      http1_offset(cur, cur->p));
+			header.value = trim(unfold(ex, header.value));
+			header.full_len = header.value.len;
+		}
+	}
+	take_header(cur, ex, &header);
+}
+
+/* A header beyond the limit: keep what the record keeps, count the rest. */
+static void begin_long_header(struct http1_cursor *cur, struct http1_exchange *ex, size_t limit)
+{
+	size_t most = cur->http->config->value_limit + 1;
+	struct header header;
+
+	split_header(cur, ex, cur->p, cur->p + limit, &header);
+	ex->long_name =
+		http1_keep(ex, header.name.p, header.name.len < most ? header.name.len : most);
+	ex->long_value =
+		http1_keep(ex, header.value.p, header.value.len < most ? header.value.len : most);
+	ex->long_len = header.value.len;
+	ex->side[cur->dir].head_size += (uint32_t)limit;
+	cur->side->long_start = false;
+	http1_goto(cur->side, HTTP1_LONG_LINE);
+	http1_advance(cur, cur->p + limit);
+}
+
+static uint32_t add_size(uint32_t size, size_t more)
+{
+	return more > UINT32_MAX - size ? UINT32_MAX : size + (uint32_t)more;
+}
+
+/* The last bytes of a long line, for the version at the end of a request line and the CR before the LF. */
+static void keep_tail(struct http1_exchange *ex, const uint8_t *p, size_t n)
+{
+	if (n >= HTTP1_TAIL) {
+		memcpy(ex->tail, p + n - HTTP1_TAIL, HTTP1_TAIL);
+		return;
+	}
+	memmove(ex->tail, ex->tail + n, HTTP1_TAIL - n);
+	memcpy(ex->tail + HTTP1_TAIL - n, p, n);
+}
+
+static void end_long_request_line(struct http1_cursor *cur, struct http1_exchange *ex)
+{
+	struct http1_start_line line;
+	uint8_t text[2 + HTTP1_TAIL] = "X ";
+	size_t n = HTTP1_TAIL;
+
+	n -= ex->tail[n - 1] == '\r';
+	memcpy(text + 2, ex->tail, n);
+	/* its last word is the version, if it is one: read it as the end of a request line */
+	if (http1_request_line(text, 2 + n, &line) && line.version_kind != VERSION_09) {
+		ex->side[WEIR_C2S].version = line.version_kind;
+		ex->target_len -= HTTP1_TAIL - (n - line.version.len - 6);
+	} else {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_VERSION_INVALID,
+			      http1_offset(cur, cur->p));
+	}
+}
+
+int http1_step_long_line(struct http1_cursor *cur)
+{
+	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
+	struct http1_message *message = &ex->side[cur->dir];
+	const uint8_t *lf = memchr(cur->p, '\n', (size_t)(cur->end - cur->p));
+	const uint8_t *stop = lf == NULL ? cur->end : lf;
+	size_t n = (size_t)(stop - cur->p);
+
+	message->head_size = add_size(message->head_size, n);
+	ex->long_len += n;
+	ex->target_len += cur->dir == WEIR_C2S && cur->side->long_start ? n : 0;
+	keep_tail(ex, cur->p, n);
+	if (lf == NULL) {
+		http1_advance(cur, cur->end);
+		return HTTP1_GO;
+	}
+	if (!cur->side->long_start) {
+		struct header header = {ex->long_name, ex->long_value, ex->long_len};
+
+		header.full_len -= ex->tail[HTTP1_TAIL - 1] == '\r';
+		take_header(cur, ex, &header);
+	} else if (cur->dir == WEIR_C2S) {
+		end_long_request_line(cur, ex);
+	}
+	http1_message_touch(message, http1_mark(cur, lf));
+	http1_goto(cur->side, message->head_done ? HTTP1_TRAILER : HTTP1_HEADER);
+	http1_advance(cur, lf + 1);
+	return HTTP1_GO;
+}
+
+/* ---- the end of a head ---- */
+
+static void set_str(struct weir_record *rec, size_t field, struct weir_str text)
+{
+	if (text.p != NULL && text.len > 0) {
+		weir_record_set_bytes(rec, field, text.p, text.len, SIZE_MAX);
+	}
+}
+
+static bool wants_url(const struct weir_record *rec)
+{
+	size_t field;
+
+	for (field = HTTP_F_URL_FULL; field <= HTTP_F_ROUTE; field++) {
+		if (weir_record_wants(rec, field)) {
+			return true;
+		}
+	}
+	return weir_record_wants(rec, WEIR_F_SERVICE_NAME);
+}
+
+static void set_url(struct http1_cursor *cur, struct http1_exchange *ex)
+{
+	struct weir_record *rec = ex->rec;
+	struct http_url url;
+	uint8_t *buffer;
+	uint64_t offset = ex->side[WEIR_C2S].begin;
+
+	if (!wants_url(rec) && ex->target.p[0] == '/' &&
+	    memchr(ex->target.p, '%', ex->target.len) == NULL) {
+		return; /* nobody reads it and nothing in it can be odd */
+	}
+	buffer = arena_bytes(rec->arena, http_url_room(ex->target.len, ex->host.len));
+	if (buffer == NULL) {
+		return;
+	}
+	http_url_make(ex->is_connect, ex->target, ex->host, "http", buffer, &url);
+	if ((url.flags & HTTP_URL_PCT_INVALID) != 0) {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_PCT_INVALID, offset);
+	}
+	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
+	}
+	set_str(rec, HTTP_F_URL_FULL, url.full);
+	set_str(rec, HTTP_F_URL_SCHEME, url.scheme);
+	set_str(rec, HTTP_F_URL_DOMAIN, url.host);
+	set_str(rec, WEIR_F_SERVICE_NAME, url.host);
+	set_str(rec, HTTP_F_URL_PATH, url.path);
+	set_str(rec, HTTP_F_URL_QUERY, url.query);
+	if (url.port != 0) {
+		weir_record_set_u64(rec, HTTP_F_URL_PORT, url.port);
+	}
+}
+
+void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex)
+{
+	const struct weir_config *config = cur->http->config;
+	struct http1_message *message = &ex->side[WEIR_C2S];
+
+	if (ex->target_len > config->target_limit) {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_TARGET_TOO_LONG, message->begin);
+	}
+	if (ex->target.p != NULL) {
+		weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
+				      readable(ex->target, ex->target_len, config->target_limit));
+		if (ex->target.len > config->target_limit) {
+			ex->target.len = (uint32_t)config->target_limit;
+		}
+		if (ex->target.len > 0) {
+			set_url(cur, ex);
+		}
+	}
+	/* RFC 9112 §3.2: every HTTP/1.1 request has Host */
+	if (!message->host && message->version == VERSION_11) {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_MISSING, message->begin);
+	}
+}
+
+/* The empty line at cur->p, if it is one: its LF. NULL: it is none, or *ret_need. */
+static const uint8_t *empty_line(const struct http1_cursor *cur, bool *ret_need)
+{
+	*ret_need = false;
+	if (*cur->p == '\n') {
+		return cur->p;
+	}
+	if (*cur->p != '\r') {
+		return NULL;
+	}
+	if (cur->p + 1 == cur->end) {
+		*ret_need = true;
+		return NULL;
+	}
+	return cur->p[1] == '\n' ? cur->p + 1 : NULL;
+}
+
+static int end_head(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *lf)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+
+	(void)http1_strip_cr(cur, ex, lf);
+	message->head_size = add_size(message->head_size, (size_t)(lf + 1 - cur->p));
+	http1_message_touch(message, http1_mark(cur, lf));
+	http1_advance(cur, lf + 1);
+	if (message->head_done) { /* a trailer section: RFC 9112 §7.1.2 */
+		http1_message_done(cur->http, cur->dir, http1_offset(cur, cur->p), true);
+		return HTTP1_GO;
+	}
+	if (cur->dir == WEIR_C2S) {
+		http1_end_request_head(cur, ex);
+	}
+	return http1_begin_body(cur, ex);
+}
+
+int http1_step_header(struct http1_cursor *cur)
+{
+	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
+	struct http1_message *message = &ex->side[cur->dir];
+	size_t limit = http1_line_limit(cur->http);
+	const uint8_t *lf;
+	bool need;
+	int verdict;
+
+	if (cur->side->scanned == 0) {
+		lf = empty_line(cur, &need);
+		if (lf != NULL) {
+			return end_head(cur, ex, lf);
+		}
+		if (need) {
+			return WEIR_PARSE_NEED;
+		}
+	}
+	if (is_space(*cur->p)) {
+		/* RFC 9112 §2.2: a line that begins with white space and follows no header is passed over */
+		verdict = http1_take_line(cur, limit, false, &lf);
+	} else {
+		verdict = http1_take_line(cur, limit, true, &lf);
+	}
+	if (verdict == WEIR_PARSE_NEED) {
+		return verdict;
+	}
+	if (is_space(*cur->p)) {
+		http1_anomaly(cur->http, ex, cur->dir,
+			      message->first_line ? HTTP_A_OBS_FOLD : HTTP_A_FOLD_FIRST,
+			      http1_offset(cur, cur->p));
+		lf = verdict == HTTP1_LONG ? cur->p + limit - 1 : lf;
+	} else {
+		message->first_line = true;
+		if (verdict == HTTP1_LONG) {
+			begin_long_header(cur, ex, limit);
+			return HTTP1_GO;
+		}
+		take_header_line(cur, ex, lf);
+	}
+	message->head_size = add_size(message->head_size, (size_t)(lf + 1 - cur->p));
+	http1_message_touch(message, http1_mark(cur, lf));
+	http1_advance(cur, lf + 1);
+	return HTTP1_GO;
+}

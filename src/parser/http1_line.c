@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start lines of HTTP/1 (RFC 9112 §3 and §4), taken leniently, and what bytes must look like to be taken for HTTP at all.
+ *
+ * Leniency: any white space between the parts, white space within the target, a method of any token up to 24 bytes, "http/1.1" and odd
+ * numbers, "ICY" (SHOUTcast), a request without version (HTTP/0.9). Each is named as an anomaly. Detection and
+ * resynchronisation are strict instead: there only the form that RFC 9112 asks for counts.
+ */
+#include "parser/http1.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* RFC 9110 §5.6.2 tchar */
+static const uint8_t token[256] = {
+	['0' ... '9'] = 1, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
+	['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
+	['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
+};
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static size_t token_len(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && token[p[n]]) {
+		n++;
+	}
+	return n;
+}
+
+static void flag(struct http1_start_line *line, enum http_anomaly what)
+{
+	line->anomalies |= UINT64_C(1) << what;
+}
+
+/* "HTTP/1.1" and the like; false: no version at all. RFC 9112 §2.3: case matters, one digit each */
+static bool parse_version(const uint8_t *p, size_t len, struct http1_start_line *line)
+{
+	if (len < 5 || strncasecmp((const char *)p, "HTTP/", 5) != 0) {
+		return false;
+	}
+	line->version.p = p + 5;
+	line->version.len = (uint32_t)(len - 5);
+	line->version_kind = VERSION_ODD;
+	if (len == 8 && memcmp(p + 5, "1.", 2) == 0 && (p[7] == '0' || p[7] == '1')) {
+		line->version_kind = p[7] == '0' ? VERSION_10 : VERSION_11;
+	}
+	if (line->version_kind == VERSION_ODD || memcmp(p, "HTTP/", 5) != 0) {
+		flag(line, HTTP_A_VERSION_INVALID);
+	}
+	return true;
+}
+
+/* A NUL or CR inside a start line, and white space inside the target. */
+static void look_for_odd_bytes(const uint8_t *p, size_t len, struct http1_start_line *line)
+{
+	if (memchr(p, 0, len) != NULL) {
+		flag(line, HTTP_A_NUL);
+	}
+	if (memchr(p, '\r', len) != NULL) {
+		flag(line, HTTP_A_BARE_CR);
+	}
+}
+
+/* The version is the last word of a line, if it is one; what is left is target with white space around it. */
+static bool take_version(const uint8_t *p, const uint8_t **end, struct http1_start_line *ret)
+{
+	const uint8_t *stop = *end;
+	const uint8_t *word;
+
+	while (stop > p && is_space(stop[-1])) {
+		stop--;
+	}
+	word = stop;
+	while (word > p && !is_space(word[-1])) {
+		word--;
+	}
+	if (word == p || !parse_version(word, (size_t)(stop - word), ret)) {
+		return false;
+	}
+	if (stop != *end) {
+		flag(ret, HTTP_A_START_LINE_WS);
+	}
+	*end = word;
+	return true;
+}
+
+bool http1_request_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	const uint8_t *end = p + len;
+	size_t n = token_len(p, len < HTTP1_METHOD_MAX + 1 ? len : HTTP1_METHOD_MAX + 1);
+
+	memset(ret, 0, sizeof(*ret));
+	if (n == 0 || n > HTTP1_METHOD_MAX || n == len || !is_space(p[n])) {
+		return false;
+	}
+	ret->method.p = p;
+	ret->method.len = (uint32_t)n;
+	p += n;
+	if (!take_version(p, &end, ret)) {
+		/* HTTP/0.9 knew GET only */
+		if (n != 3 || memcmp(p - 3, "GET", 3) != 0) {
+			return false;
+		}
+		ret->version_kind = VERSION_09;
+		flag(ret, HTTP_A_09);
+	}
+	ret->target.p = p;
+	while (ret->target.p < end && is_space(*ret->target.p)) {
+		ret->target.p++;
+	}
+	if (ret->version_kind != VERSION_09 && end - ret->target.p > 0) {
+		/* RFC 9112 §3: a single SP on each side */
+		if (ret->target.p - p != 1 || p[0] != ' ' || end[-1] != ' ' || is_space(end[-2])) {
+			flag(ret, HTTP_A_START_LINE_WS);
+		}
+	}
+	while (end > ret->target.p && is_space(end[-1])) {
+		end--;
+	}
+	ret->target.len = (uint32_t)(end - ret->target.p);
+	if (ret->target.len == 0) {
+		return false;
+	}
+	if (memchr(ret->target.p, ' ', ret->target.len) != NULL ||
+	    memchr(ret->target.p, '\t', ret->target.len) != NULL) {
+		if (ret->version_kind == VERSION_09) {
+			return false;
+		}
+		flag(ret, HTTP_A_TARGET_WS);
+	}
+	look_for_odd_bytes(ret->target.p, ret->target.len, ret);
+	return ret->version_kind != VERSION_09 || ret->target.p[0] == '/';
+}
+
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool http1_status_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	const uint8_t *end = p + len;
+	const uint8_t *at = p;
+	size_t n;
+
+	memset(ret, 0, sizeof(*ret));
+	while (at < end && !is_space(*at)) {
+		at++;
+	}
+	n = (size_t)(at - p);
+	if (n == 3 && memcmp(p, "ICY", 3) == 0) {
+		ret->version_kind = VERSION_ODD;
+		flag(ret, HTTP_A_VERSION_INVALID);
+	} else if (!parse_version(p, n, ret)) {
+		return false;
+	}
+	while (at < end && is_space(*at)) {
+		at++;
+	}
+	if (at - p != (ptrdiff_t)n + 1 && at < end) {
+		flag(ret, HTTP_A_START_LINE_WS);
+	}
+	for (n = 0; at + n < end && n < 4 && is_digit(at[n]); n++) {
+		ret->status = (uint16_t)(ret->status * 10 + (at[n] - '0'));
+	}
+	/* RFC 9112 §4: 3DIGIT */
+	if (n != 3 || ret->status < 100 || (at + 3 < end && !is_space(at[3]))) {
+		flag(ret, HTTP_A_STATUS_INVALID);
+		ret->status = 0;
+	}
+	while (at < end && !is_space(*at)) {
+		at++;
+	}
+	at += at < end;
+	ret->method.p = at; /* the reason; RFC 9112 §4: may be empty, often without its SP */
+	ret->method.len = (uint32_t)(end - at);
+	look_for_odd_bytes(at, ret->method.len, ret);
+	return true;
+}
+
+/* ---- strictness ---- */
+
+enum http1_likeness http1_like_request(const uint8_t *p, size_t len)
+{
+	size_t n = token_len(p, len < HTTP1_METHOD_MAX + 1 ? len : HTTP1_METHOD_MAX + 1);
+	const uint8_t *lf;
+	struct http1_start_line line;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		/* registered methods and nearly all others are upper case */
+		if (!((p[i] >= 'A' && p[i] <= 'Z') || p[i] == '-' || p[i] == '_')) {
+			return LIKENESS_NO;
+		}
+	}
+	if (n > HTTP1_METHOD_MAX) {
+		return LIKENESS_NO;
+	}
+	if (n == len) {
+		return LIKENESS_MORE;
+	}
+	if (n < 2 || p[n] != ' ' || (n + 1 < len && (p[n + 1] <= ' ' || p[n + 1] == 0x7f))) {
+		return LIKENESS_NO;
+	}
+	lf = memchr(p, '\n', len);
+	if (lf == NULL) {
+		return LIKENESS_MORE;
+	}
+	n = (size_t)(lf - p);
+	n -= p[n - 1] == '\r';
+	if (!http1_request_line(p, n, &line) || line.anomalies != 0) {
+		return LIKENESS_NO;
+	}
+	return LIKENESS_YES;
+}
+
+enum http1_likeness http1_like_status(const uint8_t *p, size_t len)
+{
+	static const char form[] = "HTTP/1.d ddd";
+	size_t i;
+
+	for (i = 0; i < sizeof(form) - 1; i++) {
+		if (i == len) {
+			return LIKENESS_MORE;
+		}
+		if (form[i] == 'd' ? !is_digit(p[i]) : p[i] != (uint8_t)form[i]) {
+			return LIKENESS_NO;
+		}
+	}
+	if (i == len) {
+		return LIKENESS_MORE;
+	}
+	return p[i] == ' ' || p[i] == '\r' || p[i] == '\n' ? LIKENESS_YES : LIKENESS_NO;
+}
+
+/* ---- detection ---- */
+
+enum { SURE = 95, LIKELY = 75, WEAK = 40 };
+
+/* How a direction's first bytes look, as requests or as responses. */
+struct look {
+	int request; /* scores */
+	int response;
+	bool more;
+};
+
+static int request_score(const uint8_t *p, size_t len, bool *more)
+{
+	struct http1_start_line line;
+	const uint8_t *lf = memchr(p, '\n', len);
+	size_t n;
+
+	if (lf == NULL) {
+		switch (http1_like_request(p, len)) {
+		case LIKENESS_MORE:
+			*more = true;
+			n = token_len(p, len);
+			/* a method and the beginning of a target is a good deal already */
+			return n + 1 < len && strchr("/*h", p[n + 1]) != NULL ? LIKELY : WEAK;
+		case LIKENESS_NO:
+		case LIKENESS_YES:
+			return 0;
+		}
+	}
+	n = (size_t)(lf - p);
+	n -= n > 0 && p[n - 1] == '\r';
+	if (!http1_request_line(p, n, &line)) {
+		return 0;
+	}
+	if (line.version_kind == VERSION_09) {
+		return LIKELY;
+	}
+	/* "PRI * HTTP/2.0" is the preface of HTTP/2 (RFC 9113 §3.4) */
+	if (line.version.len > 0 && line.version.p[0] == '2') {
+		return 0;
+	}
+	return SURE;
+}
+
+static int response_score(const uint8_t *p, size_t len, bool *more)
+{
+	switch (http1_like_status(p, len)) {
+	case LIKENESS_YES:
+		return SURE;
+	case LIKENESS_MORE:
+		*more = true;
+		return len >= 7 ? LIKELY : WEAK;
+	case LIKENESS_NO:
+		break;
+	}
+	if (len >= 4 && memcmp(p, "ICY ", 4) == 0) {
+		return LIKELY;
+	}
+	return len >= 5 && strncasecmp((const char *)p, "HTTP/", 5) == 0 &&
+			       p[5 < len ? 5 : 4] != '2'
+		       ? LIKELY
+		       : 0;
+}
+
+static void look_at(const uint8_t *p, size_t len, bool closed, bool midstream, struct look *ret)
+{
+	const uint8_t *end = p + len;
+
+	memset(ret, 0, sizeof(*ret));
+	/* RFC 9112 §2.2: empty lines before a request are passed over */
+	while (p < end && (*p == '\r' || *p == '\n')) {
+		p++;
+	}
+	if (p == end) {
+		ret->more = !closed;
+		return;
+	}
+	ret->request = request_score(p, (size_t)(end - p), &ret->more);
+	ret->response = response_score(p, (size_t)(end - p), &ret->more);
+	/* mid-stream: a start line further on, at the start of a line */
+	while (midstream && ret->request < LIKELY && ret->response < LIKELY) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		if (p == NULL || ++p == end) {
+			ret->more = !closed;
+			break;
+		}
+		if (http1_like_request(p, (size_t)(end - p)) == LIKENESS_YES) {
+			ret->request = LIKELY;
+		}
+		if (http1_like_status(p, (size_t)(end - p)) == LIKENESS_YES) {
+			ret->response = LIKELY;
+		}
+	}
+	ret->more = ret->more && !closed;
+}
+
+static int larger(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+struct weir_probe_result http1_probe(const struct weir_probe *probe)
+{
+	struct weir_probe_result result = {0, false, false};
+	struct look look[2];
+	int straight, swapped;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		look_at(probe->data[i], probe->data[i] == NULL ? 0 : probe->len[i],
+			probe->closed[i], probe->midstream, &look[i]);
+	}
+	straight = larger(look[WEIR_C2S].request, look[WEIR_S2C].response);
+	swapped = larger(look[WEIR_C2S].response, look[WEIR_S2C].request);
+	result.score = straight;
+	result.more = look[0].more || look[1].more;
+	if (swapped > straight && (!probe->roles_certain || probe->midstream)) {
+		result.score = swapped;
+		result.swapped = true;
+	} else if (straight >= SURE && look[WEIR_C2S].request == 0 && !look[WEIR_C2S].more &&
+		   probe->len[WEIR_C2S] > 0 && !probe->midstream) {
+		/* what the client sent is not HTTP, but the server answers so: TLS sent to a plain port */
+		result.score = LIKELY;
+	}
+	return result;
+}
