@@ -441,19 +441,25 @@ size_t reasm_half_give_up(struct reasm_half *half, struct reasm_pool *pool, void
 
 /* Segments that begin behind a hole */
 
-/* [lo, hi) has no content, but its length is known: the intervals before it say so. */
-static void mark_cut(struct reasm_queue *queue, uint64_t lo, uint64_t hi)
+/*
+ * [lo, hi) has no content, but its length is known: the intervals before it say so. One without content that they come to
+ * touch is part of that.
+ */
+static void mark_cut(struct reasm_pool *pool, struct reasm_queue *queue, uint64_t lo, uint64_t hi)
 {
-	struct reasm_node *node = reasm_segq_find(queue, lo);
+	struct reasm_node *node = reasm_segq_find(queue, lo), *next = NULL;
 
-	for (; node != NULL; node = node->next) {
-		uint64_t until =
-			node->next != NULL && node->next->offset < hi ? node->next->offset : hi;
-
-		if (until > reasm_node_reach(node)) {
-			node->cut = (uint32_t)(until - reasm_node_end(node));
+	for (; node != NULL; node = next) {
+		while ((next = node->next) != NULL && next->len == 0 && next->offset <= hi) {
+			hi = reasm_node_reach(next) > hi ? reasm_node_reach(next) : hi;
+			reasm_segq_unlink(queue, next);
+			reasm_node_free(pool, next);
 		}
-		if (until == hi) {
+		lo = next != NULL && next->offset < hi ? next->offset : hi;
+		if (lo > reasm_node_reach(node)) {
+			node->cut = (uint32_t)(lo - reasm_node_end(node));
+		}
+		if (lo == hi) {
 			return;
 		}
 	}
@@ -551,10 +557,11 @@ static int store_pieces(struct reasm_half *half, struct reasm_pool *pool, void *
 			at = after;
 			after = after->next;
 		}
-		reasm_segq_link(queue, at, piece);
+		reasm_segq_link(pool, queue, at, piece);
 		at = piece;
 	}
-	at = prev != NULL ? prev : queue->head;
+	at = reasm_segq_find(queue, span->lo);
+	at = at != NULL && at->prev != NULL ? at->prev : queue->head;
 	while (at != NULL && at->offset < span->data_hi) {
 		uint32_t count = queue->count;
 
@@ -660,7 +667,7 @@ static int store(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 		return err;
 	}
 	if (span->hi > span->data_hi) {
-		mark_cut(half->queue, span->data_hi, span->hi);
+		mark_cut(pool, half->queue, span->data_hi, span->hi);
 	}
 	date_holes(half, span);
 	return 0;

@@ -379,22 +379,9 @@ struct reasm_node *reasm_segq_find(struct reasm_queue *queue, uint64_t offset)
 	return best;
 }
 
-void reasm_segq_link(struct reasm_queue *queue, struct reasm_node *prev, struct reasm_node *node)
+static void link_between(struct reasm_queue *queue, struct reasm_node *prev,
+			 struct reasm_node *node, struct reasm_node *next)
 {
-	struct reasm_node *next = prev != NULL ? prev->next : queue->head;
-
-	assert(prev == NULL || reasm_node_end(prev) <= node->offset);
-	assert(next == NULL || reasm_node_reach(node) <= next->offset);
-	/* it splits a hole in two: both are as old as the hole was */
-	node->hole = next != NULL ? next->hole : queue->fin;
-	if (prev != NULL && reasm_node_reach(prev) > node->offset) {
-		uint64_t reach = reasm_node_reach(prev);
-
-		if (reach > reasm_node_reach(node)) {
-			node->cut = (uint32_t)(reach - reasm_node_end(node));
-		}
-		prev->cut = (uint32_t)(node->offset - reasm_node_end(prev));
-	}
 	node->prev = prev;
 	node->next = next;
 	*(prev != NULL ? &prev->next : &queue->head) = node;
@@ -409,6 +396,34 @@ void reasm_segq_link(struct reasm_queue *queue, struct reasm_node *prev, struct 
 			queue->root = tree_insert(queue->root, node);
 		}
 	}
+}
+
+void reasm_segq_link(struct reasm_pool *pool, struct reasm_queue *queue, struct reasm_node *prev,
+		     struct reasm_node *node)
+{
+	struct reasm_node *next = prev != NULL ? prev->next : queue->head;
+	uint64_t reach = prev != NULL ? reasm_node_reach(prev) : 0;
+
+	assert(prev == NULL || reasm_node_end(prev) <= node->offset);
+	assert(next == NULL || reasm_node_reach(node) <= next->offset);
+	/* it splits a hole in two: both are as old as the hole was */
+	node->hole = next != NULL ? next->hole : queue->fin;
+	if (reach > node->offset) {
+		if (reach > reasm_node_reach(node)) {
+			node->cut = (uint32_t)(reach - reasm_node_end(node));
+		}
+		prev->cut = (uint32_t)(node->offset - reasm_node_end(prev));
+	}
+	if (prev != NULL && prev->len == 0 && prev->offset == node->offset) {
+		/* it stood for bytes that were cut, and they are here now; keys are unique */
+		struct reasm_node *empty = prev;
+
+		node->hole = empty->hole;
+		prev = empty->prev;
+		reasm_segq_unlink(queue, empty);
+		reasm_node_free(pool, empty);
+	}
+	link_between(queue, prev, node, next);
 }
 
 void reasm_segq_unlink(struct reasm_queue *queue, struct reasm_node *node)
@@ -435,7 +450,9 @@ struct reasm_node *reasm_segq_put(struct reasm_pool *pool, struct reasm_queue *q
 	    node_append(pool, queue, prev, run) == 0) {
 		return prev;
 	}
+	/* not over an interval of no bytes that begins where the run does: keys are unique */
 	if (run->len > 0 && next != NULL && run->offset + run->len == next->offset &&
+	    !(prev != NULL && prev->offset == run->offset) &&
 	    node_prepend(pool, queue, next, run) == 0) {
 		if (prev != NULL && reasm_node_reach(prev) > run->offset) {
 			prev->cut = (uint32_t)(run->offset - reasm_node_end(prev));
@@ -444,7 +461,7 @@ struct reasm_node *reasm_segq_put(struct reasm_pool *pool, struct reasm_queue *q
 	}
 	node = reasm_node_new(pool, run);
 	if (node != NULL) {
-		reasm_segq_link(queue, prev, node);
+		reasm_segq_link(pool, queue, prev, node);
 	}
 	return node;
 }
@@ -468,13 +485,6 @@ struct reasm_node *reasm_segq_join(struct reasm_pool *pool, struct reasm_queue *
 		return node;
 	}
 	assert(node->cut == 0);
-	if (node->len == 0) {
-		/* it stood for bytes that were cut, and they are here now */
-		next->hole = node->hole;
-		reasm_segq_unlink(queue, node);
-		reasm_node_free(pool, node);
-		return next;
-	}
 	if (next->len + next->nmarks * MARK <= node->len + node->nmarks * MARK) {
 		run_of(next, &run);
 		if (next->len > 0 && node_append(pool, queue, node, &run) != 0) {

@@ -103,8 +103,12 @@ struct reasm_node *reasm_node_new(struct reasm_pool *pool, const struct reasm_ru
 
 void reasm_node_free(struct reasm_pool *pool, struct reasm_node *node);
 
-/** Put it between its neighbours, which it does not overlap. Takes the node; queue->bytes and memory follow. */
-void reasm_segq_link(struct reasm_queue *queue, struct reasm_node *prev, struct reasm_node *node);
+/**
+ * Put it between its neighbours, which it does not overlap; prev goes when it has no bytes and begins where node does. Takes
+ * the node; queue->bytes and memory follow.
+ */
+void reasm_segq_link(struct reasm_pool *pool, struct reasm_queue *queue, struct reasm_node *prev,
+		     struct reasm_node *node);
 
 /** Take it out; the caller frees it. */
 void reasm_segq_unlink(struct reasm_queue *queue, struct reasm_node *node);
