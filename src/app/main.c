@@ -105,7 +105,9 @@ static void print_summary(const struct summary *summary, const struct options *o
 	} else if (options->summary == OPTIONS_SUMMARY_TEXT && !options->quiet) {
 		summary_write_text(summary, output_color(options, isatty(STDERR_FILENO)), &text);
 	}
-	(void)fwrite(text.p, 1, text.len, stderr);
+	if (text.len > 0) {
+		(void)fwrite(text.p, 1, text.len, stderr);
+	}
 	strbuf_fini(&text);
 }
 

@@ -75,7 +75,10 @@ unsigned doubt_settle(struct flow *flow, int64_t now_ns)
 
 		if (half->started && seq_leq(end, half->next_seq)) {
 			reject(flow, at); /* came otherwise */
-		} else if (half->started && peer->has_ack && seq_leq(end, peer->last_ack)) {
+		} else if (peer->has_ack && seq_leq(end, peer->last_ack)) {
+			if (!half->started) {
+				reasm_half_start(half, doubt->seg.seq);
+			}
 			doubt->seg.now_ns = now_ns;
 			if (reasm_half_push(half, &flow->shard->reasm, flow, &doubt->seg) < 0) {
 				reasm_half_reject(half, &flow->shard->reasm, doubt->seg.caplen,

@@ -337,7 +337,7 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 	}
 	if (v->take && half->started) {
 		push(flow, item->side, &seg);
-	} else if (v->doubtful && half->started && doubt_keep(flow, item->side, &seg)) {
+	} else if (v->doubtful && doubt_keep(flow, item->side, &seg)) {
 		return; /* told when it is decided */
 	} else if (l->payload_caplen > 0) {
 		reasm_half_reject(half, &flow->shard->reasm, l->payload_caplen, v->cause);

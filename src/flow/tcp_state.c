@@ -127,9 +127,7 @@ static bool checksum_ok(struct tcp_side *side, const struct tcp_side *peer, cons
 		side->checksum_good = 1;
 		return true;
 	}
-	/* nobody acknowledges in a one-way capture: there is no better evidence than the size */
-	if (policy == WEIR_CHECKSUM_AUTO &&
-	    (!side->checksum_good || (!peer->seen && is_merged(peer, l)))) {
+	if (policy == WEIR_CHECKSUM_AUTO && (!side->checksum_good || is_merged(peer, l))) {
 		ret->offloaded = true;
 		return true;
 	}
