@@ -135,7 +135,11 @@ static int start(struct capture *capture, int fd)
 {
 	int error = capture_input_open(capture, fd);
 
-	return error < 0 ? error : sniff(capture);
+	if (error == 0) {
+		error = sniff(capture);
+	}
+	/* compressed data cut before its first packet is an input like any other that is cut: capture_fill() tells */
+	return error == WEIR_EDAMAGED ? 0 : error;
 }
 
 int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret)

@@ -53,8 +53,7 @@ struct capture_stats {
  *
  * @param ret set on failure too (NULL only without memory): an object that can be asked for its message and must be closed
  * @return 0, WEIR_EIO (errno), WEIR_EFORMAT (it is no capture; the message quotes its first bytes, escaped),
- *         WEIR_EUNSUPPORTED (compressed in a way that is not read), WEIR_EDAMAGED (compressed data without a beginning),
- *         WEIR_ENOMEM
+ *         WEIR_EUNSUPPORTED (compressed in a way that is not read), WEIR_ENOMEM. Damage is told by capture_fill()
  *
  * Waits for the first bytes when the input is a pipe.
  */
