@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sink `text`: a line a record (see text_line.h for the two forms).
+ *
+ * Options: types=http,mysql (which records; default: all but tcp), ascii=yes (nothing beyond ASCII; default when TERM
+ * is dumb or the locale is not UTF-8), form=line|columns (default: by what the target is).
+ */
+#include "sink/out.h"
+#include "sink/sink.h"
+#include "sink/text_line.h"
+#include "weir/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+
+enum { TEXT_SCHEMAS = 32 };
+
+struct text_sink {
+	struct out out;
+	bool lines; /* for a terminal; else columns */
+	bool tty;
+	char *types; /* NULL: all but tcp */
+	struct text_schema schemas[TEXT_SCHEMAS];
+	size_t nschemas;
+	struct text_style style;
+};
+
+static struct text_sink *self(struct weir_sink *sink)
+{
+	return (struct text_sink *)sink;
+}
+
+static bool env_says(const char *name, const char *text)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && strcasestr(value, text) != NULL;
+}
+
+/* Would the terminal show what is beyond ASCII? Only what says no counts: containers often have no locale at all. */
+static bool is_ascii_terminal(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+	const char *term = getenv("TERM");
+	size_t i;
+
+	if (term != NULL && strcmp(term, "dumb") == 0) {
+		return true;
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL && value[0] != '\0') {
+			return !env_says(names[i], "utf-8") && !env_says(names[i], "utf8");
+		}
+	}
+	return false;
+}
+
+static bool is_yes(const char *value)
+{
+	return strcmp(value, "yes") == 0 || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+}
+
+static int configure(struct text_sink *text, const struct weir_sink_config *config,
+		     const char **ret_message)
+{
+	static const char *const known[] = {"types", "ascii", "form", NULL};
+	const char *types = sink_option(config, "types");
+	const char *ascii = sink_option(config, "ascii");
+	const char *form = sink_option(config, "form");
+
+	if (sink_unknown_option(config, known) != NULL) {
+		*ret_message = "unknown option of sink text; it has types=, ascii=, form=";
+		return WEIR_EINVAL;
+	}
+	if (form != NULL && strcmp(form, "line") != 0 && strcmp(form, "columns") != 0) {
+		*ret_message = "text has form=line and form=columns";
+		return WEIR_EINVAL;
+	}
+	text->tty = config->tty;
+	text->lines = form != NULL ? strcmp(form, "line") == 0 : config->tty;
+	text->style.color = config->color;
+	text->style.rich = env_says("TERM", "256color") || getenv("COLORTERM") != NULL;
+	text->style.ascii = ascii != NULL ? is_yes(ascii) : config->tty && is_ascii_terminal();
+	text->style.columns = config->columns;
+	text->style.verbose = config->verbose;
+	if (types != NULL) {
+		text->types = strdup(types);
+		if (text->types == NULL) {
+			*ret_message = "out of memory";
+			return WEIR_ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int text_open(const struct weir_sink_config *config, struct weir_sink **ret,
+		     const char **ret_message)
+{
+	struct text_sink *text = calloc(1, sizeof(*text));
+	int err;
+
+	if (text == NULL) {
+		*ret_message = "out of memory";
+		return WEIR_ENOMEM;
+	}
+	strbuf_init(&text->style.cell);
+	err = configure(text, config, ret_message);
+	if (err == 0) {
+		err = out_open(&text->out, config->target, config->live);
+		*ret_message = err < 0 ? "cannot open the file for writing" : *ret_message;
+	}
+	if (err < 0) {
+		free(text->types);
+		free(text);
+		return err;
+	}
+	*ret = (struct weir_sink *)text;
+	return 0;
+}
+
+/* Is a type in the list "http,mysql" or "http+mysql"? */
+static bool is_listed(const char *list, const char *type)
+{
+	size_t len = strlen(type);
+
+	while (*list != '\0') {
+		size_t n = strcspn(list, ",+");
+
+		if (n == len && strncasecmp(list, type, n) == 0) {
+			return true;
+		}
+		list += n + (list[n] != '\0');
+	}
+	return false;
+}
+
+static bool shows_type(const struct text_sink *text, const struct weir_schema *schema)
+{
+	if (text->types != NULL) {
+		return is_listed(text->types, schema->type);
+	}
+	return strcmp(schema->type, "tcp") != 0;
+}
+
+/* NULL when there are more types than the table holds. */
+static const struct text_schema *schema_of(struct text_sink *text, const struct weir_schema *schema)
+{
+	size_t i;
+
+	for (i = 0; i < text->nschemas; i++) {
+		if (text->schemas[i].schema == schema) {
+			return &text->schemas[i];
+		}
+	}
+	if (text->nschemas == TEXT_SCHEMAS) {
+		return NULL;
+	}
+	text_schema_init(&text->schemas[text->nschemas], schema);
+	return &text->schemas[text->nschemas++];
+}
+
+static bool is_shown_common(size_t field)
+{
+	switch (field) {
+	case WEIR_F_TS:
+	case WEIR_F_CLIENT_ADDRESS:
+	case WEIR_F_CLIENT_PORT:
+	case WEIR_F_SERVER_ADDRESS:
+	case WEIR_F_SERVER_PORT:
+	case WEIR_F_SERVICE_NAME:
+	case WEIR_F_DURATION:
+	case WEIR_F_TIMING_SEND:
+	case WEIR_F_TIMING_RECEIVE:
+	case WEIR_F_TIMING_STALL:
+	case WEIR_F_TCP_RETRANSMITS:
+	case WEIR_F_TCP_GAPS:
+	case WEIR_F_COMPLETENESS:
+	case WEIR_F_MISSING_BYTES:
+	case WEIR_F_FINAL:
+	case WEIR_F_ERROR_TYPE:
+	case WEIR_F_ANOMALIES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool text_wants(struct weir_sink *sink, const struct weir_schema *schema, size_t field)
+{
+	struct text_sink *text = self(sink);
+	const struct text_schema *of;
+	size_t i;
+
+	if (!shows_type(text, schema)) {
+		return false;
+	}
+	if (field < WEIR_NCOMMON) {
+		return is_shown_common(field);
+	}
+	of = schema_of(text, schema);
+	if (of == NULL || !of->transaction) {
+		return true;
+	}
+	for (i = 0; i < TEXT_NFIELDS; i++) {
+		if (of->index[i] == (int)field) {
+			return i < TEXT_REQUEST_HEADER || text->style.verbose >= 2 ||
+			       (i < TEXT_REQUEST_CONTENT && text->style.verbose >= 1);
+		}
+	}
+	return false;
+}
+
+/* A terminal can change its width at any time. */
+static void look_at_width(struct text_sink *text)
+{
+	struct winsize size;
+
+	if (text->tty && ioctl(text->out.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+		text->style.columns = size.ws_col;
+	}
+}
+
+static int text_record(struct weir_sink *sink, const struct weir_record *rec)
+{
+	struct text_sink *text = self(sink);
+	const struct text_schema *of;
+
+	if (!shows_type(text, rec->schema) ||
+	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
+		return 0; /* interim records are for displays that replace them */
+	}
+	of = schema_of(text, rec->schema);
+	if (of == NULL) {
+		return 0;
+	}
+	if (text->lines) {
+		look_at_width(text);
+		text_put_line(&text->style, of, rec, &text->out.buf);
+	} else {
+		text_put_columns(&text->style, of, rec, &text->out.buf);
+	}
+	return out_wrote(&text->out);
+}
+
+static int text_flush(struct weir_sink *sink)
+{
+	return out_flush(&self(sink)->out);
+}
+
+static int text_reopen(struct weir_sink *sink)
+{
+	return out_reopen(&self(sink)->out);
+}
+
+static int text_close(struct weir_sink *sink)
+{
+	struct text_sink *text = self(sink);
+	int err = out_close(&text->out);
+
+	strbuf_fini(&text->style.cell);
+	free(text->types);
+	free(text);
+	return err;
+}
+
+const struct weir_sink_type sink_text = {
+	.name = "text",
+	.doc = "a line a record: aligned on a terminal, tab-separated elsewhere",
+	.open = text_open,
+	.wants = text_wants,
+	.record = text_record,
+	.flush = text_flush,
+	.reopen = text_reopen,
+	.close = text_close,
+};

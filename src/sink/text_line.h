@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two forms of a record as a line of text: aligned and coloured for a terminal (UI.md §5), tab-separated for
+ * everything else.
+ *
+ * A transaction on a terminal is: time, status, method, host, path, duration, bar, flags, size, client. From the right,
+ * columns go when the terminal is narrow: the bar below 110, the size below 90, the client below 80. The bar is as long
+ * as the logarithm of the duration, split into the server's thinking █, the stall for missing segments ▒ and sending and
+ * receiving ▌. Flags: ↻n retransmissions, ⋯ gap, ✂ cut short, ½ one side seen, ↑ switched to another protocol.
+ *
+ * Tab-separated, in this order: time, type, client, server, and for transactions: status, method, host, target, duration
+ * in ns, bytes of the request's body, of the response's, retransmissions, completeness, anomalies. Absent is "-". Other
+ * types have name=value columns behind the first four.
+ */
+#ifndef SINK_TEXT_LINE_H
+#define SINK_TEXT_LINE_H
+
+#include <stdbool.h>
+
+#include "base/strbuf.h"
+#include "weir/record.h"
+
+enum text_field {
+	TEXT_METHOD,
+	TEXT_TARGET,
+	TEXT_DOMAIN,
+	TEXT_PATH,
+	TEXT_QUERY,
+	TEXT_STATUS,
+	TEXT_REQUEST_SIZE,
+	TEXT_RESPONSE_SIZE,
+	TEXT_REQUEST_HEADER,
+	TEXT_RESPONSE_HEADER,
+	TEXT_REQUEST_CONTENT,
+	TEXT_RESPONSE_CONTENT,
+	TEXT_NFIELDS
+};
+
+/* Where a schema has the fields that the lines show; below 0: nowhere. */
+struct text_schema {
+	const struct weir_schema *schema;
+	int index[TEXT_NFIELDS];
+	bool transaction; /* it has a method and a status */
+};
+
+void text_schema_init(struct text_schema *of, const struct weir_schema *schema);
+
+/* What is slow is told by what the endpoint's transactions usually take: running medians of as many as fit. */
+enum { TEXT_ENDPOINTS = 512, TEXT_ENDPOINT_MIN = 8 };
+
+struct text_endpoint {
+	uint32_t tag;
+	uint32_t count;
+	double median_ns;
+};
+
+struct text_style {
+	bool color;
+	bool rich;  /* 256 colours */
+	bool ascii; /* nothing beyond ASCII */
+	unsigned columns;
+	unsigned verbose; /* 1: headers, 2: bodies */
+	struct text_endpoint endpoints[TEXT_ENDPOINTS];
+	struct strbuf cell; /* scratch */
+};
+
+/** Append a line for a terminal, with its line end; headers and bodies below it when they are asked for. */
+void text_put_line(struct text_style *style, const struct text_schema *of,
+		   const struct weir_record *rec, struct strbuf *out);
+
+/** Append tab-separated columns and a line end, and the same below. */
+void text_put_columns(struct text_style *style, const struct text_schema *of,
+		      const struct weir_record *rec, struct strbuf *out);
+
+/* Shared by the forms; for text_*.c only. */
+bool text_has(const struct text_schema *of, const struct weir_record *rec, enum text_field field);
+const struct weir_value *text_value(const struct text_schema *of, const struct weir_record *rec,
+				    enum text_field field);
+bool text_is(const struct weir_record *rec, size_t field, const char *text);
+void text_put_address(struct strbuf *out, const struct weir_value *value);
+void text_put_value(struct strbuf *out, enum weir_kind kind, const struct weir_value *value,
+		    bool human);
+void text_put_details(struct text_style *style, const struct text_schema *of,
+		      const struct weir_record *rec, struct strbuf *out);
+/** The field's name without the type's: mysql's "db.query.text" stays, "anomaly.code" is "code". */
+const char *text_short_name(const struct weir_schema *schema, const struct weir_field *field);
+/** Escaped bytes; in ASCII, when the style says so. @return columns */
+size_t text_escape(const struct text_style *style, struct strbuf *out, const void *p, size_t len);
+
+#endif
