@@ -55,13 +55,14 @@ static size_t put_percent(struct text *to, const uint8_t *p, const uint8_t *end,
 {
 	int high = end - p > 1 ? hex_digit(p[1]) : -1;
 	int low = end - p > 2 ? hex_digit(p[2]) : -1;
-	uint8_t c = (uint8_t)((high << 4 | low) & 0xff);
+	uint8_t c;
 
 	if (high < 0 || low < 0) {
 		*flags |= HTTP_URL_PCT_INVALID;
 		put(to, p, 1);
 		return 1;
 	}
+	c = (uint8_t)(high << 4 | low);
 	if (is_unreserved(c)) {
 		put(to, &c, 1); /* RFC 3986 §6.2.2.2 */
 	} else {

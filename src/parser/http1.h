@@ -237,7 +237,9 @@ int http1_step_lost(struct http1_cursor *cur);
 
 int http1_step_header(struct http1_cursor *cur);
 int http1_step_long_line(struct http1_cursor *cur);
-/** The request's head is over: set target and URL. */
+/** Set target and URL, as far as they are known. */
+void http1_set_target(struct http1 *http, struct http1_exchange *ex);
+/** The request's head is over. */
 void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex);
 /** Bytes of the longest line that is taken as a whole. */
 size_t http1_line_limit(const struct http1 *http);

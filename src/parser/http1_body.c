@@ -231,7 +231,7 @@ int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
  * may be a new request. Only looked at where the body would begin, when the client had the response. The same
  * for a request without sound framing, at the start of each segment. HTTP1_GO: it is the body; HTTP1_LONG: it was a request.
  */
-static int look_for_request(struct http1_cursor *cur, struct http1_exchange *ex, uint64_t most)
+static int look_for_request(struct http1_cursor *cur, struct http1_exchange *ex)
 {
 	const struct http1_message *response = &ex->side[WEIR_S2C];
 	const struct weir_mark *mark = http1_mark(cur, cur->p);
@@ -243,7 +243,7 @@ static int look_for_request(struct http1_cursor *cur, struct http1_exchange *ex,
 		return HTTP1_GO;
 	}
 	likeness = http1_like_request(cur->p, left);
-	if (likeness == LIKENESS_MORE && left < most && left < HTTP1_CHUNK_LINE) {
+	if (likeness == LIKENESS_MORE && left < HTTP1_CHUNK_LINE) {
 		return WEIR_PARSE_NEED;
 	}
 	return likeness == LIKENESS_YES ? HTTP1_LONG : HTTP1_GO;
@@ -261,7 +261,7 @@ static int end_without_body(struct http1_cursor *cur, struct http1_exchange *ex)
 }
 
 /* Before a body's first byte: wait until it is known what the client had been told. */
-static int check_expectation(struct http1_cursor *cur, struct http1_exchange *ex, uint64_t most)
+static int check_expectation(struct http1_cursor *cur, struct http1_exchange *ex)
 {
 	const struct http1 *http = cur->http;
 	const struct http1_side *s2c = &http->side[WEIR_S2C];
@@ -276,7 +276,7 @@ static int check_expectation(struct http1_cursor *cur, struct http1_exchange *ex
 	    !s2c->holding && (size_t)(cur->end - cur->p) < HTTP1_HOLD_LIMIT) {
 		return WEIR_PARSE_HOLD;
 	}
-	return look_for_request(cur, ex, most);
+	return look_for_request(cur, ex);
 }
 
 /* ---- bytes ---- */
@@ -299,7 +299,7 @@ int http1_step_length(struct http1_cursor *cur)
 	struct http1_side *side = cur->side;
 	uint64_t left = side->until - http1_offset(cur, cur->p);
 	size_t n = (size_t)(cur->end - cur->p);
-	int verdict = check_expectation(cur, ex, left);
+	int verdict = check_expectation(cur, ex);
 
 	if (verdict != HTTP1_GO) {
 		return verdict == HTTP1_LONG ? end_without_body(cur, ex) : verdict;
@@ -345,7 +345,7 @@ int http1_step_close(struct http1_cursor *cur)
 	size_t n = (size_t)(cur->end - cur->p);
 
 	if (cur->dir == WEIR_C2S && http1_mark(cur, cur->p)->offset == http1_offset(cur, cur->p)) {
-		int verdict = look_for_request(cur, ex, UINT64_MAX);
+		int verdict = look_for_request(cur, ex);
 
 		if (verdict != HTTP1_GO) {
 			return verdict == HTTP1_LONG ? end_without_body(cur, ex) : verdict;
@@ -416,7 +416,7 @@ int http1_step_chunk_size(struct http1_cursor *cur)
 	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
 	const uint8_t *lf, *eol;
 	uint64_t size;
-	int verdict = check_expectation(cur, ex, HTTP1_CHUNK_LINE);
+	int verdict = check_expectation(cur, ex);
 
 	if (verdict != HTTP1_GO) {
 		return verdict == HTTP1_LONG ? end_without_body(cur, ex) : verdict;

@@ -370,6 +370,9 @@ void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t en
 	message->end = end;
 	http->side[dir].skipping = false;
 	finish_body(http, ex, dir);
+	if (dir == WEIR_C2S && !message->head_done) {
+		http1_set_target(http, ex); /* the head was cut */
+	}
 	if (dir == WEIR_C2S) {
 		http->reading = NULL;
 		/* answered already, or never to be */

@@ -657,7 +657,7 @@ static bool wants_url(const struct weir_record *rec)
 	return weir_record_wants(rec, WEIR_F_SERVICE_NAME);
 }
 
-static void set_url(struct http1_cursor *cur, struct http1_exchange *ex)
+static void set_url(struct http1 *http, struct http1_exchange *ex)
 {
 	struct weir_record *rec = ex->rec;
 	struct http_url url;
@@ -674,10 +674,10 @@ static void set_url(struct http1_cursor *cur, struct http1_exchange *ex)
 	}
 	http_url_make(ex->is_connect, ex->target, ex->host, "http", buffer, &url);
 	if ((url.flags & HTTP_URL_PCT_INVALID) != 0) {
-		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_PCT_INVALID, offset);
+		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_PCT_INVALID, offset);
 	}
 	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
-		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
+		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
 	}
 	set_str(rec, HTTP_F_URL_FULL, url.full);
 	set_str(rec, HTTP_F_URL_SCHEME, url.scheme);
@@ -690,24 +690,31 @@ static void set_url(struct http1_cursor *cur, struct http1_exchange *ex)
 	}
 }
 
+void http1_set_target(struct http1 *http, struct http1_exchange *ex)
+{
+	size_t limit = http->config->target_limit;
+
+	if (ex->target_len > limit) {
+		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_TARGET_TOO_LONG, ex->side[WEIR_C2S].begin);
+	}
+	if (ex->target.p == NULL) {
+		return;
+	}
+	weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
+			      readable(ex->target, ex->target_len, limit));
+	if (ex->target.len > limit) {
+		ex->target.len = (uint32_t)limit;
+	}
+	if (ex->target.len > 0) {
+		set_url(http, ex);
+	}
+}
+
 void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex)
 {
-	const struct weir_config *config = cur->http->config;
-	struct http1_message *message = &ex->side[WEIR_C2S];
+	const struct http1_message *message = &ex->side[WEIR_C2S];
 
-	if (ex->target_len > config->target_limit) {
-		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_TARGET_TOO_LONG, message->begin);
-	}
-	if (ex->target.p != NULL) {
-		weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
-				      readable(ex->target, ex->target_len, config->target_limit));
-		if (ex->target.len > config->target_limit) {
-			ex->target.len = (uint32_t)config->target_limit;
-		}
-		if (ex->target.len > 0) {
-			set_url(cur, ex);
-		}
-	}
+	http1_set_target(cur->http, ex);
 	/* RFC 9112 §3.2: every HTTP/1.1 request has Host */
 	if (!message->host && message->version == VERSION_11) {
 		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_MISSING, message->begin);
