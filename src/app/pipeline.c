@@ -17,6 +17,7 @@ enum {
 	NBATCHES = 12,         /* batches on their way at once */
 	NPIECES = 16,          /* pieces of output on their way, a worker */
 	OUT_BYTES = 128 << 10, /* of records in a piece */
+	OUT_BLOCK = 16 << 10,  /* its memory comes in: several records each */
 	OUT_RECORDS = 1024,
 	PROGRESS_BATCHES = 64
 };
@@ -372,7 +373,8 @@ static int start_worker(struct pipeline *pipeline, unsigned i)
 	queue_init(&worker->spare, NPIECES);
 	budget_init(&worker->budget, options->config->memory / 8 / pipeline->nworkers,
 		    options->config->allocator);
-	arena_pool_init(&worker->arenas, &worker->budget, NPIECES * 64);
+	arena_pool_init_blocks(&worker->arenas, &worker->budget,
+			       NPIECES * (OUT_BYTES / OUT_BLOCK + 1), OUT_BLOCK);
 	for (k = 0; k < NPIECES; k++) {
 		arena_init(&worker->pieces[k].arena, &worker->arenas);
 		queue_push(&worker->spare, &worker->pieces[k]);

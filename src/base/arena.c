@@ -9,14 +9,22 @@
 
 void arena_pool_init(struct arena_pool *pool, struct budget *budget, size_t keep)
 {
+	arena_pool_init_blocks(pool, budget, keep, ARENA_BLOCK);
+}
+
+void arena_pool_init_blocks(struct arena_pool *pool, struct budget *budget, size_t keep,
+			    size_t block)
+{
+	assert(block >= ARENA_BLOCK);
 	memset(pool, 0, sizeof(*pool));
 	pool->budget = budget;
 	pool->keep = keep;
+	pool->block = block;
 }
 
 size_t arena_pool_trim(struct arena_pool *pool)
 {
-	size_t freed = pool->nfree * ARENA_BLOCK;
+	size_t freed = pool->nfree * pool->block;
 
 	while (pool->free != NULL) {
 		struct arena_block *block = pool->free;
@@ -47,7 +55,7 @@ void arena_fini(struct weir_arena *arena)
 		struct arena_block *block = arena->blocks;
 
 		arena->blocks = block->next;
-		if (block->size == ARENA_BLOCK && pool->nfree < pool->keep) {
+		if (block->size == pool->block && pool->nfree < pool->keep) {
 			block->next = pool->free;
 			pool->free = block;
 			pool->nfree++;
@@ -67,13 +75,13 @@ static int grow(struct weir_arena *arena, size_t size)
 	struct arena_block *block = NULL;
 	size_t want = sizeof(*block) + size + 8;
 
-	if (want <= ARENA_BLOCK && pool->free != NULL) {
+	if (want <= pool->block && pool->free != NULL) {
 		block = pool->free;
 		pool->free = block->next;
 		pool->nfree--;
 	} else {
-		if (want < ARENA_BLOCK) {
-			want = ARENA_BLOCK;
+		if (want < pool->block) {
+			want = pool->block;
 		}
 		block = budget_alloc(pool->budget, want);
 		if (block == NULL) {
@@ -82,7 +90,7 @@ static int grow(struct weir_arena *arena, size_t size)
 		}
 		block->size = want;
 	}
-	if (block->size > ARENA_BLOCK && arena->blocks != NULL &&
+	if (block->size > pool->block && arena->blocks != NULL &&
 	    (size_t)(arena->end - arena->at) > 64) {
 		/* a large block of its own: go on filling the current one afterwards */
 		block->next = arena->blocks->next;

@@ -13,7 +13,9 @@
 
 #include "base/budget.h"
 
-enum { ARENA_BLOCK = 2048 }; /* bytes of a standard block, its header included */
+enum {
+	ARENA_BLOCK = 2048
+}; /* bytes of a standard block, its header included, unless the pool says otherwise */
 
 struct arena_block {
 	struct arena_block *next;
@@ -25,7 +27,8 @@ struct arena_pool {
 	struct budget *budget;
 	struct arena_block *free;
 	size_t nfree;
-	size_t keep; /* at most this many are kept */
+	size_t keep;  /* at most this many are kept */
+	size_t block; /* bytes of a standard block */
 };
 
 struct weir_arena {
@@ -38,6 +41,9 @@ struct weir_arena {
 };
 
 void arena_pool_init(struct arena_pool *pool, struct budget *budget, size_t keep);
+/** The same with blocks of another size: for batches of things that would each fill a block. */
+void arena_pool_init_blocks(struct arena_pool *pool, struct budget *budget, size_t keep,
+			    size_t block);
 /** Give the kept blocks back. All arenas of the pool must have been finished. */
 void arena_pool_fini(struct arena_pool *pool);
 /** The same, but the pool stays usable: called when the budget is short. Returns bytes given back. */

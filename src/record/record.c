@@ -333,9 +333,175 @@ void weir_record_add_anomaly(struct weir_record *rec, const char *code)
 
 /* ---- copies ---- */
 
+/*
+ * A record's memory is a block or two that it has for itself: they are copied as they are, and pointers into them are
+ * moved along. What points elsewhere is a constant. A record with more memory than that (large bodies), or one that is a
+ * copy itself, is copied value by value.
+ */
+enum { MOVE_BLOCKS = 3 };
+
+struct move {
+	size_t n;
+	struct {
+		uintptr_t from;
+		size_t size;
+		uint8_t *to;
+	} blocks[MOVE_BLOCKS];
+};
+
+/* Where the byte at p has gone. */
+static inline const void *moved(const struct move *move, const void *p)
+{
+	size_t i;
+
+	for (i = 0; i < move->n; i++) {
+		size_t at = (uintptr_t)p - move->blocks[i].from;
+
+		/* <=: an empty string may lie at the very end */
+		if (at <= move->blocks[i].size) {
+			return move->blocks[i].to + at;
+		}
+	}
+	return p;
+}
+
+static void move_strs(const struct move *move, struct weir_value *value)
+{
+	struct weir_str *strs;
+	uint32_t i;
+
+	memcpy(&strs, &value->v.strs, sizeof(strs)); /* the copy's own memory */
+	for (i = 0; i < value->len; i++) {
+		strs[i].p = moved(move, strs[i].p);
+	}
+}
+
+static void move_headers(const struct move *move, struct weir_value *value)
+{
+	struct weir_header *headers;
+	uint32_t i;
+
+	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the copy's own memory */
+	for (i = 0; i < value->len; i++) {
+		headers[i].name.p = moved(move, headers[i].name.p);
+		headers[i].value.p = moved(move, headers[i].value.p);
+	}
+}
+
+/* Take the lowest set bit of the pair out: its number, or -1 when there is none. */
+static inline int next_field(uint64_t set[2])
+{
+	int word = set[0] != 0 ? 0 : 1;
+	int bit;
+
+	if (set[word] == 0) {
+		return -1;
+	}
+	bit = __builtin_ctzll(set[word]);
+	set[word] &= set[word] - 1;
+	return 64 * word + bit;
+}
+
+static void move_values(const struct move *move, struct weir_record *copy)
+{
+	uint64_t set[2] = {copy->present[0], copy->present[1]};
+	int i;
+
+	while ((i = next_field(set)) >= 0) {
+		struct weir_value *value = &copy->values[i];
+
+		switch (record_kind(copy->schema, (size_t)i)) {
+		case WEIR_KIND_STR:
+		case WEIR_KIND_ADDRESS:
+		case WEIR_KIND_HEX:
+		case WEIR_KIND_U64S:
+			value->v.bytes = moved(move, value->v.bytes);
+			break;
+		case WEIR_KIND_STRS:
+			value->v.bytes = moved(move, value->v.bytes);
+			move_strs(move, value);
+			break;
+		case WEIR_KIND_HEADERS:
+			value->v.bytes = moved(move, value->v.bytes);
+			move_headers(move, value);
+			break;
+		case WEIR_KIND_BOOL:
+		case WEIR_KIND_U64:
+		case WEIR_KIND_DURATION:
+		case WEIR_KIND_TIME:
+			break;
+		}
+	}
+}
+
 static size_t align8(size_t n)
 {
 	return (n + 7) & ~(size_t)7;
+}
+
+/* List the blocks to move; false when there are too many. The newest is in use up to arena->at, the others are full. */
+static bool list_blocks(const struct weir_arena *arena, struct move *move, size_t *ret_size)
+{
+	const struct arena_block *block;
+	size_t size = 0;
+
+	move->n = 0;
+	for (block = arena->blocks; block != NULL; block = block->next) {
+		uintptr_t from = (uintptr_t)(block + 1);
+
+		if (move->n == MOVE_BLOCKS || block->size > 2 * ARENA_BLOCK) {
+			return false;
+		}
+		move->blocks[move->n].from = from;
+		move->blocks[move->n].size = block == arena->blocks ? (uintptr_t)arena->at - from
+								    : block->size - sizeof(*block);
+		size += align8(move->blocks[move->n].size + 1);
+		move->n++;
+	}
+	*ret_size = size;
+	return true;
+}
+
+static struct weir_record *move_record(const struct weir_record *rec, const struct move *move)
+{
+	const void *at = moved(move, rec);
+	struct weir_record *copy;
+
+	memcpy(&copy, &at, sizeof(copy)); /* it lies in memory that was just allocated */
+	copy->values = (struct weir_value *)((struct holder *)copy + 1);
+	move_values(move, copy);
+	return copy;
+}
+
+static struct weir_record *copy_flat(const struct weir_record *rec, struct weir_arena *into);
+
+struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena *into)
+{
+	struct weir_record *copy;
+	size_t size = 0, i;
+	struct move move;
+	uint8_t *to;
+
+	if (rec->arena != &((const struct holder *)rec)->arena ||
+	    !list_blocks(rec->arena, &move, &size)) {
+		return copy_flat(rec, into);
+	}
+	to = arena_alloc(into, size + sizeof(*rec->flow));
+	if (to == NULL) {
+		return NULL;
+	}
+	for (i = 0; i < move.n; i++) {
+		memcpy(to, (const void *)move.blocks[i].from, move.blocks[i].size);
+		move.blocks[i].to = to;
+		to += align8(move.blocks[i].size + 1);
+	}
+	copy = move_record(rec, &move);
+	copy->arena = into;
+	if (rec->flow != NULL) {
+		memcpy(to, rec->flow, sizeof(*rec->flow));
+		copy->flow = (const struct weir_flow_info *)to;
+	}
+	return copy;
 }
 
 /* Bytes that a value's copy takes besides its slot, 8-byte aligned arrays first. */
@@ -428,21 +594,7 @@ static void copy_value(enum weir_kind kind, const struct weir_value *from, struc
 	}
 }
 
-/* Take the lowest set bit of the pair out: its number, or -1 when there is none. */
-static inline int next_field(uint64_t set[2])
-{
-	int word = set[0] != 0 ? 0 : 1;
-	int bit;
-
-	if (set[word] == 0) {
-		return -1;
-	}
-	bit = __builtin_ctzll(set[word]);
-	set[word] &= set[word] - 1;
-	return 64 * word + bit;
-}
-
-struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena *into)
+static struct weir_record *copy_flat(const struct weir_record *rec, struct weir_arena *into)
 {
 	size_t n = nvalues(rec->schema);
 	uint64_t set[2] = {rec->present[0], rec->present[1]};
@@ -454,8 +606,7 @@ struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena
 
 	size = align8(size);
 	while ((i = next_field(set)) >= 0) {
-		size_t one = value_size(weir_schema_field(rec->schema, (size_t)i)->kind,
-					&rec->values[i]);
+		size_t one = value_size(record_kind(rec->schema, (size_t)i), &rec->values[i]);
 
 		sizes[i] = one / 8 < UINT16_MAX ? (uint16_t)(one / 8) : UINT16_MAX;
 		size += one;
@@ -475,7 +626,7 @@ struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena
 	at = (uint8_t *)copy + align8((size_t)(at - (uint8_t *)copy) + sizeof(*rec->flow));
 	memcpy(set, rec->present, sizeof(set));
 	while ((i = next_field(set)) >= 0) {
-		enum weir_kind kind = weir_schema_field(rec->schema, (size_t)i)->kind;
+		enum weir_kind kind = record_kind(rec->schema, (size_t)i);
 
 		copy_value(kind, &rec->values[i], &copy->values[i], at);
 		at += sizes[i] < UINT16_MAX ? (size_t)sizes[i] * 8

@@ -11,6 +11,16 @@
 #include "base/arena.h"
 #include "weir/record.h"
 
+/* What weir_schema_field() gives for indices below WEIR_NCOMMON. */
+extern const struct weir_field record_common_fields[WEIR_NCOMMON];
+
+/** Kind of a field that the schema has. */
+static inline enum weir_kind record_kind(const struct weir_schema *schema, size_t field)
+{
+	return field < WEIR_NCOMMON ? record_common_fields[field].kind
+				    : schema->fields[field - WEIR_NCOMMON].kind;
+}
+
 /**
  * An empty record.
  *
@@ -25,7 +35,8 @@ void record_free(struct weir_record *rec);
 
 /**
  * A deep copy, flow information included, in one piece of memory of `into` (a batch of records for another thread).
- * The copy may be changed by the setters, which then allocate from `into`.
+ * The copy may be changed by the setters, which then allocate from `into`. Constants given to the _static setters stay
+ * where they are.
  *
  * @return NULL when memory is spent (counted in into->failed)
  */

@@ -3,12 +3,12 @@
  * The fields that every type of record begins with. The table's order is that of enum weir_common_field; the names are
  * CONTRACT.md's, which are OpenTelemetry's where it has one.
  */
+#include "record/record.h"
 #include "weir/error.h"
-#include "weir/record.h"
 
 #include <string.h>
 
-static const struct weir_field common_fields[WEIR_NCOMMON] = {
+const struct weir_field record_common_fields[WEIR_NCOMMON] = {
 	[WEIR_F_TS] = {"ts", WEIR_KIND_TIME, 0,
 		       "capture time of the first byte of the request (of the flow, for tcp)"},
 	[WEIR_F_ID] = {"id", WEIR_KIND_STR, 0,
@@ -73,7 +73,7 @@ static const struct weir_field common_fields[WEIR_NCOMMON] = {
 const struct weir_field *weir_schema_field(const struct weir_schema *schema, size_t i)
 {
 	if (i < WEIR_NCOMMON) {
-		return &common_fields[i];
+		return &record_common_fields[i];
 	}
 	i -= WEIR_NCOMMON;
 	return i < schema->nfields ? &schema->fields[i] : NULL;

@@ -84,7 +84,8 @@ static int configure(struct text_sink *text, const struct weir_sink_config *conf
 	text->lines = form != NULL ? strcmp(form, "line") == 0 : config->tty;
 	text->style.color = config->color;
 	text->style.rich = env_says("TERM", "256color") || getenv("COLORTERM") != NULL;
-	text->style.ascii = ascii != NULL ? is_yes(ascii) : config->tty && is_ascii_terminal();
+	text->style.ascii = ascii != NULL ? is_yes(ascii)
+					  : config->ascii || (config->tty && is_ascii_terminal());
 	text->style.columns = config->columns;
 	text->style.verbose = config->verbose;
 	if (types != NULL) {

@@ -357,6 +357,82 @@ static void a_copy_of_a_large_value_is_whole(void **state)
 	teardown(&fx);
 }
 
+/* From one block of memory to many: every string of the copy is the original's, after the original is gone. */
+static void a_copy_of_any_size_is_whole(void **state)
+{
+	unsigned n;
+
+	for (n = 0; n < 120; n++) {
+		struct fixture fx;
+		struct weir_arena batch;
+		struct weir_record *rec, *copy;
+		unsigned i;
+
+		setup(&fx, 4 << 20);
+		arena_init(&batch, &fx.pool);
+		assert_int_equal(record_new(&fx.pool, &schema, &rec), 0);
+		weir_record_set_static(rec, F_PATH, "/constant");
+		for (i = 0; i < n; i++) {
+			char value[64];
+
+			memset(value, 'a' + (int)(i % 26), sizeof(value));
+			weir_record_add_header(rec, F_HEADERS, &"nnnnnnnnnnnnnnnnnnn"[i % 20],
+					       19 - i % 20, value, i % 65, 64);
+			weir_record_add_str(rec, F_NAMES, value, i % 7);
+			weir_record_add_u64(rec, F_CODES, i);
+		}
+		copy = record_copy(rec, &batch);
+		assert_non_null(copy);
+		record_free(rec);
+		arena_pool_trim(&fx.pool);
+		assert_memory_equal(copy->values[F_PATH].v.bytes, "/constant", 9);
+		assert_int_equal(weir_record_has(copy, F_HEADERS), n > 0);
+		for (i = 0; i < n; i++) {
+			const struct weir_header *header = &copy->values[F_HEADERS].v.headers[i];
+			char value[64];
+
+			memset(value, 'a' + (int)(i % 26), sizeof(value));
+			assert_int_equal(header->name.len, 19 - i % 20);
+			assert_memory_equal(header->name.p, "nnnnnnnnnnnnnnnnnnn", 19 - i % 20);
+			assert_int_equal(header->value.len, i % 65);
+			assert_memory_equal(header->value.p, value, i % 65);
+			assert_memory_equal(copy->values[F_NAMES].v.strs[i].p, value, i % 7);
+			assert_int_equal(copy->values[F_CODES].v.u64s[i], i);
+		}
+		weir_record_add_u64(copy, F_CODES, 7777);
+		weir_record_add_str(copy, F_NAMES, "last", 4);
+		assert_int_equal(copy->values[F_CODES].v.u64s[n], 7777);
+		assert_memory_equal(copy->values[F_NAMES].v.strs[n].p, "last", 4);
+		arena_fini(&batch);
+		teardown(&fx);
+	}
+}
+
+/* A copy of a copy, whose memory it shares with others. */
+static void a_copy_can_be_copied(void **state)
+{
+	struct fixture fx;
+	struct weir_arena batch, other;
+	struct weir_record *rec, *copy, *again;
+
+	setup(&fx, 1 << 20);
+	arena_init(&batch, &fx.pool);
+	arena_init(&other, &fx.pool);
+	assert_int_equal(record_new(&fx.pool, &schema, &rec), 0);
+	fill(rec);
+	copy = record_copy(rec, &batch);
+	record_free(rec);
+	again = record_copy(copy, &other);
+	arena_fini(&batch);
+	arena_pool_trim(&fx.pool);
+	assert_memory_equal(again->values[F_PATH].v.bytes, "/path", 5);
+	assert_memory_equal(again->values[F_HEADERS].v.headers[0].value.p, "example", 7);
+	assert_memory_equal(again->values[F_NAMES].v.strs[1].p, "two", 3);
+	assert_int_equal(again->values[F_CODES].v.u64s[1], 103);
+	arena_fini(&other);
+	teardown(&fx);
+}
+
 static void ids_are_ulids_of_time_hash_and_number(void **state)
 {
 	/* expected values: the same arithmetic in Python */
@@ -453,6 +529,8 @@ int main(void)
 		cmocka_unit_test(without_memory_a_field_is_absent_and_counted),
 		cmocka_unit_test(a_copy_is_deep_and_may_be_changed),
 		cmocka_unit_test(a_copy_of_a_large_value_is_whole),
+		cmocka_unit_test(a_copy_of_any_size_is_whole),
+		cmocka_unit_test(a_copy_can_be_copied),
 		cmocka_unit_test(ids_are_ulids_of_time_hash_and_number),
 		cmocka_unit_test(community_ids_are_those_of_the_specification),
 		cmocka_unit_test(causes_have_names),
