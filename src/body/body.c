@@ -227,9 +227,8 @@ static void run_layer(struct body *body, unsigned layer, const uint8_t *p, size_
 		case CODING_FULL:
 			break;
 		case CODING_END:
-			if (len > 0 && len == before && nout == 0) {
-				body->flags |= BODY_CE_TRAILING;
-				return;
+			if (len == before && nout == 0) {
+				return; /* junk: left out */
 			}
 			break;
 		case CODING_ERROR:
@@ -290,6 +289,9 @@ void body_finish(struct body *body, bool complete, struct body_result *ret)
 		if (!body->stopped && complete && body->wire.size > 0 &&
 		    !coding_is_at_end(body->layers[i])) {
 			body->flags |= BODY_CE_SHORT;
+		}
+		if (coding_has_junk(body->layers[i])) {
+			body->flags |= BODY_CE_TRAILING;
 		}
 		if (coding_is_raw_deflate(body->layers[i])) {
 			body->flags |= BODY_CE_RAW_DEFLATE;

@@ -168,7 +168,12 @@ bool coding_is_raw_deflate(const struct coding *coding)
 
 bool coding_is_at_end(const struct coding *coding)
 {
-	return coding->at_end;
+	return coding->at_end || (coding->again && coding->zlib.total_out == 0);
+}
+
+bool coding_has_junk(const struct coding *coding)
+{
+	return coding->junk || (!coding->at_end && coding_is_at_end(coding));
 }
 
 /* ---- running ---- */

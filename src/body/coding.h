@@ -36,6 +36,9 @@ enum coding_status coding_run(struct coding *coding, const uint8_t **in, size_t 
 /** deflate turned out to be without the zlib wrapper. */
 bool coding_is_raw_deflate(const struct coding *coding);
 
+/** Bytes came behind the end that are no further member. */
+bool coding_has_junk(const struct coding *coding);
+
 /** The coded data has come to its end (for gzip: of a member, and nothing of another has been seen). */
 bool coding_is_at_end(const struct coding *coding);
 

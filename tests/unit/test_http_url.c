@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http/url: targets and Host to normalised URLs (RFC 3986 §6.2.2, RFC 9112 §3.2); http/lists. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "http/lists.h"
+#include "http/url.h"
+
+static struct weir_str str(const char *text)
+{
+	struct weir_str s = {(const uint8_t *)text, text == NULL ? 0 : (uint32_t)strlen(text)};
+
+	return s;
+}
+
+static void is(struct weir_str got, const char *want)
+{
+	if (want == NULL) {
+		assert_true(got.p == NULL || got.len == 0);
+		return;
+	}
+	assert_non_null(got.p);
+	assert_int_equal(got.len, strlen(want));
+	assert_memory_equal(got.p, want, got.len);
+}
+
+/* Exactly the room that was promised, so that one byte more is caught. */
+static uint8_t *make(bool connect, const char *target, const char *host, struct http_url *url)
+{
+	uint8_t *buffer = malloc(http_url_room(strlen(target), host == NULL ? 0 : strlen(host)));
+
+	http_url_make(connect, str(target), str(host), "http", buffer, url);
+	return buffer;
+}
+
+static void urls_are_normalised(void **state)
+{
+	static const struct {
+		const char *target, *host, *full, *path, *query;
+		uint16_t port;
+		unsigned flags;
+	} rows[] = {
+		{"/", "a", "http://a/", "/", NULL, 0, 0},
+		{"/a/%2e%2E/b//c/./%7Eu?q=%41", "A", "http://a/b//c/~u?q=%41", "/b//c/~u", "q=%41",
+		 0, 0},
+		/* RFC 3986 §6.2.2: eXAMPLE://a/./b/../b/%63/%7bfoo%7d is example://a/b/c/%7Bfoo%7D */
+		{"eXAMPLE://a/./b/../b/%63/%7bfoo%7d", NULL, "example://a/b/c/%7Bfoo%7D",
+		 "/b/c/%7Bfoo%7D", NULL, 0, 0},
+		{"http://b:81/x?y#z", "a", "http://b:81/x?y", "/x", "y", 81,
+		 HTTP_URL_HOST_MISMATCH},
+		{"http://B:80/", "b", "http://b/", "/", NULL, 0, 0},
+		{"https://b:443", "b:443", "https://b/", "/", NULL, 0, 0},
+		{"http://u:p@b/", "b", "http://b/", "/", NULL, 0, 0},
+		{"/x", "[2001:DB8::1]:8080", "http://[2001:db8::1]:8080/x", "/x", NULL, 8080, 0},
+		{"/%zz%4", "a", "http://a/%zz%4", "/%zz%4", NULL, 0, HTTP_URL_PCT_INVALID},
+		{"/a?%", "a", "http://a/a?%", "/a", "%", 0, HTTP_URL_PCT_INVALID},
+		{"/a b\x01\x7f", "a", "http://a/a%20b%01%7F", "/a%20b%01%7F", NULL, 0, 0},
+		{"/caf\xc3\xa9", "a", "http://a/caf\xc3\xa9", "/caf\xc3\xa9", NULL, 0, 0},
+		{"/../../x/..", "a", "http://a/", "/", NULL, 0, 0},
+		{"/x/y/..", "a", "http://a/x/", "/x/", NULL, 0, 0},
+		{"/x/.", "a", "http://a/x/", "/x/", NULL, 0, 0},
+		{"/...", "a", "http://a/...", "/...", NULL, 0, 0},
+		{"?q", "a", "http://a/?q", "/", "q", 0, 0},
+		{"x/../y", "a", "http://a/y", "/y", NULL, 0, 0},
+		{"*", "a", "http://a", NULL, NULL, 0, HTTP_URL_ASTERISK},
+		{"/p", NULL, NULL, "/p", NULL, 0, 0},
+		{"/p", "", NULL, "/p", NULL, 0, 0},
+		{"/p", "a:x", "http://a:x/p", "/p", NULL, 0, 0},
+		{"/p", "a:99999", "http://a:99999/p", "/p", NULL, 0, 0},
+		{"/%00", "a", "http://a/%00", "/%00", NULL, 0, 0},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_url url;
+		uint8_t *buffer = make(false, rows[i].target, rows[i].host, &url);
+
+		is(url.full, rows[i].full);
+		is(url.path, rows[i].path);
+		is(url.query, rows[i].query);
+		assert_int_equal(url.port, rows[i].port);
+		assert_int_equal(url.flags, rows[i].flags);
+		free(buffer);
+	}
+}
+
+static void connect_names_host_and_port_only(void **state)
+{
+	struct http_url url;
+	uint8_t *buffer = make(true, "H.example:443", "h.example:443", &url);
+
+	is(url.host, "h.example");
+	assert_int_equal(url.port, 443);
+	is(url.full, NULL);
+	is(url.path, NULL);
+	assert_int_equal(url.flags, HTTP_URL_AUTHORITY);
+	free(buffer);
+}
+
+static void ipv6_hosts_lose_their_brackets_in_the_host_only(void **state)
+{
+	struct http_url url;
+	uint8_t *buffer = make(false, "/", "[::1]", &url);
+
+	is(url.host, "::1");
+	is(url.full, "http://[::1]/");
+	free(buffer);
+}
+
+static void lists_split_at_commas_outside_quotes(void **state)
+{
+	struct weir_str list = str(" gzip , ,br;q=\"1,5\",\t\"a\\\",b\" ");
+	struct weir_str item;
+
+	assert_true(http_list_next(&list, &item));
+	is(item, "gzip");
+	assert_true(http_list_next(&list, &item));
+	is(item, "br;q=\"1,5\"");
+	is(http_list_token(item), "br");
+	assert_true(http_list_next(&list, &item));
+	is(item, "\"a\\\",b\"");
+	assert_false(http_list_next(&list, &item));
+	assert_true(http_list_has(str("keep-alive, Upgrade"), "upgrade"));
+	assert_false(http_list_has(str("upgraded"), "upgrade"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls_are_normalised),
+		cmocka_unit_test(connect_names_host_and_port_only),
+		cmocka_unit_test(ipv6_hosts_lose_their_brackets_in_the_host_only),
+		cmocka_unit_test(lists_split_at_commas_outside_quotes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
