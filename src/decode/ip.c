@@ -277,6 +277,6 @@ enum step ip_protocol(struct cursor *cursor)
 	case PROTOCOL_AH:
 		return authentication(cursor);
 	default:
-		return step_end(cursor, LAYERS_OTHER_IP, (enum layers_reason)cursor->ret->reason);
+		return tunnel_protocol(cursor);
 	}
 }

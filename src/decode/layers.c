@@ -35,6 +35,8 @@ static enum step take_step(struct cursor *cursor, enum step step)
 		return ip_v4(cursor);
 	case STEP_IPV6:
 		return ip_v6(cursor);
+	case STEP_LINK:
+		return link_start(cursor, cursor->type);
 	case STEP_PROTOCOL:
 		return ip_protocol(cursor);
 	case STEP_DONE:
@@ -48,12 +50,10 @@ static void walk(struct cursor *cursor, enum step step)
 	unsigned n;
 
 	for (n = 0; step != STEP_DONE; n++) {
-		if (n == STEPS_MAX) {
-			(void)step_end(cursor, LAYERS_BAD, LAYERS_TOO_DEEP);
-			return;
-		}
-		step = take_step(cursor, step);
+		step = n == STEPS_MAX ? step_end(cursor, LAYERS_BAD, LAYERS_TOO_DEEP)
+				      : take_step(cursor, step);
 	}
+	tunnel_settle(cursor);
 }
 
 /*

@@ -58,7 +58,7 @@ struct layers {
 	uint8_t ip_snapped; /* the datagram is longer than what was captured */
 	uint8_t depth;      /* nested IP headers seen (1: no tunnel) */
 	uint16_t vlan_id;   /* outermost tag */
-	uint32_t tunnel_id; /* innermost tunnel's VNI, TEID or key; 0 */
+	uint32_t tunnel_id; /* innermost VNI or GRE key, the same in both directions; else 0 */
 
 	const uint8_t *ip;  /* the innermost IP header */
 	uint32_t ip_caplen; /* bytes captured from there, cut to the datagram's length */

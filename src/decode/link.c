@@ -11,17 +11,29 @@
 enum {
 	LINKTYPE_NULL = 0,
 	LINKTYPE_ETHERNET = 1,
+	LINKTYPE_ARCNET_BSD = 7,
 	LINKTYPE_PPP = 9,
+	LINKTYPE_FDDI = 10,
 	DLT_RAW = 12, /* as written by some instead of LINKTYPE_RAW, with OpenBSD's 14 */
 	DLT_RAW_OPENBSD = 14,
 	LINKTYPE_PPP_HDLC = 50,
 	LINKTYPE_PPP_ETHER = 51,
+	LINKTYPE_ATM_RFC1483 = 100,
 	LINKTYPE_RAW = 101,
 	LINKTYPE_C_HDLC = 104,
+	LINKTYPE_IEEE802_11 = 105,
 	LINKTYPE_LOOP = 108,
+	LINKTYPE_ENC = 109,
 	LINKTYPE_LINUX_SLL = 113,
+	LINKTYPE_PRISM = 119,
+	LINKTYPE_RADIOTAP = 127,
+	LINKTYPE_ARCNET_LINUX = 129,
+	LINKTYPE_APPLE_IP_OVER_IEEE1394 = 138,
+	LINKTYPE_AVS = 163,
+	LINKTYPE_PPI = 192,
 	LINKTYPE_IPV4 = 228,
 	LINKTYPE_IPV6 = 229,
+	LINKTYPE_NFLOG = 239,
 	LINKTYPE_LINUX_SLL2 = 276
 };
 
@@ -33,8 +45,10 @@ enum {
 	TYPE_QINQ = 0x88a8,
 	TYPE_QINQ_OLD = 0x9100,
 	TYPE_QINQ_OLDER = 0x9200,
+	TYPE_FABRICPATH = 0x8903,
 	TYPE_VNTAG = 0x8926,
 	TYPE_ETAG = 0x893f,
+	TYPE_PBB = 0x88e7,
 	TYPE_MPLS = 0x8847,
 	TYPE_MPLS_UPSTREAM = 0x8848,
 	TYPE_PPPOE_SESSION = 0x8864,
@@ -109,6 +123,10 @@ enum step link_ethertype(struct cursor *cursor)
 		return other_tag(cursor, 4);
 	case TYPE_ETAG:
 		return other_tag(cursor, 6);
+	case TYPE_FABRICPATH: /* tag and TTL, then the frame as it came in */
+		return cursor_take(cursor, 2) == NULL ? cut_link(cursor) : STEP_ETHERNET;
+	case TYPE_PBB: /* IEEE 802.1ah: service tag, then the customer's frame */
+		return cursor_take(cursor, 4) == NULL ? cut_link(cursor) : STEP_ETHERNET;
 	case TYPE_MPLS:
 	case TYPE_MPLS_UPSTREAM:
 		return STEP_MPLS;
@@ -295,26 +313,120 @@ static enum step linux_sll2(struct cursor *cursor)
 	return cooked(cursor);
 }
 
-bool layers_linktype_known(uint16_t linktype)
+/*
+ * Netfilter's log: family, version, resource; then attributes of length and type, both in the byte order of the machine
+ * that captured, padded to 4 bytes. Attribute 9 is the datagram.
+ */
+static enum step nflog(struct cursor *cursor)
+{
+	enum { PAYLOAD = 9, ATTRIBUTES_MAX = 32 };
+	bool is_swapped;
+	unsigned n;
+
+	if (cursor_take(cursor, 4) == NULL || cursor->left < 4) {
+		return cut_link(cursor);
+	}
+	is_swapped = load_le16(cursor->at) > cursor->len && load_be16(cursor->at) <= cursor->len;
+	for (n = 0; n < ATTRIBUTES_MAX && cursor->left >= 4; n++) {
+		const uint8_t *h = cursor->at;
+		uint32_t len = is_swapped ? load_be16(h) : load_le16(h);
+		unsigned type = is_swapped ? load_be16(h + 2) : load_le16(h + 2);
+
+		if (len < 4) {
+			return not_ip(cursor);
+		}
+		if ((type & 0x7fff) == PAYLOAD) {
+			(void)cursor_take(cursor, 4);
+			return STEP_IP;
+		}
+		if (cursor_take(cursor, (len + 3) & ~3u) == NULL) {
+			return cut_link(cursor);
+		}
+	}
+	return cursor->len > 0 ? cut_link(cursor) : not_ip(cursor);
+}
+
+/*
+ * ARCNET, with Linux's two bytes of offset or as the BSDs write it. RFC 1051's protocols have one byte of header; RFC 1201's have
+ * a split flag and a sequence number more. Packets that are split are not put together.
+ */
+static enum step arcnet(struct cursor *cursor, uint32_t addresses_len)
+{
+	const uint8_t *h = cursor_take(cursor, addresses_len + 1);
+	unsigned protocol;
+
+	if (h == NULL) {
+		return cut_link(cursor);
+	}
+	protocol = h[addresses_len];
+	if (protocol == 240) {
+		return STEP_IPV4;
+	}
+	if (protocol != 212 && protocol != 196) {
+		return not_ip(cursor);
+	}
+	h = cursor_take(cursor, 3);
+	if (h != NULL && h[0] == 0xff) {
+		h = cursor_take(cursor,
+				4); /* exception packet: the flag comes again, behind the type */
+		h = h == NULL ? NULL : h + 1;
+	}
+	if (h == NULL) {
+		return cut_link(cursor);
+	}
+	if (h[0] != 0) {
+		return not_ip(cursor);
+	}
+	return protocol == 212 ? STEP_IPV4 : STEP_IPV6;
+}
+
+/* A header of n bytes that says nothing to us */
+static enum step skip_then(struct cursor *cursor, uint32_t n, enum step next)
+{
+	return cursor_take(cursor, n) == NULL ? cut_link(cursor) : next;
+}
+
+/* Apple's IP over IEEE 1394: two addresses of 8 bytes, then the type */
+static enum step firewire(struct cursor *cursor)
+{
+	const uint8_t *h = cursor_take(cursor, 18);
+
+	if (h == NULL) {
+		return cut_link(cursor);
+	}
+	cursor->type = load_be16(h + 16);
+	return STEP_ETHERTYPE;
+}
+
+/* Those that are rarely seen */
+static enum step start_rare(struct cursor *cursor, uint16_t linktype)
 {
 	switch (linktype) {
-	case LINKTYPE_NULL:
-	case LINKTYPE_ETHERNET:
-	case LINKTYPE_PPP:
-	case DLT_RAW:
-	case DLT_RAW_OPENBSD:
-	case LINKTYPE_PPP_HDLC:
-	case LINKTYPE_PPP_ETHER:
-	case LINKTYPE_RAW:
-	case LINKTYPE_C_HDLC:
-	case LINKTYPE_LOOP:
-	case LINKTYPE_LINUX_SLL:
-	case LINKTYPE_IPV4:
-	case LINKTYPE_IPV6:
-	case LINKTYPE_LINUX_SLL2:
-		return true;
+	case LINKTYPE_IEEE802_11:
+		return wireless_dot11(cursor);
+	case LINKTYPE_RADIOTAP:
+		return wireless_radiotap(cursor);
+	case LINKTYPE_PPI:
+		return wireless_ppi(cursor);
+	case LINKTYPE_PRISM:
+	case LINKTYPE_AVS:
+		return wireless_prism(cursor);
+	case LINKTYPE_NFLOG:
+		return nflog(cursor);
+	case LINKTYPE_ARCNET_BSD:
+		return arcnet(cursor, 2);
+	case LINKTYPE_ARCNET_LINUX:
+		return arcnet(cursor, 4);
+	case LINKTYPE_FDDI:
+		return skip_then(cursor, 13, STEP_LLC);
+	case LINKTYPE_ATM_RFC1483:
+		return STEP_LLC;
+	case LINKTYPE_ENC: /* OpenBSD's IPsec: family, SPI, flags */
+		return skip_then(cursor, 12, STEP_IP);
+	case LINKTYPE_APPLE_IP_OVER_IEEE1394:
+		return firewire(cursor);
 	default:
-		return false;
+		return step_end(cursor, LAYERS_BAD, LAYERS_LINKTYPE);
 	}
 }
 
@@ -347,6 +459,16 @@ enum step link_start(struct cursor *cursor, uint16_t linktype)
 	case LINKTYPE_LINUX_SLL2:
 		return linux_sll2(cursor);
 	default:
-		return step_end(cursor, LAYERS_BAD, LAYERS_LINKTYPE);
+		return start_rare(cursor, linktype);
 	}
+}
+
+bool layers_linktype_known(uint16_t linktype)
+{
+	struct layers layers = {0};
+	struct cursor cursor = {.ret = &layers};
+
+	/* an empty packet of a known linktype is cut, one of an unknown linktype is told as that */
+	(void)link_start(&cursor, linktype);
+	return layers.reason != LAYERS_LINKTYPE;
 }

@@ -23,8 +23,6 @@ enum step {
 	STEP_PPP,  /* at the protocol field, or at address and control before it */
 	STEP_HDLC, /* Cisco HDLC */
 	STEP_PPPOE,
-	STEP_DOT11,
-	STEP_RADIOTAP,
 	STEP_LINK, /* cursor->type is a linktype */
 	STEP_IP,   /* IPv4 or IPv6, by the version nibble */
 	STEP_IPV4,
@@ -95,5 +93,15 @@ enum step ip_v6(struct cursor *cursor);
 enum step ip_protocol(struct cursor *cursor);
 
 enum step tcp_segment(struct cursor *cursor);
+
+enum step wireless_dot11(struct cursor *cursor);
+enum step wireless_radiotap(struct cursor *cursor);
+enum step wireless_ppi(struct cursor *cursor);
+enum step wireless_prism(struct cursor *cursor);
+
+/** What an IP protocol other than TCP carries: a tunnel, or the end. */
+enum step tunnel_protocol(struct cursor *cursor);
+/** After the walk: when there is no datagram inside of a tunnel, tell of the one that carries it. */
+void tunnel_settle(struct cursor *cursor);
 
 #endif

@@ -13,70 +13,9 @@
 #include <cmocka.h>
 
 #include "decode/layers.h"
-
-/* 10.0.0.1:50000 > 10.0.0.2:80, seq 0x01020304, ack 0x0a0b0c0d, PSH ACK, window 8192, "GET " */
-#define TCP_GET "c3500050010203040a0b0c0d5018200002a20000 47455420"
-#define IP4_GET "4500002c12344000400614960a0000010a000002" TCP_GET
-/* the same from 2001:db8::1 to 2001:db8::2 */
-#define TCP6_GET "c3500050010203040a0b0c0d50182000bb2f0000 47455420"
-#define IP6_ADDR "20010db8000000000000000000000001 20010db8000000000000000000000002"
-#define IP6_GET  "6000000000180640" IP6_ADDR TCP6_GET
-#define MACS     "020000000002 020000000001"
-#define ETH4     MACS "0800"
+#include "packets.h"
 
 enum { MAX_PACKET = 70000 };
-
-struct bytes {
-	uint8_t *p;
-	uint32_t len;
-};
-
-static int hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-static struct bytes from_hex(const char *hex)
-{
-	uint8_t buffer[2048];
-	struct bytes bytes = {NULL, 0};
-	const char *at;
-
-	for (at = hex; *at != '\0'; at++) {
-		if (*at == ' ') {
-			continue;
-		}
-		assert_true(bytes.len < sizeof(buffer));
-		buffer[bytes.len++] = (uint8_t)(hex_digit(at[0]) << 4 | hex_digit(at[1]));
-		at++;
-	}
-	bytes.p = malloc(bytes.len);
-	assert_non_null(bytes.p);
-	memcpy(bytes.p, buffer, bytes.len);
-	return bytes;
-}
-
-static void decode(const struct bytes *bytes, uint16_t linktype, struct layers *ret)
-{
-	struct weir_packet packet = {.data = bytes->p,
-				     .caplen = bytes->len,
-				     .wirelen = bytes->len,
-				     .linktype = linktype};
-
-	memset(ret, 0xee, sizeof(*ret)); /* what is not set shows */
-	layers_decode(&packet, true, ret);
-}
-
-/* The decoder must set what it gives before the bytes are freed: only values may be looked at afterwards. */
-static struct layers decode_hex(const char *hex, uint16_t linktype)
-{
-	struct bytes bytes = from_hex(hex);
-	struct layers layers;
-
-	decode(&bytes, linktype, &layers);
-	free(bytes.p);
-	return layers;
-}
 
 /* ---- every way that leads to IP ---- */
 
@@ -137,6 +76,71 @@ static const struct carrier carriers[] = {
 	{"ppp over ethernet", 51, "11000001002e 0021", 4, -1},
 	{"cisco hdlc", 104, "0f00 0800", 4, -1},
 	{"cisco hdlc, multicast, ipv6", 104, "8f00 86dd", 6, -1},
+	{"802.11 data", 105,
+	 "0801 0000 020000000001 020000000002 020000000003 0000aaaa030000000800", 4, -1},
+	{"802.11 data from the access point, ipv6", 105,
+	 "0802 0000 020000000001 020000000002 020000000003 1000aaaa0300000086dd", 6, -1},
+	{"802.11 QoS data", 105,
+	 "8801 0000 020000000001 020000000002 020000000003 0000 0000aaaa030000000800", 4, -1},
+	{"802.11 QoS data with HT control", 105,
+	 "8881 0000 020000000001 020000000002 020000000003 0000 0000 00000000aaaa030000000800", 4,
+	 -1},
+	{"802.11 between access points", 105,
+	 "8803 0000 020000000001 020000000002 020000000003 0000 020000000004 0000aaaa030000000800",
+	 4, -1},
+	{"802.11 A-MSDU", 105,
+	 "8801 0000 020000000001 020000000002 020000000003 0000 8000 020000000002 020000000001 "
+	 "0034aaaa030000000800",
+	 4, -1},
+	{"radiotap", 127,
+	 "0000 0800 00000000 0801 0000 020000000001 020000000002 020000000003 0000aaaa030000000800",
+	 4, -1},
+	{"radiotap, padded header", 127,
+	 "0000 0900 02000000 20 8801 0000 020000000001 020000000002 020000000003 0000 0000 "
+	 "0000aaaa030000000800",
+	 4, -1},
+	{"radiotap, time and two words of presence", 127,
+	 "0000 1900 03000080 00000000 00000000 0000000000000000 20 8801 0000 020000000001 "
+	 "020000000002 020000000003 0000 0000 0000aaaa030000000800",
+	 4, -1},
+	{"ppi", 192,
+	 "0000 0800 69000000 0801 0000 020000000001 020000000002 020000000003 0000aaaa030000000800",
+	 4, -1},
+	{"ppi with a field and ethernet", 192,
+	 "0000 1000 01000000 0300 0400 00000000 020000000002 020000000001 0800", 4, -1},
+	{"prism", 119,
+	 "44000000 "
+	 "90000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	 "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	 "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	 "00000000000000801 0000 020000000001 020000000002 020000000003 0000aaaa030000000800",
+	 4, -1},
+	{"avs", 163,
+	 "80211001 "
+	 "00000040000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	 "00000000000000000000000000000000801 0000 020000000001 020000000002 020000000003 "
+	 "0000aaaa030000000800",
+	 4, -1},
+	{"avs as prism", 119,
+	 "80211001 "
+	 "00000040000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	 "00000000000000000000000000000000801 0000 020000000001 020000000002 020000000003 "
+	 "0000aaaa030000000800",
+	 4, -1},
+	{"nflog", 239, "02 00 0000 0800 0100 0800 0300 0500 0a00 00000000 3000 0900", 4, -1},
+	{"nflog, big endian, ipv6", 239, "0a 00 0000 0008 0001 08000300 0044 0009", 6, -1},
+	{"arcnet of Linux", 129, "be 50 c000 d4 00 016b", 4, -1},
+	{"arcnet of BSD, exception", 7, "be 50 d4 ff ffff d4 00 016b", 4, -1},
+	{"arcnet of Linux, RFC 1051", 129, "be 50 c000 f0", 4, -1},
+	{"arcnet of BSD, ipv6", 7, "be 50 c4 00 016b", 6, -1},
+	{"fddi", 10, "50 020000000002 020000000001aaaa030000000800", 4, -1},
+	{"atm rfc 1483", 100, "aaaa0300000086dd", 6, -1},
+	{"enc", 109, "02000000 00001234 00000000", 4, -1},
+	{"ip over firewire", 138, "0102030405060708 0807060504030201 0800", 4, -1},
+	{"fabricpath", 1, "020000000002 020000000001 8903 0001 020000000002 020000000001 0800", 4,
+	 -1},
+	{"provider backbone bridge", 1,
+	 "020000000002 020000000001 88e7 00000001 020000000002 020000000001 8100 0005 0800", 4, 5},
 };
 
 static struct bytes carried(const struct carrier *carrier, uint32_t *ret_ip_at)
@@ -154,38 +158,6 @@ static struct bytes carried(const struct carrier *carrier, uint32_t *ret_ip_at)
 	free(head.p);
 	free(ip.p);
 	return all;
-}
-
-static void check_get(const struct layers *layers, uint8_t ip_version)
-{
-	assert_int_equal(layers->kind, LAYERS_TCP);
-	assert_int_equal(layers->reason, LAYERS_OK);
-	assert_int_equal(layers->ip_version, ip_version);
-	assert_int_equal(layers->protocol, 6);
-	assert_int_equal(layers->sport, 50000);
-	assert_int_equal(layers->dport, 80);
-	assert_int_equal(layers->seq, 0x01020304);
-	assert_int_equal(layers->ack, 0x0a0b0c0d);
-	assert_int_equal(layers->window, 8192);
-	assert_int_equal(layers->flags, LAYERS_PSH | LAYERS_ACK);
-	assert_int_equal(layers->header_len, 20);
-	assert_int_equal(layers->payload_len, 4);
-	assert_int_equal(layers->has_ts | layers->has_mss | layers->has_wscale | layers->has_tfo |
-				 layers->sack_permitted | layers->nsack,
-			 0);
-	if (ip_version == 4) {
-		static const uint8_t src[16] = {10, 0, 0, 1};
-		static const uint8_t dst[16] = {10, 0, 0, 2};
-
-		assert_memory_equal(layers->src, src, 16);
-		assert_memory_equal(layers->dst, dst, 16);
-	} else {
-		static const uint8_t src[16] = {0x20, 1, 0x0d, 0xb8, [15] = 1};
-		static const uint8_t dst[16] = {0x20, 1, 0x0d, 0xb8, [15] = 2};
-
-		assert_memory_equal(layers->src, src, 16);
-		assert_memory_equal(layers->dst, dst, 16);
-	}
 }
 
 static void every_carrier_leads_to_the_segment(void **state)
