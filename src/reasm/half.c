@@ -25,7 +25,7 @@ struct reasm_cold {
 	uint64_t ahead;            /* highest plausible one of something that was not */
 };
 
-#define COLD_SIZE reasm_slab_round(sizeof(struct reasm_cold))
+_Static_assert(sizeof(struct reasm_cold) <= 192, "a block of the second class");
 
 /* A segment in stream space: content [lo, data_hi), known length without content [data_hi, hi). */
 struct span {
@@ -42,7 +42,7 @@ struct span {
 static struct reasm_cold *cold_of(struct reasm_half *half, struct reasm_pool *pool)
 {
 	if (half->cold == NULL) {
-		half->cold = reasm_slab_alloc(pool, COLD_SIZE);
+		half->cold = reasm_slab_alloc(pool, REASM_CLASS_192);
 		if (half->cold != NULL) {
 			memset(half->cold, 0, sizeof(*half->cold));
 		}
@@ -132,8 +132,10 @@ void reasm_half_drop(struct reasm_half *half, struct reasm_pool *pool)
 void reasm_half_fini(struct reasm_half *half, struct reasm_pool *pool)
 {
 	reasm_half_drop(half, pool);
-	reasm_slab_free(pool, half->cold, COLD_SIZE);
-	half->cold = NULL;
+	if (half->cold != NULL) {
+		reasm_slab_free(pool, half->cold, REASM_CLASS_192);
+		half->cold = NULL;
+	}
 }
 
 /* Delivery. `next` and the figures are right before a callback sees them. */
@@ -465,15 +467,19 @@ static void mark_cut(struct reasm_pool *pool, struct reasm_queue *queue, uint64_
 	}
 }
 
+/* A part of the span; *mark is for the mark, if that is not the span's own. */
 static void run_of_span(const struct span *span, uint64_t lo, uint64_t hi, struct weir_mark *mark,
 			struct reasm_run *ret)
 {
-	*mark = span->mark;
-	mark->offset = lo;
+	ret->marks = &span->mark;
+	if (lo != span->mark.offset) {
+		*mark = span->mark;
+		mark->offset = lo;
+		ret->marks = mark;
+	}
 	ret->offset = lo;
 	ret->data = span->data + (lo - span->lo);
 	ret->len = (uint32_t)(hi - lo);
-	ret->marks = mark;
 	ret->nmarks = 1;
 }
 
@@ -697,7 +703,8 @@ static void deliver(struct reasm_half *half, struct reasm_pool *pool, void *owne
 {
 	half->busy = 1;
 	stall_until(half, span->now_ns);
-	if (half->queue != NULL && half->queue->head != NULL && span->data_hi > half->next) {
+	if (half->queue != NULL && half->queue->head != NULL &&
+	    half->queue->head->offset < span->data_hi) {
 		meet_queue(half, pool, owner, span);
 	}
 	while (half->next < span->hi) {

@@ -13,9 +13,12 @@
 
 #include "reasm/slab.h"
 
-#define NODE_SIZE  reasm_slab_round(sizeof(struct reasm_node))
-#define QUEUE_SIZE reasm_slab_round(sizeof(struct reasm_queue))
+#define NODE_SIZE  128
+#define QUEUE_SIZE 128
 #define MARK       sizeof(struct weir_mark)
+
+_Static_assert(sizeof(struct reasm_node) <= NODE_SIZE, "a node is a block of the first class");
+_Static_assert(sizeof(struct reasm_queue) <= QUEUE_SIZE, "a queue is a block of the first class");
 
 /* The tree */
 
@@ -129,29 +132,29 @@ static struct reasm_node *tree_remove(struct reasm_node *at, struct reasm_node *
 
 struct reasm_node *reasm_node_new(struct reasm_pool *pool, const struct reasm_run *run)
 {
-	uint32_t size = reasm_slab_round(run->nmarks * MARK + run->len);
+	unsigned class = reasm_class_of(run->nmarks * MARK + run->len);
 	struct reasm_node *node;
 
 	assert(run->nmarks > 0);
-	if (size == 0) {
+	if (class == REASM_NCLASSES) {
 		return NULL;
 	}
-	node = reasm_slab_alloc(pool, NODE_SIZE);
+	node = reasm_slab_alloc(pool, REASM_CLASS_128);
 	if (node == NULL) {
 		return NULL;
 	}
 	memset(node, 0, sizeof(*node));
-	node->block = reasm_slab_alloc(pool, size);
+	node->block = reasm_slab_alloc(pool, class);
 	if (node->block == NULL) {
-		reasm_slab_free(pool, node, NODE_SIZE);
+		reasm_slab_free(pool, node, REASM_CLASS_128);
 		return NULL;
 	}
-	node->size = size;
+	node->class = (uint8_t) class;
+	node->size = reasm_class_size[class];
 	node->offset = run->offset;
 	node->len = run->len;
 	node->cap = node->nmarks = run->nmarks;
 	node->data_at = (uint32_t)(run->nmarks * MARK);
-	node->hole.born_ns = node->hole.acked_ns = REASM_NO_TIME;
 	memcpy(node->block, run->marks, run->nmarks * MARK);
 	if (run->len > 0) {
 		memcpy(reasm_node_data(node), run->data, run->len);
@@ -164,8 +167,8 @@ void reasm_node_free(struct reasm_pool *pool, struct reasm_node *node)
 	if (node == NULL) {
 		return;
 	}
-	reasm_slab_free(pool, node->block, node->size);
-	reasm_slab_free(pool, node, NODE_SIZE);
+	reasm_slab_free(pool, node->block, node->class);
+	reasm_slab_free(pool, node, REASM_CLASS_128);
 }
 
 /*
@@ -180,21 +183,23 @@ static int node_relayout(struct reasm_pool *pool, struct reasm_queue *queue,
 	size_t used = marks_used + node->len + bytes;
 	size_t want = used * 2 <= node->size ? node->size : (size_t)node->size * 2;
 	uint32_t size, cap, data_at, marks_at, data_room, mark_room;
+	unsigned class;
 	uint8_t *block;
 
 	want = want < used ? used : want;
 	want = want > REASM_BLOCK_MAX && used <= REASM_BLOCK_MAX ? REASM_BLOCK_MAX : want;
-	size = reasm_slab_round(want);
-	if (size == 0) {
+	class = reasm_class_of(want);
+	if (class == REASM_NCLASSES) {
 		return -1;
 	}
+	size = reasm_class_size[class];
 	cap = (uint32_t)((marks_used + (size - used) * marks_used / used) / MARK);
 	data_room = (uint32_t)(size - cap * MARK - node->len - bytes);
 	mark_room = cap - node->nmarks - marks;
 	if (cap > UINT16_MAX) {
 		return -1;
 	}
-	block = reasm_slab_alloc(pool, size);
+	block = reasm_slab_alloc(pool, class);
 	if (block == NULL) {
 		return -1;
 	}
@@ -202,10 +207,11 @@ static int node_relayout(struct reasm_pool *pool, struct reasm_queue *queue,
 	data_at = (uint32_t)(cap * MARK) + (at_head ? bytes + data_room / 2 : 0);
 	memcpy(block + marks_at * MARK, reasm_node_marks(node), node->nmarks * MARK);
 	memcpy(block + data_at, reasm_node_data(node), node->len);
-	reasm_slab_free(pool, node->block, node->size);
+	reasm_slab_free(pool, node->block, node->class);
 	queue->memory += size;
 	queue->memory -= node->size;
 	node->block = block;
+	node->class = (uint8_t) class;
 	node->size = size;
 	node->cap = (uint16_t)cap;
 	node->marks_at = (uint16_t)marks_at;
@@ -322,9 +328,11 @@ void reasm_node_remark(struct reasm_pool *pool, struct reasm_queue *queue, struc
 
 /* The list */
 
+static const struct reasm_hole no_hole = {.born_ns = REASM_NO_TIME, .acked_ns = REASM_NO_TIME};
+
 struct reasm_queue *reasm_segq_new(struct reasm_pool *pool)
 {
-	struct reasm_queue *queue = reasm_slab_alloc(pool, QUEUE_SIZE);
+	struct reasm_queue *queue = reasm_slab_alloc(pool, REASM_CLASS_128);
 
 	if (queue == NULL) {
 		return NULL;
@@ -332,7 +340,7 @@ struct reasm_queue *reasm_segq_new(struct reasm_pool *pool)
 	memset(queue, 0, sizeof(*queue));
 	queue->memory = QUEUE_SIZE;
 	queue->stall_from_ns = REASM_NO_TIME;
-	queue->fin.born_ns = queue->fin.acked_ns = REASM_NO_TIME;
+	queue->fin = no_hole;
 	return queue;
 }
 
@@ -347,7 +355,7 @@ void reasm_segq_free(struct reasm_pool *pool, struct reasm_queue *queue)
 		next = node->next;
 		reasm_node_free(pool, node);
 	}
-	reasm_slab_free(pool, queue, QUEUE_SIZE);
+	reasm_slab_free(pool, queue, REASM_CLASS_128);
 }
 
 struct reasm_node *reasm_segq_find(struct reasm_queue *queue, uint64_t offset)
@@ -407,7 +415,13 @@ void reasm_segq_link(struct reasm_pool *pool, struct reasm_queue *queue, struct 
 	assert(prev == NULL || reasm_node_end(prev) <= node->offset);
 	assert(next == NULL || reasm_node_reach(node) <= next->offset);
 	/* it splits a hole in two: both are as old as the hole was */
-	node->hole = next != NULL ? next->hole : queue->fin;
+	if (next != NULL) {
+		node->hole = next->hole;
+	} else if (queue->fin.born_ns != REASM_NO_TIME || queue->fin.acked_ns != REASM_NO_TIME) {
+		node->hole = queue->fin;
+	} else {
+		node->hole = no_hole; /* measured: copying what was written just now waits for it */
+	}
 	if (reach > node->offset) {
 		if (reach > reasm_node_reach(node)) {
 			node->cut = (uint32_t)(reach - reasm_node_end(node));

@@ -45,6 +45,7 @@ struct reasm_node {
 	uint16_t nmarks;   /* 1 or more */
 	uint16_t cap;      /* marks the block has room for */
 	uint8_t level;     /* of the tree */
+	uint8_t class;     /* of the block */
 };
 
 struct reasm_queue {

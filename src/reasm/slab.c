@@ -9,40 +9,26 @@
 #include "weir/error.h"
 
 /* 1536: a segment of 1,448 or 1,460 bytes and its mark. Never more than a third of a block is wasted by rounding. */
-static const uint32_t class_size[REASM_NCLASSES] = {
+const uint32_t reasm_class_size[REASM_NCLASSES] = {
 	128,  192,  256,  384,  512,   768,   1024,  1536,
 	2048, 3072, 4096, 8192, 16384, 32768, 49152, REASM_BLOCK_MAX,
 };
 
-static unsigned class_of(size_t size)
+unsigned reasm_class_of(size_t size)
 {
-	unsigned i = 0;
+	unsigned i = size > 1024 ? 7 : 0;
 
-	while (i < REASM_NCLASSES && class_size[i] < size) {
+	while (i < REASM_NCLASSES && reasm_class_size[i] < size) {
 		i++;
 	}
 	return i;
 }
 
-uint32_t reasm_slab_round(size_t size)
+void *reasm_slab_alloc_slow(struct reasm_pool *pool, unsigned class)
 {
-	unsigned i = class_of(size);
-
-	return i < REASM_NCLASSES ? class_size[i] : 0;
-}
-
-void *reasm_slab_alloc(struct reasm_pool *pool, uint32_t size)
-{
-	unsigned i = class_of(size);
+	uint32_t size = reasm_class_size[class];
 	void *block;
 
-	assert(i < REASM_NCLASSES && class_size[i] == size);
-	block = pool->slabs[i];
-	if (block != NULL) {
-		memcpy(&pool->slabs[i], block, sizeof(void *));
-		pool->slab_bytes -= size;
-		return block;
-	}
 	if (!budget_has(pool->budget, size)) {
 		(void)reasm_pool_trim(pool);
 	}
@@ -57,21 +43,17 @@ void *reasm_slab_alloc(struct reasm_pool *pool, uint32_t size)
 	return block;
 }
 
-void reasm_slab_free(struct reasm_pool *pool, void *block, uint32_t size)
+void reasm_slab_free(struct reasm_pool *pool, void *block, unsigned class)
 {
-	unsigned i = class_of(size);
+	uint32_t size = reasm_class_size[class];
 
-	if (block == NULL) {
-		return;
-	}
-	assert(i < REASM_NCLASSES && class_size[i] == size);
 	if (pool->slab_bytes + size > REASM_CACHE) {
 		pool->charged -= size;
 		budget_free(pool->budget, block, size);
 		return;
 	}
-	memcpy(block, &pool->slabs[i], sizeof(void *));
-	pool->slabs[i] = block;
+	memcpy(block, &pool->slabs[class], sizeof(void *));
+	pool->slabs[class] = block;
 	pool->slab_bytes += size;
 }
 
@@ -85,9 +67,9 @@ size_t reasm_pool_trim(struct reasm_pool *pool)
 			void *block = pool->slabs[i];
 
 			memcpy(&pool->slabs[i], block, sizeof(void *));
-			budget_free(pool->budget, block, class_size[i]);
-			pool->slab_bytes -= class_size[i];
-			pool->charged -= class_size[i];
+			budget_free(pool->budget, block, reasm_class_size[i]);
+			pool->slab_bytes -= reasm_class_size[i];
+			pool->charged -= reasm_class_size[i];
 		}
 	}
 	assert(pool->slab_bytes == 0);

@@ -966,6 +966,54 @@ static void searching_takes_logarithmic_time_in_any_order(void **state)
 	}
 }
 
+/* The rules of an AA tree, and that it holds the list. @return number of nodes */
+static uint32_t check_tree(const struct reasm_node *at, const struct reasm_node **ret_last)
+{
+	unsigned left = 0, right = 0;
+	uint32_t n = 1;
+
+	if (at == NULL) {
+		return 0;
+	}
+	left = at->left != NULL ? at->left->level : 0;
+	right = at->right != NULL ? at->right->level : 0;
+	assert_int_equal(left, at->level - 1);
+	assert_true(right == at->level || right + 1u == at->level);
+	assert_true(at->right == NULL || at->right->right == NULL ||
+		    at->right->right->level < at->level);
+	n += check_tree(at->left, ret_last);
+	assert_ptr_equal(*ret_last, at->prev);
+	*ret_last = at;
+	n += check_tree(at->right, ret_last);
+	return n;
+}
+
+static void the_tree_stays_balanced_and_complete(void **state)
+{
+	struct tape *t = tape_new(0);
+	uint32_t roll = 1, i, with_tree = 0;
+
+	t->pool.ops = &count_ops;
+	for (i = 0; i < 20000; i++) {
+		const struct reasm_node *last = NULL;
+		uint64_t at;
+
+		roll = roll * 1664525u + 1013904223u;
+		/* mostly behind holes; now and then what is next, so that intervals leave at the head */
+		at = (roll >> 24) < 200 ? t->half.next + 1 + (roll >> 8) % 600 : t->half.next;
+		(void)push(t, (int64_t)at, "x");
+		if (t->half.queue != NULL && t->half.queue->root != NULL) {
+			assert_int_equal(check_tree(t->half.queue->root, &last),
+					 t->half.queue->count);
+			assert_ptr_equal(last, t->half.queue->tail);
+			with_tree++;
+		}
+	}
+	assert_true(with_tree > 10000);
+	finish(t);
+	tape_free_all(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1000,6 +1048,7 @@ int main(void)
 		cmocka_unit_test(a_conflict_with_delivered_bytes_is_told_by_the_ring),
 		cmocka_unit_test(the_ring_knows_segments_that_waited),
 		cmocka_unit_test(a_difference_beyond_the_evidence_is_told_by_the_hash),
+		cmocka_unit_test(the_tree_stays_balanced_and_complete),
 		cmocka_unit_test(searching_takes_logarithmic_time_in_any_order),
 	};
 
