@@ -34,21 +34,23 @@ struct weir_config {
 	enum weir_redact redact;
 	size_t body_limit; /* bytes of a body kept, with WEIR_BODIES_KEEP */
 	/* times, ns of the capture clock */
-	int64_t half_open_ns;        /* 30 s */
-	int64_t established_ns;      /* 300 s */
-	int64_t closing_ns;          /* 60 s */
-	int64_t tombstone_ns;        /* 3 s */
-	int64_t fragment_ns;         /* 30 s */
-	int64_t hole_age_ns;         /* 2 s: a hole that nothing acknowledges */
-	int64_t hole_age_oneway_ns;  /* 200 ms: the same when only one direction is captured */
-	int64_t hole_acked_ns;       /* 20 ms after the peer acknowledged past it ... */
+	int64_t half_open_ns;       /* 30 s */
+	int64_t established_ns;     /* 300 s */
+	int64_t closing_ns;         /* 60 s */
+	int64_t tombstone_ns;       /* 3 s */
+	int64_t reset_grace_ns;     /* 100 ms after a RST: late and in-flight data is still taken */
+	int64_t fragment_ns;        /* 30 s */
+	int64_t hole_age_ns;        /* 2 s: a hole that nothing acknowledges */
+	int64_t hole_age_oneway_ns; /* 200 ms: the same when only one direction is captured */
+	int64_t hole_acked_ns;      /* 20 ms after the peer acknowledged past it ... */
 	uint32_t hole_acked_packets; /* ... or this many (3) more packets of the flow */
-	size_t hole_limit;           /* 1 MiB waiting in one direction */
-	uint32_t hole_intervals;     /* 1,024 intervals waiting in one direction */
-	size_t hole_oneway_limit;    /* 64 KiB waiting, one-way */
-	int64_t jump_ns;             /* 60 s: a jump forward beyond this needs a second packet */
-	int64_t tick_ns;             /* 10 s: interim records of open exchanges */
-	bool random_hash;            /* live: flow hash seeded at random; files: fixed */
+	int64_t hole_acked_min_ns; /* 1 ms: ... but not sooner than this: captures reorder short flows as a whole */
+	size_t hole_limit;        /* 1 MiB waiting in one direction */
+	uint32_t hole_intervals;  /* 1,024 intervals waiting in one direction */
+	size_t hole_oneway_limit; /* 64 KiB waiting, one-way */
+	int64_t jump_ns;          /* 60 s: a jump forward beyond this needs a second packet */
+	int64_t tick_ns;          /* 10 s: interim records of open exchanges */
+	bool random_hash;         /* live: flow hash seeded at random; files: fixed */
 	/* limits of parsers */
 	size_t head_limit;      /* 256 KiB: an HTTP head */
 	uint32_t header_limit;  /* 1,024 headers kept */

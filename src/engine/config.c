@@ -17,12 +17,14 @@ void weir_config_init(struct weir_config *config)
 	config->half_open_ns = 30 * NS_PER_S;
 	config->established_ns = 300 * NS_PER_S;
 	config->closing_ns = 60 * NS_PER_S;
+	config->reset_grace_ns = 100 * NS_PER_MS;
 	config->tombstone_ns = 3 * NS_PER_S;
 	config->fragment_ns = 30 * NS_PER_S;
 	config->hole_age_ns = 2 * NS_PER_S;
 	config->hole_age_oneway_ns = 200 * NS_PER_MS;
 	config->hole_acked_ns = 20 * NS_PER_MS;
 	config->hole_acked_packets = 3;
+	config->hole_acked_min_ns = NS_PER_MS;
 	config->hole_limit = 1 << 20;
 	config->hole_intervals = 1024;
 	config->hole_oneway_limit = 64 << 10;

@@ -120,6 +120,9 @@ void engine_arm(struct engine *engine, struct flow *flow)
 		if (flow->tick_ns < deadline) {
 			deadline = flow->tick_ns;
 		}
+		if (flow->reset_ns != 0 && flow->reset_ns < deadline) {
+			deadline = flow->reset_ns;
+		}
 		for (side = 0; side < 2; side++) {
 			const struct reasm_half *half = &flow->half[side];
 			int64_t hole = reasm_half_deadline(half, &flow->shard->reasm);

@@ -56,7 +56,8 @@ struct flow {
 	int64_t last_ns;    /* clock of the last packet */
 	int64_t touched_ns; /* clock when it was last moved in the list */
 	int64_t tick_ns;    /* deadline of the parser's tick; TIMER_NONE */
-	int64_t ended_ns;   /* clock when it ended */
+	int64_t reset_ns; /* a RST was seen: when the flow ends even if late packets are missing; 0 */
+	int64_t ended_ns; /* clock when it ended */
 	struct flow_side side[2];
 	struct session *session;
 	struct doubt *doubts; /* oldest first */

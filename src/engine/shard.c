@@ -122,6 +122,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	reasm_pool_init(&shard->reasm, &shard->budget, &tcp_reasm_ops);
 	shard->reasm.acked_ns = config->hole_acked_ns;
 	shard->reasm.acked_packets = config->hole_acked_packets;
+	shard->reasm.acked_min_ns = config->hole_acked_min_ns;
 	shard->reasm.age_ns = config->hole_age_ns;
 	shard->reasm.oneway_age_ns = config->hole_age_oneway_ns;
 	shard->reasm.oneway_limit = config->hole_oneway_limit;

@@ -490,8 +490,10 @@ bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item
 		return true;
 	}
 	if (v.reset) {
-		tcp_end(engine, flow, WEIR_CLOSE_RST);
-	} else if (flow->half[0].ended && flow->half[1].ended) {
+		/* for a moment the capture may still bring what was sent before the RST, or before it arrived */
+		flow->reset_ns = item->clock_ns + engine->options.config->reset_grace_ns;
+	}
+	if (flow->half[0].ended && flow->half[1].ended) {
 		tcp_end(engine, flow, WEIR_CLOSE_FIN);
 	} else if (flow->tcp.phase != phase || flow->timer.slot == 0 || flow->waiting || waited) {
 		if (flow->tcp.phase > TCP_SYN_ACK) {
@@ -680,7 +682,7 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	struct shard *shard = flow->shard;
 
 	if (flow->ended == 0) {
-		tcp_end(engine, flow, how);
+		tcp_end(engine, flow, flow->reset_ns != 0 ? WEIR_CLOSE_RST : how);
 	}
 	emit_tcp(engine, flow);
 	tcp_add_figures(&engine->stats, flow);
@@ -704,6 +706,10 @@ void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
 		}
 		if (flow->half[0].ended && flow->half[1].ended) {
 			tcp_end(engine, flow, WEIR_CLOSE_FIN);
+			return;
+		}
+		if (flow->reset_ns != 0 && flow->reset_ns <= deadline_ns) {
+			tcp_end(engine, flow, WEIR_CLOSE_RST);
 			return;
 		}
 	}

@@ -265,8 +265,8 @@ static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8
 static void judge_rst(struct tcp_state *state, const struct layers *l, uint8_t side,
 		      const struct tcp_view *view, struct tcp_verdict *ret)
 {
-	const struct tcp_side *me = &state->side[side];
-	const struct tcp_side *peer = &state->side[!side];
+	struct tcp_side *me = &state->side[side];
+	struct tcp_side *peer = &state->side[!side];
 	bool exact;
 
 	ret->cause = WEIR_REJECT_RST;
@@ -289,6 +289,8 @@ static void judge_rst(struct tcp_state *state, const struct layers *l, uint8_t s
 	if (exact) {
 		ret->reset = true;
 		state->phase = TCP_RESET;
+		me->limit = l->seq;
+		me->has_limit = 1;
 	} else {
 		ret->rst_out_of_window = true;
 		state->rst_ignored = 1;
@@ -498,7 +500,8 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 		ret->cause = WEIR_REJECT_NO_ACK; /* RFC 9293 §3.10.7.4: dropped without ACK */
 		return;
 	}
-	if (state->phase == TCP_RESET) {
+	if (state->phase == TCP_RESET && state->side[side].has_limit &&
+	    !seq_leq(l->seq + l->payload_len, state->side[side].limit)) {
 		ret->cause = WEIR_REJECT_CLOSED;
 		return;
 	}

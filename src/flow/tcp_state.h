@@ -13,7 +13,8 @@
  *   ESTABLISHED  data flows                             FIN of one side → HALF_CLOSED; RST → RESET
  *   HALF_CLOSED  one side has ended                     FIN of the other → CLOSED
  *   CLOSED       both ended (tombstone)                 SYN with a new ISN → new flow
- *   RESET        an acceptable RST was seen (tombstone) SYN with a new ISN → new flow
+ *   RESET        an acceptable RST was seen (tombstone) SYN with a new ISN → new flow; what the RST's sender had sent before it
+ *                                                       (captured late), and what the other had in flight, is taken
  * In every phase up to HALF_CLOSED a SYN with another ISN is held as a candidate: its SYN/ACK (or, one-way, the first data
  * that fits it and does not fit the flow) opens a new flow.
  *
@@ -73,6 +74,7 @@ struct tcp_side {
 	uint32_t max_window; /* largest window it advertised, scaled */
 	uint32_t snd_max;    /* highest sequence number after any byte it sent */
 	uint32_t ts_recent;  /* RFC 7323 TS.Recent of what it sent */
+	uint32_t limit;      /* after a RST: the end of what may still have been captured late */
 	uint32_t idle_seq;   /* sequence number of a bare ACK seen before the start was known */
 	uint16_t mss;        /* from its SYN; 0: unknown */
 	uint8_t wscale;
@@ -84,7 +86,8 @@ struct tcp_side {
 	uint8_t has_idle_seq : 1;
 	uint8_t wscale_known : 1;  /* its SYN or SYN/ACK was seen: windows can be scaled right */
 	uint8_t checksum_good : 1; /* a good checksum was seen */
-	uint8_t fin : 1;           /* an acceptable FIN was seen */
+	uint8_t has_limit : 1;
+	uint8_t fin : 1; /* an acceptable FIN was seen */
 };
 
 struct tcp_state {
@@ -127,8 +130,8 @@ struct tcp_verdict {
 	bool reset;             /* RST holds */
 	bool use_ack;           /* the acknowledgement is to be believed */
 	bool rst_out_of_window; /* an RST that was ignored (RFC 5961) */
-	bool doubtful;          /* bad checksum, but the peer may acknowledge it all the same: worth keeping for a while */
-	bool offloaded;         /* bad checksum accepted: none of this direction was ever good */
+	bool doubtful; /* bad checksum, but the peer may acknowledge it all the same: worth keeping for a while */
+	bool offloaded; /* bad checksum accepted: none of this direction was ever good */
 };
 
 /** A fresh flow whose first packet came from `side`. */

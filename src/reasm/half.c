@@ -376,7 +376,8 @@ static bool hole_is_due(const struct reasm_half *half, const struct reasm_pool *
 	*ret = WEIR_GAP_ACKED;
 	if (hole->acked_ns != REASM_NO_TIME &&
 	    (now_ns - hole->acked_ns >= pool->acked_ns ||
-	     half->queue->packets >= hole->acked_packets + pool->acked_packets)) {
+	     (half->queue->packets >= hole->acked_packets + pool->acked_packets &&
+	      now_ns - hole->acked_ns >= pool->acked_min_ns))) {
 		return true;
 	}
 	*ret = WEIR_GAP_AGE;

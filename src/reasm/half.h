@@ -68,6 +68,7 @@ struct reasm_pool {
 	/* limits: see weir/config.h */
 	int64_t acked_ns;
 	uint32_t acked_packets;
+	int64_t acked_min_ns; /* so many packets count only after this time: short flows pass within microseconds */
 	int64_t age_ns;
 	size_t limit;
 	uint32_t intervals;
