@@ -8,35 +8,12 @@
 #include "record/redact.h"
 
 #include "base/arena.h"
+#include "record/mask.h"
 
 #include <string.h>
 #include <strings.h>
 
-enum header_class {
-	HEADER_PLAIN,
-	HEADER_SECRET,      /* the whole value */
-	HEADER_CREDENTIALS, /* scheme kept: Basic, Bearer ... */
-	HEADER_COOKIE,      /* names kept */
-	HEADER_SET_COOKIE,  /* name and attributes kept */
-};
-
-/* Text that is being put together in memory of the record; `room` was made for the worst case. */
-struct mask {
-	uint8_t *at;
-	uint8_t *end;
-};
-
-enum { MASK_LEN = 24 }; /* "[redacted 4294967295]" and a little */
-
-static void put(struct mask *mask, const void *p, size_t n)
-{
-	if ((size_t)(mask->end - mask->at) >= n && n > 0) {
-		memcpy(mask->at, p, n);
-		mask->at += n;
-	}
-}
-
-static void put_mask(struct mask *mask, uint64_t hidden)
+static void mask_put_hidden(struct mask *mask, uint64_t hidden)
 {
 	char digits[20];
 	size_t i = sizeof(digits);
@@ -45,30 +22,43 @@ static void put_mask(struct mask *mask, uint64_t hidden)
 		digits[--i] = (char)('0' + hidden % 10);
 		hidden /= 10;
 	} while (hidden != 0);
-	put(mask, "[redacted ", 10);
-	put(mask, digits + i, sizeof(digits) - i);
-	put(mask, "]", 1);
+	mask_put(mask, "[redacted ", 10);
+	mask_put(mask, digits + i, sizeof(digits) - i);
+	mask_put(mask, "]", 1);
+	mask->any = true;
+}
+
+/* Is it what mask_put_hidden() writes? */
+static bool is_hidden_already(const uint8_t *p, size_t len)
+{
+	size_t i = 10;
+
+	if (len < 12 || memcmp(p, "[redacted ", 10) != 0) {
+		return false;
+	}
+	while (i < len && p[i] >= '0' && p[i] <= '9') {
+		i++;
+	}
+	return i == len - 1 && p[i] == ']';
+}
+
+void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	if (is_hidden_already(p, len)) {
+		mask_put(mask, p, len);
+	} else {
+		mask_put_hidden(mask, (uint64_t)len + more);
+	}
 }
 
 /* ---- which headers ---- */
 
-static bool contains(const uint8_t *low, size_t len, const char *word)
-{
-	return memmem(low, len, word, strlen(word)) != NULL;
-}
-
 static enum header_class classify_rare(const uint8_t *low, size_t len)
 {
-	static const char *const words[] = {"token",  "secret",  "password", "passwd",    "session",
-					    "apikey", "api-key", "api_key",  "credential"};
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (contains(low, len, words[i])) {
-			return HEADER_SECRET;
-		}
+	if (mask_has_secret_word(low, len)) {
+		return HEADER_SECRET;
 	}
-	if (contains(low, len, "authorization")) {
+	if (memmem(low, len, "authorization", 13) != NULL) {
 		return HEADER_CREDENTIALS;
 	}
 	return HEADER_PLAIN;
@@ -81,6 +71,9 @@ static int classify_common(const uint8_t *low, size_t len)
 {
 	switch (len) {
 	case 4:
+		if (IS("link")) {
+			return HEADER_URL;
+		}
 		return IS("host") || IS("date") || IS("etag") || IS("vary") ? HEADER_PLAIN : -1;
 	case 6:
 		if (IS("cookie")) {
@@ -89,7 +82,14 @@ static int classify_common(const uint8_t *low, size_t len)
 		return IS("accept") || IS("server") || IS("origin") || IS("pragma") ? HEADER_PLAIN
 										    : -1;
 	case 7:
+		if (IS("referer") || IS("refresh")) {
+			return HEADER_URL;
+		}
 		return IS("upgrade") || IS("expires") ? HEADER_PLAIN : -1;
+	case 5:
+		return IS(":path") ? HEADER_URL : -1;
+	case 8:
+		return IS("location") ? HEADER_URL : -1;
 	case 10:
 		if (IS("set-cookie")) {
 			return HEADER_SET_COOKIE;
@@ -114,6 +114,9 @@ static int classify_common(const uint8_t *low, size_t len)
 			       ? HEADER_PLAIN
 			       : -1;
 	case 16:
+		if (IS("content-location")) {
+			return HEADER_URL;
+		}
 		return IS("content-encoding") ? HEADER_PLAIN : -1;
 	case 17:
 		return IS("transfer-encoding") || IS("if-modified-since") ? HEADER_PLAIN : -1;
@@ -126,16 +129,16 @@ static int classify_common(const uint8_t *low, size_t len)
 
 #undef IS
 
-static enum header_class classify(const struct weir_str *name)
+enum header_class mask_classify_header(const uint8_t *name, size_t name_len)
 {
 	uint8_t low[256];
-	size_t len = name->len < sizeof(low) ? name->len : sizeof(low);
+	size_t len = name_len < sizeof(low) ? name_len : sizeof(low);
 	size_t i;
 	int class;
 
 	for (i = 0; i < len; i++) {
 		/* folds the letters; what else it changes makes no name of the lists below */
-		low[i] = name->p[i] | 0x20;
+		low[i] = name[i] | 0x20;
 	}
 	while (len > 0 && low[len - 1] == ' ') {
 		len--; /* "Cookie : x" (flagged by the parser, taken by servers) */
@@ -152,7 +155,7 @@ static bool same_text(const uint8_t *p, size_t len, const char *text)
 }
 
 /* Length of the authentication scheme and the space behind it; 0 when it is none that is registered or usual. */
-static size_t scheme_len(const struct weir_str *value)
+static size_t scheme_len(const uint8_t *p, size_t value_len)
 {
 	static const char *const schemes[] = {
 		"Basic",        "Bearer",      "Digest",           "Negotiate", "NTLM",  "OAuth",
@@ -160,27 +163,19 @@ static size_t scheme_len(const struct weir_str *value)
 		"Mutual",       "SCRAM-SHA-1", "SCRAM-SHA-256",    "GNAP",      "vapid", "Key",
 		"PrivateToken", "Signature",   "GoogleLogin",
 	};
-	const uint8_t *space = memchr(value->p, ' ', value->len);
+	const uint8_t *space = memchr(p, ' ', value_len);
 	size_t len, i;
 
 	if (space == NULL) {
 		return 0;
 	}
-	len = (size_t)(space - value->p);
+	len = (size_t)(space - p);
 	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (same_text(value->p, len, schemes[i])) {
+		if (same_text(p, len, schemes[i])) {
 			return len + 1;
 		}
 	}
 	return 0;
-}
-
-static void mask_credentials(struct mask *mask, const struct weir_header *header)
-{
-	size_t keep = scheme_len(&header->value);
-
-	put(mask, header->value.p, keep);
-	put_mask(mask, header->full_len - keep);
 }
 
 /* One `name=value` of a cookie, `more` bytes of which had been cut off; blanks around it stay. */
@@ -195,17 +190,16 @@ static void mask_pair(struct mask *mask, const uint8_t *p, size_t len, uint32_t 
 			keep++;
 		}
 	}
-	put(mask, p, keep);
+	mask_put(mask, p, keep);
 	if (len > keep || more > 0) {
-		put_mask(mask, (uint64_t)(len - keep) + more);
+		mask_hide(mask, p + keep, len - keep, more);
 	}
 }
 
-static void mask_cookies(struct mask *mask, const struct weir_header *header, bool first_only)
+static void mask_cookies(struct mask *mask, const uint8_t *at, size_t value_len, uint32_t more,
+			 bool first_only)
 {
-	const uint8_t *at = header->value.p;
-	const uint8_t *end = at + header->value.len;
-	uint32_t cut = header->full_len - header->value.len;
+	const uint8_t *end = at + value_len;
 	bool first = true;
 
 	while (at < end) {
@@ -213,55 +207,79 @@ static void mask_cookies(struct mask *mask, const struct weir_header *header, bo
 		size_t len = (size_t)((stop == NULL ? end : stop) - at);
 
 		if (first || !first_only) {
-			mask_pair(mask, at, len, stop == NULL ? cut : 0);
+			mask_pair(mask, at, len, stop == NULL ? more : 0);
 		} else {
-			put(mask, at, len);
+			mask_put(mask, at, len);
 		}
 		first = false;
 		at += len;
 		if (stop != NULL) {
-			put(mask, ";", 1);
+			mask_put(mask, ";", 1);
 			at++;
 		}
 	}
 }
 
-static void mask_header(struct weir_record *rec, struct weir_header *header,
-			enum header_class class)
+void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, size_t len,
+		 uint32_t more)
 {
-	size_t room = header->value.len + MASK_LEN;
-	uint8_t *to;
-	struct mask mask;
-	uint32_t i;
+	size_t keep = 0;
 
-	for (i = 0; i < header->value.len; i++) {
-		room += header->value.p[i] == ';' ? MASK_LEN : 0;
-	}
-	header->redacted = 1;
-	to = arena_bytes(rec->arena, room);
-	if (to == NULL) {
-		header->value.len = 0;
-		return;
-	}
-	mask.at = to;
-	mask.end = to + room;
 	switch (class) {
+	case HEADER_PLAIN:
+		mask_put(mask, p, len);
+		break;
 	case HEADER_CREDENTIALS:
-		mask_credentials(&mask, header);
+		keep = scheme_len(p, len);
+		mask_put(mask, p, keep);
+		mask_hide(mask, p + keep, len - keep, more);
 		break;
 	case HEADER_COOKIE:
-		mask_cookies(&mask, header, false);
+		mask_cookies(mask, p, len, more, false);
 		break;
 	case HEADER_SET_COOKIE:
-		mask_cookies(&mask, header, true);
+		mask_cookies(mask, p, len, more, true);
+		break;
+	case HEADER_URL:
+		mask_url(mask, p, len, more);
 		break;
 	case HEADER_SECRET:
-	case HEADER_PLAIN:
-		put_mask(&mask, header->full_len);
+		mask_hide(mask, p, len, more);
 		break;
 	}
-	header->value.p = to;
-	header->value.len = (uint32_t)(mask.at - to);
+}
+
+/* ---- records ---- */
+
+/* Memory for the result of a first run; an empty text when there is none: a secret never stays. */
+static void begin_writing(struct weir_record *rec, struct mask *mask)
+{
+	uint8_t *room = arena_bytes(rec->arena, mask->need);
+
+	mask->at = room;
+	mask->end = room == NULL ? NULL : room + mask->need;
+}
+
+static void redact_header(struct weir_record *rec, struct weir_header *header)
+{
+	enum header_class class = mask_classify_header(header->name.p, header->name.len);
+	uint32_t more = header->full_len - header->value.len;
+	struct mask mask = {0};
+	const uint8_t *start;
+
+	if (class == HEADER_PLAIN) {
+		return;
+	}
+	mask_header(&mask, class, header->value.p, header->value.len, more);
+	if (!mask.any) {
+		return;
+	}
+	begin_writing(rec, &mask);
+	start = mask.at;
+	mask_header(&mask, class, header->value.p, header->value.len, more);
+	header->redacted = 1;
+	header->value.p = start == NULL ? (const uint8_t *)"" : start;
+	header->value.len = start == NULL ? 0 : (uint32_t)(mask.at - start);
 	header->full_len = header->value.len;
 }
 
@@ -272,15 +290,36 @@ static void redact_headers(struct weir_record *rec, struct weir_value *value)
 
 	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the record's own memory */
 	for (i = 0; i < value->len; i++) {
-		enum header_class class;
+		if (!headers[i].redacted && headers[i].full_len > 0) {
+			redact_header(rec, &headers[i]);
+		}
+	}
+}
 
-		if (headers[i].redacted || headers[i].full_len == 0) {
-			continue;
-		}
-		class = classify(&headers[i].name);
-		if (class != HEADER_PLAIN) {
-			mask_header(rec, &headers[i], class);
-		}
+typedef void (*masker_fn)(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
+
+static void redact_text(struct weir_record *rec, size_t field, masker_fn masker)
+{
+	struct weir_value *value = &rec->values[field];
+	uint32_t more = value->full_len - value->len;
+	struct mask mask = {0};
+	const uint8_t *start;
+
+	masker(&mask, value->v.bytes, value->len, more);
+	if (!mask.any) {
+		return;
+	}
+	begin_writing(rec, &mask);
+	start = mask.at;
+	if (start == NULL) {
+		weir_record_clear(rec, field);
+		return;
+	}
+	masker(&mask, value->v.bytes, value->len, more);
+	value->v.bytes = start;
+	value->len = (uint32_t)(mask.at - start);
+	if (more == 0 || value->full_len <= value->len) {
+		value->full_len = value->len + (more > 0); /* cut it stays */
 	}
 }
 
@@ -293,12 +332,28 @@ void redact_record(struct weir_record *rec, enum weir_redact mode)
 	}
 	for (i = 0; i < rec->schema->nfields; i++) {
 		const struct weir_field *field = &rec->schema->fields[i];
+		size_t at = WEIR_NCOMMON + i;
 
-		if (field->flags == 0 || !weir_record_has(rec, WEIR_NCOMMON + i)) {
+		if (field->flags == 0 || !weir_record_has(rec, at)) {
 			continue;
 		}
-		if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
-			redact_headers(rec, &rec->values[WEIR_NCOMMON + i]);
+		if (field->kind == WEIR_KIND_HEADERS) {
+			if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
+				redact_headers(rec, &rec->values[at]);
+			}
+		} else if (field->kind != WEIR_KIND_STR) {
+			continue;
+		} else if ((field->flags & WEIR_FIELD_URL) != 0) {
+			redact_text(rec, at, mask_url);
+		} else if ((field->flags & WEIR_FIELD_BODY) != 0) {
+			if (mode == WEIR_REDACT_STRICT) {
+				weir_record_clear(rec, at);
+			} else {
+				redact_text(rec, at, mask_body);
+			}
+		} else if ((field->flags & WEIR_FIELD_STATEMENT) != 0 &&
+			   mode == WEIR_REDACT_STRICT) {
+			redact_text(rec, at, mask_statement);
 		}
 	}
 }

@@ -11,13 +11,16 @@
 #include "record/record.h"
 #include "record/redact.h"
 
-enum { F_HEADERS = WEIR_NCOMMON, F_PLAIN_HEADERS };
+enum { F_HEADERS = WEIR_NCOMMON, F_PLAIN_HEADERS, F_URL, F_BODY, F_STATEMENT };
 
 static const struct weir_field fields[] = {
 	{"t.headers", WEIR_KIND_HEADERS, WEIR_FIELD_SECRET_HEADERS, ""},
 	{"t.plain", WEIR_KIND_HEADERS, 0, ""},
+	{"t.url", WEIR_KIND_STR, WEIR_FIELD_URL, ""},
+	{"t.body", WEIR_KIND_STR, WEIR_FIELD_BODY, ""},
+	{"t.statement", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
 };
-static const struct weir_schema schema = {"t", fields, 2};
+static const struct weir_schema schema = {"t", fields, 5};
 
 struct fixture {
 	struct budget budget;
@@ -94,7 +97,7 @@ static void secret_headers_keep_kind_and_length(void **state)
 		 "sid=[redacted 16]; theme=[redacted 4]"},
 		{"Cookie", "a=b=c;d=", "a=[redacted 3];d="},
 		{"Cookie", "nameless; x=1", "[redacted 8]; x=[redacted 1]"},
-		{"Cookie", ";;", ";;"},
+		{"Cookie", ";;", NULL},
 		{"Set-Cookie", "sid=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
 		 "sid=[redacted 3]; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
 		{"X-Api-Key", "k", "[redacted 1]"},
@@ -103,6 +106,12 @@ static void secret_headers_keep_kind_and_length(void **state)
 		{"X-My-Secret-Thing", "abc", "[redacted 3]"},
 		{"user-PASSWORD", "hunter2", "[redacted 7]"},
 		{"X-Session-Id", "42", "[redacted 2]"},
+		{"Referer", "http://h/p?token=abc&x=1", "http://h/p?token=[redacted 3]&x=1"},
+		{"Location", "https://u:p@h/cb?code=1234",
+		 "https://[redacted 3]@h/cb?code=[redacted 4]"},
+		{"Link", "<http://h/?sig=abcd>; rel=next",
+		 "<http://h/?sig=[redacted 4]>; rel=next"},
+		{":path", "/a?password=x", "/a?password=[redacted 1]"},
 		{"X-Original-Authorization", "Bearer zz", "Bearer [redacted 2]"},
 	};
 
@@ -113,6 +122,7 @@ static void other_headers_stay(void **state)
 {
 	static const struct row rows[] = {
 		{"Host", "example.org", NULL},
+		{"Referer", "http://h/p?page=2", NULL},
 		{"Content-Length", "12", NULL},
 		{"User-Agent", "curl/7.88.1", NULL},
 		{"ETag", "\"abc\"", NULL},
@@ -169,6 +179,194 @@ static void without_memory_the_value_becomes_empty(void **state)
 	teardown(&fx);
 }
 
+/* A text field masked twice: once is enough. */
+static void check_text(size_t field, enum weir_redact mode, const struct row *rows, size_t n)
+{
+	size_t i;
+	int round;
+
+	for (i = 0; i < n; i++) {
+		struct fixture fx;
+		const char *want = rows[i].want == NULL ? rows[i].value : rows[i].want;
+
+		setup(&fx);
+		weir_record_set_str(fx.rec, field, rows[i].value);
+		for (round = 0; round < 2; round++) {
+			const struct weir_value *value = &fx.rec->values[field];
+
+			redact_record(fx.rec, mode);
+			assert_true(weir_record_has(fx.rec, field));
+			assert_str(&(struct weir_str){value->v.bytes, value->len}, want);
+			assert_int_equal(value->full_len, value->len);
+		}
+		teardown(&fx);
+	}
+}
+
+static void urls_lose_userinfo_and_secret_keys(void **state)
+{
+	static const struct row rows[] = {
+		{"", "/", NULL},
+		{"", "/plain?page=2&q=a", NULL},
+		{"", "page=2", NULL},
+		{"", "/login?user=joe&password=hunter2", "/login?user=joe&password=[redacted 7]"},
+		{"", "password=hunter2&x=1", "password=[redacted 7]&x=1"},
+		{"", "/cb?CODE=abc#frag", "/cb?CODE=[redacted 3]#frag"},
+		{"", "/cb?code=&x", NULL},
+		{"", "/cb?barcode=123&decode=1", NULL},
+		{"", "/x?access_token=a.b.c;refresh_token=d",
+		 "/x?access_token=[redacted 5];refresh_token=[redacted 1]"},
+		{"", "/x?id_token=abc&client_secret=d&api_key=e&signature=f&sig=g",
+		 "/x?id_token=[redacted 3]&client_secret=[redacted 1]&api_key=[redacted 1]&"
+		 "signature=[redacted 1]&sig=[redacted 1]"},
+		{"", "/x?pass%77ord=abc", "/x?pass%77ord=[redacted 3]"},
+		{"", "/x?user[password]=abc&u%5Bpin%5D=1",
+		 "/x?user[password]=[redacted 3]&u%5Bpin%5D=[redacted 1]"},
+		{"", "/a/b;jsessionid=12AB?x=1", "/a/b;jsessionid=[redacted 4]?x=1"},
+		{"", "http://joe:pw@example.org/a@b", "http://[redacted 6]@example.org/a@b"},
+		{"", "https://ghp_abc@github.com/", "https://[redacted 7]@github.com/"},
+		{"", "http://a@b@host/", "http://[redacted 3]@host/"},
+		{"", "http://example.org/a@b", NULL},
+		{"", "joe:pw@example.org:443", "[redacted 6]@example.org:443"},
+		{"", "mail=joe@example.org", NULL},
+		{"", "/go?to=https%3A%2F%2Fx%2F%3Ftoken%3Dabc", "/go?to=[redacted 32]"},
+		{"", "/go?to=https%3A%2F%2Fx%2F%3Fpage%3Dabc", NULL},
+		{"", "?token", NULL},
+		{"", "token=", NULL},
+	};
+
+	check_text(F_URL, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void bodies_lose_secrets_of_forms_json_and_parts(void **state)
+{
+	static const struct row rows[] = {
+		{"", "", NULL},
+		{"", "hello world", NULL},
+		{"", "user=joe&password=hunter2&go=1", "user=joe&password=[redacted 7]&go=1"},
+		{"", "{\"user\":\"joe\",\"password\":\"hun\\\"ter2\"}",
+		 "{\"user\":\"joe\",\"password\":\"[redacted 9]\"}"},
+		{"", "{ \"access_token\" : \"abc\", \"n\": 1 }",
+		 "{ \"access_token\" : \"[redacted 3]\", \"n\": 1 }"},
+		{"", "[{\"pin\":1234},{\"pin\":null}]",
+		 "[{\"pin\":\"[redacted 4]\"},{\"pin\":\"[redacted 4]\"}]"},
+		{"", "{\"secrets\":{\"a\":[1,\"}\"],\"b\":2},\"c\":3}",
+		 "{\"secrets\":\"[redacted 19]\",\"c\":3}"},
+		{"", "{\"a\":\"password\",\"b\":\"x\"}", NULL},
+		{"", "{\"token\":\"cut off", "{\"token\":\"[redacted 7]\""},
+		{"", "{\"token\":", NULL},
+		{"", "{\"token\"", NULL},
+		{"", "{\"token\":\"a\\", "{\"token\":\"[redacted 2]\""},
+		{"",
+		 "--b\r\nContent-Disposition: form-data; "
+		 "name=\"password\"\r\n\r\nhunter2\r\n--b\r\n"
+		 "Content-Disposition: form-data; name=\"x\"\r\n\r\nopen\r\n--b--\r\n",
+		 "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n[redacted 7]\r\n"
+		 "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nopen\r\n--b--\r\n"},
+		{"",
+		 "TRACE / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YWJj\r\nCookie: a=b\r\n\r\n",
+		 "TRACE / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic [redacted 4]\r\n"
+		 "Cookie: a=[redacted 1]\r\n\r\n"},
+		{"", "Authorization: Bearer abc", "Authorization: Bearer [redacted 3]"},
+	};
+
+	check_text(F_BODY, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void statements_lose_literals_when_strict(void **state)
+{
+	static const struct row rows[] = {
+		{"", "SELECT a1, b_2 FROM t3", NULL},
+		{"", "SELECT * FROM u WHERE name = 'O''Brien' AND age > 42 LIMIT 10",
+		 "SELECT * FROM u WHERE name = ? AND age > ? LIMIT ?"},
+		{"", "INSERT INTO t VALUES (1,-2.5e3,0xff,'a\\'b',\"c\")",
+		 "INSERT INTO t VALUES (?,-?,?,?,?)"},
+		{"", "SELECT $1, $tag$se'cret$tag$, $$x$$ FROM t", "SELECT $1, ?, ? FROM t"},
+		{"", "SELECT 'no end", "SELECT ?"},
+		{"", "", NULL},
+	};
+
+	check_text(F_STATEMENT, WEIR_REDACT_STRICT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void strict_drops_bodies_and_default_keeps_statements(void **state)
+{
+	struct fixture fx;
+
+	setup(&fx);
+	weir_record_set_str(fx.rec, F_BODY, "hello");
+	weir_record_set_str(fx.rec, F_STATEMENT, "SELECT 1");
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	assert_int_equal(fx.rec->values[F_STATEMENT].len, 8);
+	assert_true(weir_record_has(fx.rec, F_BODY));
+	redact_record(fx.rec, WEIR_REDACT_STRICT);
+	assert_false(weir_record_has(fx.rec, F_BODY));
+	assert_true(weir_record_has(fx.rec, F_STATEMENT));
+	teardown(&fx);
+}
+
+static void a_cut_text_stays_cut(void **state)
+{
+	struct fixture fx;
+
+	setup(&fx);
+	weir_record_set_bytes(fx.rec, F_URL, "/a?token=0123456789", 19, 12);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	assert_str(&(struct weir_str){fx.rec->values[F_URL].v.bytes, fx.rec->values[F_URL].len},
+		   "/a?token=[redacted 10]");
+	assert_true(fx.rec->values[F_URL].full_len > fx.rec->values[F_URL].len);
+	teardown(&fx);
+}
+
+/* Mask the first len bytes of a text in memory of exactly that size: what is read beyond it is seen by ASan. */
+static void mask_prefix(const char *text, size_t len, size_t field, bool hidden)
+{
+	char *exact = malloc(len > 0 ? len : 1);
+	struct weir_value *value;
+	struct fixture fx;
+
+	setup(&fx);
+	memcpy(exact, text, len);
+	weir_record_set_static(fx.rec, field, "");
+	value = &fx.rec->values[field];
+	value->v.bytes = (const uint8_t *)exact;
+	value->len = (uint32_t)len;
+	value->full_len = (uint32_t)len;
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	if (hidden) {
+		assert_null(memmem(value->v.bytes, value->len, "HIDE", 4));
+	}
+	redact_record(fx.rec, WEIR_REDACT_STRICT);
+	free(exact);
+	teardown(&fx);
+}
+
+static void any_beginning_of_a_text_is_safe(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t field; /* whose masker knows its form */
+	} rows[] = {
+		{"{\"a\":{\"token\":{\"x\":[\"HIDE\\u0041\",1]}},\"password\":\"HIDE\\\\\"}",
+		 F_BODY},
+		{"a=1&password=HIDE&x=%2&%=1&token=HIDE%3Dx", F_BODY},
+		{"--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nHIDE\nHIDE\r\n--b--",
+		 F_BODY},
+		{"Cookie: a=HIDE; b\r\nSet-Cookie: c=HIDE; Path=/\r\nX-Token: HIDE\r\n", F_BODY},
+		{"https://HIDE:HIDE@h/?token=HIDE&to=%3Fcode%3DHIDE", 0},
+		{"INSERT 'a''b\\'c', \"d\", $x$ y $x$, 0x1f, -1.5e3", 0},
+	};
+	size_t i, len, field;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (len = 0; len <= strlen(rows[i].text); len++) {
+			for (field = F_URL; field <= F_STATEMENT; field++) {
+				mask_prefix(rows[i].text, len, field, field == rows[i].field);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +375,12 @@ int main(void)
 		cmocka_unit_test(a_cut_value_tells_its_whole_length),
 		cmocka_unit_test(off_masks_nothing),
 		cmocka_unit_test(without_memory_the_value_becomes_empty),
+		cmocka_unit_test(urls_lose_userinfo_and_secret_keys),
+		cmocka_unit_test(bodies_lose_secrets_of_forms_json_and_parts),
+		cmocka_unit_test(statements_lose_literals_when_strict),
+		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
+		cmocka_unit_test(a_cut_text_stays_cut),
+		cmocka_unit_test(any_beginning_of_a_text_is_safe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maskers of text: URLs, forms, JSON, multipart, header lines in bodies, and database statements.
+ *
+ * They look for `name=value`, `"name": value` and the like without parsing the whole: what is not well-formed is masked
+ * rather too far than not far enough (a string without an end is masked to the end of the text).
+ */
+#include "record/mask.h"
+
+#include <strings.h>
+
+enum { KEY_MAX = 128 }; /* of a name that is looked at; the rest of longer ones does not count */
+
+static inline bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool is_name_byte(uint8_t c)
+{
+	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '-';
+}
+
+static int hex_value(uint8_t c)
+{
+	if (is_digit(c)) {
+		return c - '0';
+	}
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* ---- names ---- */
+
+bool mask_has_secret_word(const uint8_t *low, size_t len)
+{
+	static const char *const words[] = {"token",  "secret",  "password", "passwd",    "session",
+					    "apikey", "api-key", "api_key",  "credential"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (memmem(low, len, words[i], strlen(words[i])) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Exactly one of the names that are secrets without saying so. */
+static bool is_secret_name(const uint8_t *low, size_t len)
+{
+	static const char *const names[] = {"code", "sig", "signature", "pwd", "pass",
+					    "auth", "pin", "otp",       "sid", "authorization"};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i]) == len && memcmp(low, names[i], len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool mask_is_secret_key(const uint8_t *key, size_t len)
+{
+	uint8_t low[KEY_MAX] = {0};
+	size_t n = 0, start, i;
+
+	for (i = 0; i < len && n < sizeof(low); i++) {
+		uint8_t c = key[i];
+
+		if (c == '%' && i + 2 < len && hex_value(key[i + 1]) >= 0 &&
+		    hex_value(key[i + 2]) >= 0) {
+			c = (uint8_t)(hex_value(key[i + 1]) << 4 | hex_value(key[i + 2]));
+			i += 2;
+		}
+		low[n++] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+	}
+	if (mask_has_secret_word(low, n)) {
+		return true;
+	}
+	/* user[pin], user.pin: the last part is what it is called */
+	while (n > 0 && (low[n - 1] == ']' || low[n - 1] == '[' || low[n - 1] == ' ')) {
+		n--;
+	}
+	for (start = n; start > 0 && is_name_byte(low[start - 1]); start--) {
+	}
+	return is_secret_name(low + start, n - start);
+}
+
+/* ---- URLs, queries, forms ---- */
+
+static bool ends_pair(uint8_t c)
+{
+	return c == '&' || c == '?' || c == ';' || c == '#' || c <= ' ' || c == '"' || c == '<' ||
+	       c == '>';
+}
+
+/* Does a value hold a pair of its own, percent-encoded (redirect=https%3A%2F%2Fx%2F%3Ftoken%3Dabc)? */
+static bool hides_secret(const uint8_t *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i + 2 < len; i++) {
+		size_t start = i;
+
+		if (p[i] != '%' || p[i + 1] != '3' || (p[i + 2] | 0x20) != 'd') {
+			continue;
+		}
+		while (start > 0 && is_name_byte(p[start - 1])) {
+			start--;
+		}
+		/* "%3Ftoken": the two digits behind the sign are not the name's */
+		if (start > 0 && p[start - 1] == '%' && i - start >= 2) {
+			start += 2;
+		}
+		if (mask_is_secret_key(p + start, i - start)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One piece between separators: name=value, or anything else. */
+static void mask_piece(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *equals = memchr(p, '=', len);
+	const uint8_t *key, *slash;
+	size_t keep;
+
+	if (equals == NULL) {
+		mask_put(mask, p, len);
+		return;
+	}
+	slash = memrchr(p, '/', (size_t)(equals - p));
+	key = slash == NULL ? p : slash + 1;
+	keep = (size_t)(equals - p) + 1;
+	mask_put(mask, p, keep);
+	if (keep == len && more == 0) {
+		return;
+	}
+	if (len - keep == 9 && memcmp(p + keep, "[redacted", 9) == 0) {
+		mask_put(mask, p + keep, 9); /* " 24]" follows: it was masked before */
+	} else if (mask_is_secret_key(key, (size_t)(equals - key)) ||
+		   hides_secret(p + keep, len - keep)) {
+		mask_hide(mask, p + keep, len - keep, more);
+	} else {
+		mask_put(mask, p + keep, len - keep);
+	}
+}
+
+static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *end = p + len;
+
+	while (p < end) {
+		const uint8_t *stop = p;
+
+		while (stop < end && !ends_pair(*stop)) {
+			stop++;
+		}
+		mask_piece(mask, p, (size_t)(stop - p), stop == end ? more : 0);
+		if (stop < end) {
+			mask_put(mask, stop, 1);
+			stop++;
+		}
+		p = stop;
+	}
+}
+
+/* Bytes up to and with "://", or 0. */
+static size_t scheme_len(const uint8_t *p, size_t len)
+{
+	const uint8_t *mark = memmem(p, len, "://", 3);
+
+	return mark == NULL ? 0 : (size_t)(mark - p) + 3;
+}
+
+/* Length of user:password before the @ of the authority at p; 0 when there is none. */
+static size_t userinfo_len(const uint8_t *p, size_t len)
+{
+	const uint8_t *at;
+	size_t n = 0;
+
+	while (n < len && p[n] != '/' && p[n] != '?' && p[n] != '#' && p[n] > ' ' && p[n] != '"') {
+		n++;
+	}
+	at = memrchr(p, '@', n);
+	return at == NULL ? 0 : (size_t)(at - p);
+}
+
+/*
+ * RFC 3986 §3.2.1: what is before the @ of an authority. Everything else that matters looks like name=value.
+ */
+void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	size_t scheme = 0, user = 0;
+
+	if (memchr(p, '@', len) != NULL) {
+		scheme = scheme_len(p, len);
+		user = userinfo_len(p + scheme, len - scheme);
+		/* without a scheme: CONNECT's user:password@host:443, but not a query's mail=joe@example.org */
+		if (scheme == 0 && memchr(p, '=', user) != NULL) {
+			user = 0;
+		}
+	} else if (memchr(p, '=', len) == NULL) {
+		mask_put(mask, p, len);
+		return;
+	}
+	if (user > 0) {
+		mask_pairs(mask, p, scheme, 0);
+		mask_hide(mask, p + scheme, user, 0);
+		p += scheme + user;
+		len -= scheme + user;
+	}
+	mask_pairs(mask, p, len, more);
+}
+
+/* ---- JSON ---- */
+
+/* End of the string whose quote is at p: behind its closing quote, or `end`. */
+static const uint8_t *string_end(const uint8_t *p, const uint8_t *end)
+{
+	for (p++; p < end; p++) {
+		if (*p == '\\') {
+			p++;
+		} else if (*p == '"') {
+			return p + 1;
+		}
+	}
+	return end;
+}
+
+/* End of any value at p: a string, a number or word, or a whole object or array. */
+static const uint8_t *value_end(const uint8_t *p, const uint8_t *end)
+{
+	size_t depth = 0;
+
+	while (p < end) {
+		if (*p == '"') {
+			p = string_end(p, end);
+			if (depth == 0) {
+				return p;
+			}
+			continue;
+		}
+		if (*p == '{' || *p == '[') {
+			depth++;
+		} else if (*p == '}' || *p == ']') {
+			if (depth == 0) {
+				return p;
+			}
+			depth--;
+			if (depth == 0) {
+				return p + 1;
+			}
+		} else if (depth == 0 && (*p == ',' || *p <= ' ')) {
+			return p;
+		}
+		p++;
+	}
+	return end;
+}
+
+static const uint8_t *skip_blanks(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && *p <= ' ') {
+		p++;
+	}
+	return p;
+}
+
+/* The value of a member that is secret: a string stays one, the rest becomes one. */
+static const uint8_t *mask_member(struct mask *mask, const uint8_t *p, const uint8_t *end,
+				  uint32_t more)
+{
+	const uint8_t *stop = value_end(p, end);
+	bool quoted = p < end && *p == '"';
+	size_t len = (size_t)(stop - p);
+
+	if (len == 0) {
+		return p;
+	}
+	if (quoted) {
+		len--;
+		len -= len > 0 && stop[-1] == '"';
+	}
+	mask_put(mask, "\"", 1);
+	mask_hide(mask, p + quoted, len, stop == end ? more : 0);
+	mask_put(mask, "\"", 1);
+	return stop;
+}
+
+/* A string at p, and the value behind it when it names a secret. @return where to go on */
+static const uint8_t *mask_string(struct mask *mask, const uint8_t *p, const uint8_t *end,
+				  uint32_t more)
+{
+	const uint8_t *stop = string_end(p, end);
+	const uint8_t *colon = skip_blanks(stop, end);
+	const uint8_t *value;
+
+	mask_put(mask, p, (size_t)(stop - p));
+	if (colon == end || *colon != ':' || stop - p < 2 ||
+	    !mask_is_secret_key(p + 1, (size_t)(stop - p) - 2)) {
+		return stop;
+	}
+	value = skip_blanks(colon + 1, end);
+	mask_put(mask, stop, (size_t)(value - stop));
+	return mask_member(mask, value, end, more);
+}
+
+static void mask_json(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *end = p + len;
+
+	while (p < end) {
+		const uint8_t *quote = memchr(p, '"', (size_t)(end - p));
+
+		if (quote == NULL) {
+			mask_put(mask, p, (size_t)(end - p));
+			return;
+		}
+		mask_put(mask, p, (size_t)(quote - p));
+		p = mask_string(mask, quote, end, more);
+	}
+}
+
+/* ---- multipart and header lines ---- */
+
+/* The value of name="..." in a part's head: is it that of a secret? */
+static bool names_secret(const uint8_t *line, size_t len)
+{
+	const uint8_t *name = memmem(line, len, "name=\"", 6);
+	const uint8_t *stop;
+
+	if (name == NULL) {
+		return false;
+	}
+	name += 6;
+	stop = memchr(name, '"', len - (size_t)(name - line));
+	return stop != NULL && mask_is_secret_key(name, (size_t)(stop - name));
+}
+
+/* "Name: value" of which the name is a header's that is masked. */
+static bool mask_line(struct mask *mask, const uint8_t *p, size_t len)
+{
+	enum header_class class;
+	size_t name = 0;
+
+	while (name < len && name < KEY_MAX && is_name_byte(p[name])) {
+		name++;
+	}
+	if (name == 0 || name + 1 >= len || p[name] != ':') {
+		return false;
+	}
+	class = mask_classify_header(p, name);
+	if (class == HEADER_PLAIN) {
+		return false;
+	}
+	name++;
+	while (name < len && p[name] == ' ') {
+		name++;
+	}
+	mask_put(mask, p, name);
+	mask_header(mask, class, p + name, len - name, 0);
+	return true;
+}
+
+/* multipart/form-data (RFC 7578), message/http and the like: by lines. */
+static void mask_lines(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *end = p + len;
+	bool secret = false; /* the part being read is */
+	bool head = true;    /* in a head; secret parts are masked behind it */
+
+	while (p < end) {
+		const uint8_t *feed = memchr(p, '\n', (size_t)(end - p));
+		const uint8_t *next = feed == NULL ? end : feed + 1;
+		size_t line = (size_t)((feed == NULL ? end : feed) - p);
+
+		line -= line > 0 && feed != NULL && p[line - 1] == '\r';
+		if (line >= 2 && p[0] == '-' && p[1] == '-') {
+			secret = false;
+			head = true;
+			mask_put(mask, p, (size_t)(next - p));
+		} else if (secret && !head) {
+			if (line > 0) {
+				mask_hide(mask, p, line, feed == NULL ? more : 0);
+			}
+			mask_put(mask, p + line, (size_t)(next - p) - line);
+		} else {
+			secret = secret || names_secret(p, line);
+			head = line > 0 && head;
+			if (mask_line(mask, p, line)) {
+				mask_put(mask, p + line, (size_t)(next - p) - line);
+			} else {
+				mask_put(mask, p, (size_t)(next - p));
+			}
+		}
+		p = next;
+	}
+}
+
+/* Does it begin like a=b, without blanks or brackets before the sign? */
+static bool looks_like_form(const uint8_t *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && i < 512; i++) {
+		if (p[i] == '=') {
+			return i > 0;
+		}
+		if (p[i] <= ' ' || p[i] == '"' || p[i] == '<' || p[i] == '{' || p[i] == ':') {
+			return false;
+		}
+	}
+	return false;
+}
+
+static bool looks_like_lines(const uint8_t *p, size_t len)
+{
+	size_t i;
+
+	if (len >= 2 && p[0] == '-' && p[1] == '-') {
+		return true;
+	}
+	/* "Name: " or a start line of HTTP within the first line */
+	for (i = 0; i < len && i < 1024 && p[i] != '\n'; i++) {
+		if (p[i] == '{' || p[i] == '<' || p[i] == '[') {
+			return false;
+		}
+		if (p[i] == ':' && i > 0) {
+			return true;
+		}
+	}
+	return len >= 8 && i < len && memmem(p, i, "HTTP/", 5) != NULL;
+}
+
+void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	if (looks_like_form(p, len)) {
+		mask_pairs(mask, p, len, more);
+	} else if (looks_like_lines(p, len)) {
+		mask_lines(mask, p, len, more);
+	} else {
+		mask_json(mask, p, len, more);
+	}
+}
+
+/* ---- statements ---- */
+
+/* End of a quoted literal at p; a doubled quote and a backslash's byte belong to it. */
+static const uint8_t *quoted_end(const uint8_t *p, const uint8_t *end)
+{
+	uint8_t quote = *p;
+
+	for (p++; p < end; p++) {
+		if (*p == '\\') {
+			p++;
+		} else if (*p == quote) {
+			if (p + 1 < end && p[1] == quote) {
+				p++;
+			} else {
+				return p + 1;
+			}
+		}
+	}
+	return end;
+}
+
+/* End of PostgreSQL's $tag$ ... $tag$ at p; p itself when it is none. */
+static const uint8_t *dollar_end(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *tag = p + 1;
+	const uint8_t *close;
+
+	while (tag < end && is_name_byte(*tag) && *tag != '-') {
+		tag++;
+	}
+	if (tag == end || *tag != '$' || is_digit(p[1])) {
+		return p; /* $1 is a parameter */
+	}
+	tag++;
+	close = memmem(tag, (size_t)(end - tag), p, (size_t)(tag - p));
+	return close == NULL ? end : close + (tag - p);
+}
+
+/* Every literal becomes a question mark: with --redact=strict. Identifiers in double quotes go with them. */
+void mask_statement(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *end = p + len;
+	bool word = false; /* the byte before belongs to a name */
+
+	while (p < end) {
+		const uint8_t *stop = p;
+
+		if (*p == '\'' || *p == '"') {
+			stop = quoted_end(p, end);
+		} else if (*p == '$') {
+			stop = dollar_end(p, end);
+		} else if (is_digit(*p) && !word) {
+			while (stop < end && (is_name_byte(*stop) || *stop == '.') &&
+			       *stop != '-') {
+				stop++;
+			}
+		}
+		if (stop > p) {
+			mask_put(mask, "?", 1);
+			mask->any = true;
+			word = true;
+			p = stop;
+			continue;
+		}
+		word = (is_name_byte(*p) && *p != '-') || *p == '$' || *p >= 0x80;
+		mask_put(mask, p, 1);
+		p++;
+	}
+	(void)more;
+}
