@@ -32,12 +32,31 @@ static int hex_value(uint8_t c)
 
 /* ---- names ---- */
 
+/* Each of the words has a k (token, api-key), an ss (password, session) or a cr (secret, credential): few names do. */
+static bool may_have_secret_word(const uint8_t *low, size_t len)
+{
+	uint8_t before = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (low[i] == 'k' || (before == 's' && low[i] == 's') ||
+		    (before == 'c' && low[i] == 'r')) {
+			return true;
+		}
+		before = low[i];
+	}
+	return false;
+}
+
 bool mask_has_secret_word(const uint8_t *low, size_t len)
 {
 	static const char *const words[] = {"token",  "secret",  "password", "passwd",    "session",
 					    "apikey", "api-key", "api_key",  "credential"};
 	size_t i;
 
+	if (!may_have_secret_word(low, len)) {
+		return false;
+	}
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (memmem(low, len, words[i], strlen(words[i])) != NULL) {
 			return true;
@@ -53,8 +72,9 @@ static bool is_secret_name(const uint8_t *low, size_t len)
 					    "auth", "pin", "otp",       "sid", "authorization"};
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i]) == len && memcmp(low, names[i], len) == 0) {
+	for (i = 0; len >= 3 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i][0] == low[0] && strlen(names[i]) == len &&
+		    memcmp(low, names[i], len) == 0) {
 			return true;
 		}
 	}
@@ -63,8 +83,10 @@ static bool is_secret_name(const uint8_t *low, size_t len)
 
 bool mask_is_secret_key(const uint8_t *key, size_t len)
 {
-	uint8_t low[KEY_MAX] = {0};
+	uint8_t low[KEY_MAX];
 	size_t n = 0, start, i;
+
+	low[0] = 0;
 
 	for (i = 0; i < len && n < sizeof(low); i++) {
 		uint8_t c = key[i];
@@ -121,51 +143,56 @@ static bool hides_secret(const uint8_t *p, size_t len)
 	return false;
 }
 
-/* One piece between separators: name=value, or anything else. */
-static void mask_piece(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+/* Where the name before an = begins: behind what ended the piece before, or a slash of a path. */
+static const uint8_t *key_start(const uint8_t *start, const uint8_t *equals)
 {
-	const uint8_t *equals = memchr(p, '=', len);
-	const uint8_t *key, *slash;
-	size_t keep;
+	const uint8_t *p = equals;
 
-	if (equals == NULL) {
-		mask_put(mask, p, len);
-		return;
+	while (p > start && !ends_pair(p[-1]) && p[-1] != '/' && p[-1] != '=' &&
+	       equals - p < KEY_MAX) {
+		p--;
 	}
-	slash = memrchr(p, '/', (size_t)(equals - p));
-	key = slash == NULL ? p : slash + 1;
-	keep = (size_t)(equals - p) + 1;
-	mask_put(mask, p, keep);
-	if (keep == len && more == 0) {
-		return;
-	}
-	if (len - keep == 9 && memcmp(p + keep, "[redacted", 9) == 0) {
-		mask_put(mask, p + keep, 9); /* " 24]" follows: it was masked before */
-	} else if (mask_is_secret_key(key, (size_t)(equals - key)) ||
-		   hides_secret(p + keep, len - keep)) {
-		mask_hide(mask, p + keep, len - keep, more);
-	} else {
-		mask_put(mask, p + keep, len - keep);
-	}
+	return p;
 }
 
+/* Was the value before masked ("[redacted 24]", whose blank ended the value), or is there none? */
+static bool needs_no_mask(const uint8_t *value, size_t len, uint32_t more)
+{
+	return (len == 0 && more == 0) || (len == 9 && memcmp(value, "[redacted", 9) == 0);
+}
+
+/* Every name=value in text of any kind: looks at the equals signs, so that plain text costs next to nothing. */
 static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
 	const uint8_t *end = p + len;
+	const uint8_t *written = p;
+	bool encoded = memchr(p, '%', len) != NULL;
+	const uint8_t *equals;
 
-	while (p < end) {
-		const uint8_t *stop = p;
+	while ((equals = memchr(p, '=', (size_t)(end - p))) != NULL) {
+		const uint8_t *key = key_start(p, equals);
+		bool secret = mask_is_secret_key(key, (size_t)(equals - key));
+		const uint8_t *stop = equals + 1;
+		size_t value;
 
+		p = equals + 1;
+		if (!secret && !encoded) {
+			continue;
+		}
 		while (stop < end && !ends_pair(*stop)) {
 			stop++;
 		}
-		mask_piece(mask, p, (size_t)(stop - p), stop == end ? more : 0);
-		if (stop < end) {
-			mask_put(mask, stop, 1);
-			stop++;
+		value = (size_t)(stop - p);
+		if (needs_no_mask(p, value, stop == end ? more : 0) ||
+		    (!secret && !hides_secret(p, value))) {
+			continue;
 		}
+		mask_put(mask, written, (size_t)(p - written));
+		mask_hide(mask, p, value, stop == end ? more : 0);
+		written = stop;
 		p = stop;
 	}
+	mask_put(mask, written, (size_t)(end - written));
 }
 
 /* Bytes up to and with "://", or 0. */
