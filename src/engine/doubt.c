@@ -62,40 +62,59 @@ bool doubt_keep(struct flow *flow, uint8_t side, const struct reasm_seg *seg)
 	return true;
 }
 
+/* It is the peer's word, or its silence, that it was taken. */
+static void take(struct flow *flow, struct doubt **at, int64_t now_ns)
+{
+	struct doubt *doubt = *at;
+	struct reasm_half *half = &flow->half[doubt->side];
+
+	if (!half->started) {
+		reasm_half_start(half, doubt->seg.seq);
+	}
+	doubt->seg.now_ns = now_ns;
+	if (reasm_half_push(half, &flow->shard->reasm, flow, &doubt->seg) < 0) {
+		reasm_half_reject(half, &flow->shard->reasm, doubt->seg.caplen, WEIR_REJECT_BUDGET);
+	}
+	forget(flow, at);
+}
+
 unsigned doubt_settle(struct flow *flow, int64_t now_ns)
 {
 	struct doubt **at = &flow->doubts;
 	unsigned taken = 0;
 
 	while (*at != NULL) {
-		struct doubt *doubt = *at;
-		struct reasm_half *half = &flow->half[doubt->side];
+		const struct doubt *doubt = *at;
+		const struct reasm_half *half = &flow->half[doubt->side];
 		const struct tcp_side *peer = &flow->tcp.side[!doubt->side];
 		uint32_t end = doubt->seg.seq + doubt->seg.len;
 
 		if (half->started && seq_leq(end, half->next_seq)) {
 			reject(flow, at); /* came otherwise */
 		} else if (peer->has_ack && seq_leq(end, peer->last_ack)) {
-			if (!half->started) {
-				reasm_half_start(half, doubt->seg.seq);
-			}
-			doubt->seg.now_ns = now_ns;
-			if (reasm_half_push(half, &flow->shard->reasm, flow, &doubt->seg) < 0) {
-				reasm_half_reject(half, &flow->shard->reasm, doubt->seg.caplen,
-						  WEIR_REJECT_BUDGET);
-			}
+			take(flow, at, now_ns);
 			taken++;
-			forget(flow, at);
 		} else {
-			at = &doubt->next;
+			at = &(*at)->next;
 		}
 	}
 	return taken;
 }
 
-void doubt_drop(struct flow *flow)
+unsigned doubt_finish(struct flow *flow, int64_t now_ns, bool silent)
 {
+	unsigned taken = doubt_settle(flow, now_ns);
+
 	while (flow->doubts != NULL) {
-		reject(flow, &flow->doubts);
+		const struct doubt *doubt = flow->doubts;
+		const struct reasm_half *half = &flow->half[doubt->side];
+
+		if (silent && half->started && !half->ended && doubt->seg.seq == half->next_seq) {
+			take(flow, &flow->doubts, now_ns);
+			taken++;
+		} else {
+			reject(flow, &flow->doubts);
+		}
 	}
+	return taken;
 }

@@ -7,7 +7,7 @@
  * looks the same. What tells them apart is the peer: when it acknowledges bytes that no other captured segment brought, it had
  * them from this one. So with `-k auto` such a segment is kept aside (bounded), and
  *   taken     when the peer has acknowledged all of it and it is still missing
- *   rejected  (checksum) when its bytes came otherwise, when the flow ends, or when the bound bites (oldest first)
+ *   rejected  (checksum) when its bytes came otherwise, when the flow ends (unless the capture just stops behind it), or when the bound bites (oldest first)
  */
 #ifndef ENGINE_DOUBT_H
 #define ENGINE_DOUBT_H
@@ -23,7 +23,11 @@ bool doubt_keep(struct flow *flow, uint8_t side, const struct reasm_seg *seg);
 /** Decide what can be decided now. @return segments that were taken */
 unsigned doubt_settle(struct flow *flow, int64_t now_ns);
 
-/** The flow ends: reject what is left. */
-void doubt_drop(struct flow *flow);
+/**
+ * The flow ends: reject what is left.
+ * @param silent the capture, or the patience, ended before the peer could speak: what continues the stream exactly is taken
+ * @return segments that were taken
+ */
+unsigned doubt_finish(struct flow *flow, int64_t now_ns, bool silent);
 
 #endif

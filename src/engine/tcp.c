@@ -547,6 +547,30 @@ static void tap_end(struct engine *engine, struct flow *flow)
 	tap->done(engine->options.tap_instance, &flow->tap_state);
 }
 
+/* Only one direction was captured, and nothing came after a SYN with data: nobody will say whether it was taken. */
+static void take_lone_syn(struct engine *engine, struct flow *flow, enum weir_close how)
+{
+	struct tcp_candidate *syn = &flow->tcp.syn;
+	struct reasm_seg seg = {
+		.data = syn->data,
+		.len = syn->data_len,
+		.caplen = syn->data_len,
+		.seq = syn->isn + 1,
+		.ts_ns = syn->ts_ns,
+		.now_ns = engine->clock_ns,
+		.packet = syn->packet,
+		.peer_ack = WEIR_NO_ACK,
+	};
+
+	if (syn->data == NULL || flow->tcp.phase != TCP_SYN || flow->side[!syn->side].packets > 0 ||
+	    flow->tcp.nmore > 0 || (how != WEIR_CLOSE_END && how != WEIR_CLOSE_TIMEOUT)) {
+		return;
+	}
+	reasm_half_start(&flow->half[syn->side], syn->isn + 1);
+	push(flow, syn->side, &seg);
+	free_candidate(flow, syn, syn->data_len);
+}
+
 void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 {
 	enum weir_gap_cause cause = how == WEIR_CLOSE_EVICTED ? WEIR_GAP_BUDGET : WEIR_GAP_END;
@@ -554,8 +578,9 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 	uint8_t client = flow->tcp.client;
 
 	assert(flow->ended == 0);
-	engine->stats.offloaded += doubt_settle(flow, engine->clock_ns);
-	doubt_drop(flow);
+	engine->stats.offloaded += doubt_finish(flow, engine->clock_ns,
+						how == WEIR_CLOSE_END || how == WEIR_CLOSE_TIMEOUT);
+	take_lone_syn(engine, flow, how);
 	reasm_half_finish(&flow->half[client], pool, flow, cause, engine->clock_ns);
 	reasm_half_finish(&flow->half[!client], pool, flow, cause, engine->clock_ns);
 	shard_update_waiting(flow->shard, flow);

@@ -166,6 +166,11 @@ static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t s
 		ret->start_seq[side] = l->seq + 1;
 		ret->start[!side] = true;
 		ret->start_seq[!side] = state->syn.isn + 1;
+		/* neither SYN acknowledges the other's data: both ends keep it until established (§3.10.7.4) */
+		ret->take_syn_data = 0;
+		ret->take_syn_len = state->syn.data_len;
+		ret->drop_candidates = true;
+		ret->take = true;
 		state->phase = TCP_SYN_ACK;
 		return;
 	}
