@@ -73,7 +73,9 @@ static void on_record(void *context, const struct weir_record *rec)
 {
 	struct run *run = context;
 
-	summary_record(&run->summary.records, rec);
+	if (!output_is_private(&run->output, rec)) {
+		summary_record(&run->summary.records, rec);
+	}
 	output_record(&run->output, rec);
 	if (run->output.broken_pipe) {
 		stop = 1;

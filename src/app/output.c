@@ -146,11 +146,20 @@ static void failed(struct output *output, size_t i)
 	output->sinks[i].failed = true;
 }
 
+bool output_is_private(const struct output *output, const struct weir_record *rec)
+{
+	return output->tap != NULL && rec->schema == output->tap->schema;
+}
+
 void output_record(struct output *output, const struct weir_record *rec)
 {
+	bool private = output_is_private(output, rec);
 	size_t i;
 
 	for (i = 0; i < output->nsinks; i++) {
+		if (private && output->sinks[i].sink != output->tap_sink) {
+			continue;
+		}
 		if (output->sinks[i].failed) {
 			output->sinks[i].lost++;
 		} else if (output->sinks[i].spec.type->record(output->sinks[i].sink, rec) < 0) {

@@ -30,7 +30,10 @@ int output_open(struct output *output, const struct options *options);
 /** Does some sink read this field? (engine_options.wants) */
 bool output_wants(void *output, const struct weir_schema *schema, size_t field);
 
-/** Give a record to all sinks. The first failure of each is told on stderr. */
+/** Is it of the type that the sink of raw bytes makes for itself? Such a record is no other sink's, nor the summary's. */
+bool output_is_private(const struct output *output, const struct weir_record *rec);
+
+/** Give a record to all sinks, a private one to its own. The first failure of each is told on stderr. */
 void output_record(struct output *output, const struct weir_record *rec);
 
 /** Flush and close. @return 0, or WEIR_EIO when something could not be written (told) */

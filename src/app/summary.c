@@ -328,7 +328,7 @@ static void put_other_types(struct page *page, const struct summary_records *rec
 		const char *type = records->types[i].schema->type;
 
 		if (strcmp(type, "http") == 0 || strcmp(type, "tcp") == 0 ||
-		    strcmp(type, "stream") == 0 || records->types[i].count == 0) {
+		    records->types[i].count == 0) {
 			continue;
 		}
 		if (!any) {

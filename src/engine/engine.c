@@ -422,7 +422,10 @@ struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 	struct weir_record *rec;
 	char id[WEIR_ID_LEN];
 
-	flow->nrecords++;
+	/* a tap's own records take no number: ids are the same with and without the tap */
+	if (engine->options.tap == NULL || engine->options.tap->schema != schema) {
+		flow->nrecords++;
+	}
 	if (record_new(&flow->shard->arenas, schema, &rec) < 0) {
 		engine->stats.records_no_memory++;
 		return NULL;
