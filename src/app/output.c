@@ -62,8 +62,9 @@ static int open_one(struct output *output, const struct options *options, const 
 	config.ascii = options->ascii;
 	err = spec->type->open(&config, &output->sinks[output->nsinks].sink, &message);
 	if (err < 0) {
-		fprintf(stderr, "weir: error: -o %s: %s\n", text,
-			message != NULL ? message : weir_strerror(err));
+		fprintf(stderr, "weir: error: -o %s: %s%s%s\n", text,
+			message != NULL ? message : weir_strerror(err), err == WEIR_EIO ? ": " : "",
+			err == WEIR_EIO ? strerror(errno) : "");
 		sink_spec_fini(spec);
 		return err;
 	}

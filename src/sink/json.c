@@ -53,8 +53,12 @@ static int json_open(const struct weir_sink_config *config, struct weir_sink **r
 static int json_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct json_sink *json = self(sink);
-	int err = json_write_record(&json->writer, rec, &json->out.buf);
+	int err;
 
+	if (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0) {
+		return 0; /* interim records are for what replaces them: CONTRACT.md §3 */
+	}
+	err = json_write_record(&json->writer, rec, &json->out.buf);
 	if (err < 0) {
 		return err;
 	}

@@ -2,7 +2,8 @@
 /*
  * The sink `text`: a line a record (see text_line.h for the two forms).
  *
- * Options: types=http,mysql (which records; default: all but tcp), ascii=yes (nothing beyond ASCII; default when TERM
+ * Options: types=http,mysql (which records; default: all but tcp, and of anomalies those that are not merely odd: the
+ * others are named by their transactions), ascii=yes (nothing beyond ASCII; default when TERM
  * is dumb or the locale is not UTF-8), form=line|columns (default: by what the target is).
  */
 #include "sink/out.h"
@@ -225,12 +226,26 @@ static void look_at_width(struct text_sink *text)
 	}
 }
 
+/* Is it an anomaly of severity info or low that nobody asked for? Quiet unless wrong. */
+static bool is_minor(const struct text_sink *text, const struct weir_record *rec)
+{
+	static const char name[] = "anomaly.severity";
+	int severity;
+
+	if (text->types != NULL || strcmp(rec->schema->type, "anomaly") != 0) {
+		return false;
+	}
+	severity = weir_schema_find(rec->schema, name, sizeof(name) - 1);
+	return severity >= 0 &&
+	       (text_is(rec, (size_t)severity, "info") || text_is(rec, (size_t)severity, "low"));
+}
+
 static int text_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct text_sink *text = self(sink);
 	const struct text_schema *of;
 
-	if (!shows_type(text, rec->schema) ||
+	if (!shows_type(text, rec->schema) || is_minor(text, rec) ||
 	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
 		return 0; /* interim records are for displays that replace them */
 	}

@@ -337,6 +337,9 @@ static void the_sink_writes_lines_to_a_file(void **state)
 		weir_record_set_u64(sample.rec, S_STATUS, 200 + (unsigned)i);
 		assert_int_equal(sink_find("json")->record(sink, sample.rec), 0);
 	}
+	weir_record_set_bool(sample.rec, WEIR_F_FINAL, false); /* interim: not for files */
+	assert_int_equal(sink_find("json")->record(sink, sample.rec), 0);
+	weir_record_clear(sample.rec, WEIR_F_FINAL);
 	assert_int_equal(read(fd, text, sizeof(text)), 0); /* buffered */
 	assert_int_equal(sink_find("json")->flush(sink), 0);
 	n = read(fd, text, sizeof(text) - 1);

@@ -432,6 +432,37 @@ static void tcp_is_shown_when_asked_for(void **state)
 	check_types("anomaly+TCP", "-\ttcp\t-\t-\n-\tanomaly\t-\t-\n");
 }
 
+static void minor_anomalies_are_quiet(void **state)
+{
+	char path[] = "/tmp/weir-test-text-XXXXXX";
+	int fd = mkstemp(path);
+	struct weir_sink_config config = {.target = path};
+	const struct weir_sink_type *type = sink_find("text");
+	static const char *const severities[] = {"info", "low", "medium", "high"};
+	const char *message = NULL;
+	struct weir_sink *sink;
+	char text[256];
+	ssize_t n;
+	size_t i;
+
+	assert_int_equal(type->open(&config, &sink, &message), 0);
+	for (i = 0; i < 4; i++) {
+		struct sample sample;
+
+		sample_init(&sample, &record_anomaly_schema);
+		weir_record_set_static(sample.rec, ANOMALY_F_SEVERITY, severities[i]);
+		assert_int_equal(type->record(sink, sample.rec), 0);
+		sample_fini(&sample);
+	}
+	assert_int_equal(type->close(sink), 0);
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	assert_string_equal(text, "-\tanomaly\t-\t-\tseverity=medium\n"
+				  "-\tanomaly\t-\t-\tseverity=high\n");
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 static void only_shown_fields_are_wanted(void **state)
 {
 	struct weir_sink_config config = {.target = "/dev/null"};
@@ -471,6 +502,7 @@ int main(void)
 		cmocka_unit_test(other_types_name_their_fields),
 		cmocka_unit_test(verbose_shows_headers_then_bodies),
 		cmocka_unit_test(tcp_is_shown_when_asked_for),
+		cmocka_unit_test(minor_anomalies_are_quiet),
 		cmocka_unit_test(only_shown_fields_are_wanted),
 	};
 
