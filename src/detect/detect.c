@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "parser/registry.h"
-
 static bool port_agrees(const struct weir_parser *parser, uint16_t port)
 {
 	size_t i;
@@ -32,18 +30,18 @@ static bool acceptable(const struct weir_probe *probe, const struct weir_parser 
 	       port_agrees(parser, probe->server_port);
 }
 
-void detect_protocol(const struct weir_probe *probe, uint32_t enabled, bool last,
-		     struct detect_result *ret)
+void detect_protocol(const struct weir_probe *probe, const struct parser_set *parsers,
+		     uint32_t excluded, bool last, struct detect_result *ret)
 {
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; parser_list[i] != NULL; i++) {
-		const struct weir_parser *parser = parser_list[i];
+	for (i = 0; i < parsers->n; i++) {
+		const struct weir_parser *parser = parsers->list[i];
 		struct weir_probe_result got;
 		bool better;
 
-		if (!(enabled & (UINT32_C(1) << i)) || parser->probe == NULL) {
+		if ((excluded & (UINT32_C(1) << i)) || parser->probe == NULL) {
 			continue;
 		}
 		got = parser->probe(probe);

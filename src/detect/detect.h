@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "parser/registry.h"
 #include "weir/parser.h"
 
 enum {
@@ -28,10 +29,11 @@ struct detect_result {
 
 /**
  * @param probe    what there is; data is borrowed
- * @param enabled  bit i: parser_list[i] may be chosen
+ * @param parsers  whom to ask
+ * @param excluded bit i: parsers->list[i] may not be chosen
  * @param last     no more bytes will be offered: decide on what is there
  */
-void detect_protocol(const struct weir_probe *probe, uint32_t enabled, bool last,
-		     struct detect_result *ret);
+void detect_protocol(const struct weir_probe *probe, const struct parser_set *parsers,
+		     uint32_t excluded, bool last, struct detect_result *ret);
 
 #endif

@@ -168,7 +168,6 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 	struct budget budget;
 	struct engine *engine;
 	unsigned i;
-	size_t k;
 	int err;
 
 	budget_init(&budget, SIZE_MAX, config->allocator);
@@ -180,11 +179,7 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 	engine->options = *options;
 	(void)engine_schemas(options->tap, engine->schemas);
 	find_wanted(engine);
-	for (k = 0; parser_list[k] != NULL; k++) {
-		if (parser_is_enabled(parser_list[k], config->parsers)) {
-			engine->parsers |= UINT32_C(1) << k;
-		}
-	}
+	parser_set_init(&engine->parsers, config->parsers);
 	err = timer_wheel_new(&engine->budget, timer_of, order_of, engine, &engine->timers);
 	for (i = 0; err == 0 && i < ENGINE_SHARDS; i++) {
 		if (i % options->nworkers == options->worker) {

@@ -77,7 +77,7 @@ struct engine {
 	struct shard *shards[ENGINE_SHARDS]; /* NULL: another engine's */
 	struct timer_wheel *timers;
 	struct budget budget; /* of the wheel */
-	uint32_t parsers;     /* enabled ones, as detection wants them */
+	struct parser_set parsers;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
 	int64_t clock_ns;

@@ -11,9 +11,7 @@
 #include "weir/error.h"
 
 enum {
-	TAIL_FIRST = 512, /* bytes: a tail's first room */
-	TAIL_PIECE = 256, /* bytes: how much of a chunk is joined to an unfinished token at least */
-	TAIL_EXTRA = 64 << 10 /* bytes beyond the head limit that a tail may hold */
+	TAIL_PIECE = 256 /* bytes: how much of a chunk is joined to an unfinished token at least */
 };
 
 static struct budget *budget_of(const struct session *session)
@@ -28,115 +26,27 @@ static size_t tail_len(const struct session_dir *d)
 	return d->tail == NULL ? 0 : d->tail->len;
 }
 
-static void tail_free(struct session *session, struct session_dir *d)
+static void free_tail(struct session *session, struct session_dir *d)
 {
-	if (d->tail != NULL) {
-		budget_free(budget_of(session), d->tail->bytes, d->tail->room);
-		budget_free(budget_of(session), d->tail, sizeof(*d->tail));
-		d->tail = NULL;
-	}
+	tail_free(&d->tail, budget_of(session));
 	d->held = 0;
 }
 
-static void tail_drop(struct session *session, struct session_dir *d, size_t n)
+static void drop_bytes(struct session *session, struct session_dir *d, size_t n)
 {
-	struct session_tail *tail = d->tail;
-	uint32_t first = 0;
-
-	if (n >= tail->len) {
-		tail_free(session, d);
-		return;
+	if (n >= d->tail->len) {
+		d->held = 0;
 	}
-	memmove(tail->bytes, tail->bytes + n, tail->len - n);
-	tail->len -= n;
-	tail->offset += n;
-	while (first + 1 < tail->nmarks && tail->marks[first + 1].offset <= tail->offset) {
-		first++;
-	}
-	memmove(tail->marks, tail->marks + first, (tail->nmarks - first) * sizeof(tail->marks[0]));
-	tail->nmarks -= first;
-}
-
-static void tail_mark(struct session_tail *tail, const struct weir_mark *mark)
-{
-	if (tail->nmarks == SESSION_MARKS) {
-		/* the first is where the token began, the last ones are where it will end */
-		memmove(&tail->marks[1], &tail->marks[2],
-			(SESSION_MARKS - 2) * sizeof(tail->marks[0]));
-		tail->nmarks--;
-	}
-	tail->marks[tail->nmarks++] = *mark;
-}
-
-static int tail_room(struct session *session, struct session_dir *d, size_t want)
-{
-	struct session_tail *tail = d->tail;
-	size_t room;
-	uint8_t *bytes;
-
-	if (tail == NULL) {
-		tail = budget_alloc(budget_of(session), sizeof(*tail));
-		if (tail == NULL) {
-			return WEIR_EBUDGET;
-		}
-		memset(tail, 0, sizeof(*tail));
-		d->tail = tail;
-	}
-	if (tail->room >= want) {
-		return 0;
-	}
-	room = tail->room == 0 ? TAIL_FIRST : tail->room;
-	while (room < want) {
-		room *= 2;
-	}
-	bytes = budget_realloc(budget_of(session), tail->bytes, tail->room, room);
-	if (bytes == NULL) {
-		return WEIR_EBUDGET;
-	}
-	tail->bytes = bytes;
-	tail->room = room;
-	return 0;
+	tail_drop(&d->tail, budget_of(session), n);
 }
 
 /* Add the first n bytes of a chunk. WEIR_ELIMIT, WEIR_EBUDGET: nothing was added. */
-static int tail_append(struct session *session, struct session_dir *d, const struct weir_chunk *c,
-		       size_t n)
+static int append(struct session *session, struct session_dir *d, const struct weir_chunk *c,
+		  size_t n)
 {
 	size_t limit = session->host.engine->options.config->head_limit + TAIL_EXTRA;
-	size_t i;
-	int err;
 
-	if (tail_len(d) + n > limit) {
-		return WEIR_ELIMIT;
-	}
-	err = tail_room(session, d, tail_len(d) + n);
-	if (err < 0) {
-		if (tail_len(d) == 0) {
-			tail_free(session, d);
-		}
-		return err;
-	}
-	if (d->tail->len == 0) {
-		d->tail->offset = c->offset;
-	}
-	for (i = 0; i < c->nmarks; i++) {
-		struct weir_mark mark = c->marks[i]; /* its offset stays where the segment began */
-
-		if (mark.offset >= c->offset + n) {
-			break;
-		}
-		if (i + 1 < c->nmarks && c->marks[i + 1].offset <= c->offset) {
-			continue;
-		}
-		if (d->tail->nmarks > 0 &&
-		    d->tail->marks[d->tail->nmarks - 1].packet == mark.packet) {
-			continue; /* more of the same segment */
-		}
-		tail_mark(d->tail, &mark);
-	}
-	memcpy(d->tail->bytes + d->tail->len, c->data, n);
-	d->tail->len += n;
-	return 0;
+	return tail_append(&d->tail, budget_of(session), limit, c, n);
 }
 
 /* The tail cannot grow: its bytes (and `more` behind them) are given up, and the parser resynchronises. */
@@ -147,7 +57,7 @@ static void tail_overflow(struct session *session, enum weir_direction dir, int 
 	uint64_t offset = d->tail == NULL ? d->next : d->tail->offset;
 
 	session->host.engine->stats.tail_overflows++;
-	tail_free(session, d);
+	free_tail(session, d);
 	if (session->parser != NULL && session->parser->on_gap != NULL) {
 		session->parser->on_gap(session->state, &session->host, dir, offset, 0,
 					err == WEIR_ELIMIT ? WEIR_GAP_LIMIT : WEIR_GAP_BUDGET,
@@ -160,19 +70,6 @@ static void advance(struct weir_chunk *c, size_t n)
 	c->data += n;
 	c->len -= n;
 	c->offset += n;
-}
-
-static struct weir_chunk tail_chunk(const struct session_dir *d)
-{
-	struct weir_chunk c = {
-		.data = d->tail->bytes,
-		.len = d->tail->len,
-		.offset = d->tail->offset,
-		.marks = d->tail->marks,
-		.nmarks = d->tail->nmarks,
-	};
-
-	return c;
 }
 
 /* ---- parsers ---- */
@@ -195,8 +92,8 @@ static void leave(struct session *session)
 static void go_deaf(struct session *session)
 {
 	leave(session);
-	tail_free(session, &session->dir[0]);
-	tail_free(session, &session->dir[1]);
+	free_tail(session, &session->dir[0]);
+	free_tail(session, &session->dir[1]);
 	session->deaf = 1;
 }
 
@@ -236,10 +133,11 @@ static void change_protocol(struct session *session, const struct weir_parser *n
 
 static void exclude(struct session *session, const struct weir_parser *parser)
 {
+	const struct parser_set *parsers = &session->host.engine->parsers;
 	size_t i;
 
-	for (i = 0; parser_list[i] != NULL; i++) {
-		if (parser_list[i] == parser) {
+	for (i = 0; i < parsers->n; i++) {
+		if (parsers->list[i] == parser) {
 			session->excluded |= UINT32_C(1) << i;
 		}
 	}
@@ -261,12 +159,7 @@ static enum weir_verdict offer(struct session *session, enum weir_direction dir,
 	if (verdict == WEIR_PARSE_SKIP) {
 		d->skip = got.skip;
 	} else if (verdict == WEIR_PARSE_SWITCH && got.next != NULL) {
-		const struct weir_parser *next = parser_find(got.next);
-
-		if (next != NULL &&
-		    parser_is_enabled(next, session->host.engine->options.config->parsers)) {
-			*ret_next = next;
-		}
+		*ret_next = parser_set_find(&session->host.engine->parsers, got.next);
 	}
 	return verdict;
 }
@@ -282,7 +175,7 @@ static void went_by(struct session *session, enum weir_direction dir, const stru
 static void skip(struct session *session, enum weir_direction dir, struct weir_chunk *c)
 {
 	struct session_dir *d = &session->dir[dir];
-	struct weir_chunk from = d->tail != NULL ? tail_chunk(d) : *c;
+	struct weir_chunk from = d->tail != NULL ? tail_chunk(d->tail) : *c;
 	size_t n = from.len < d->skip ? from.len : (size_t)d->skip;
 	struct weir_mark mark;
 
@@ -290,7 +183,7 @@ static void skip(struct session *session, enum weir_direction dir, struct weir_c
 		mark = *weir_chunk_mark(&from, from.offset + n - 1);
 		d->skip -= n;
 		if (d->tail != NULL) {
-			tail_drop(session, d, n);
+			drop_bytes(session, d, n);
 		} else {
 			advance(c, n);
 		}
@@ -315,7 +208,7 @@ static void keep_rest(struct session *session, enum weir_direction dir, struct f
 	int err = 0;
 
 	if (f->rest.len > 0) {
-		err = tail_append(session, d, &f->rest, f->rest.len);
+		err = append(session, d, &f->rest, f->rest.len);
 		if (err < 0) {
 			tail_overflow(session, dir, err, f->rest.len);
 		}
@@ -342,7 +235,7 @@ static bool feed_tail(struct session *session, enum weir_direction dir, struct f
 			return false;
 		}
 		n = f->rest.len < n ? f->rest.len : n;
-		err = tail_append(session, d, &f->rest, n);
+		err = append(session, d, &f->rest, n);
 		f->joined = false;
 		if (err < 0) {
 			tail_overflow(session, dir, err, 0);
@@ -350,16 +243,16 @@ static bool feed_tail(struct session *session, enum weir_direction dir, struct f
 		}
 		advance(&f->rest, n);
 	}
-	joined = tail_chunk(d);
+	joined = tail_chunk(d->tail);
 	*ret_verdict = offer(session, dir, &joined, &used, ret_next);
 	f->moved |= used > 0;
 	if (f->chunk->len > 0 && joined.offset + used >= f->chunk->offset) {
 		/* what had to be joined is consumed: go on in the chunk itself */
 		f->rest = *f->chunk;
 		advance(&f->rest, (size_t)(joined.offset + used - f->chunk->offset));
-		tail_free(session, d);
+		free_tail(session, d);
 	} else if (used > 0) {
-		tail_drop(session, d, used);
+		drop_bytes(session, d, used);
 	}
 	f->joined = *ret_verdict == WEIR_PARSE_NEED || used == 0;
 	return true;
@@ -435,7 +328,7 @@ static void tell_close(struct session *session, enum weir_direction dir)
 	size_t dropped = tail_len(d);
 
 	d->told = 1;
-	tail_free(session, d);
+	free_tail(session, d);
 	if (session->parser != NULL && session->parser->on_close != NULL) {
 		session->parser->on_close(session->state, &session->host, dir,
 					  (enum weir_close)d->how, dropped);
@@ -513,7 +406,7 @@ static void try_detect(struct session *session, bool last)
 	probe.roles_certain = flow->tcp.role >= TCP_ROLE_SYN_ACK;
 	probe.server_port = flow->tuple.port[!flow->tcp.client];
 	probe.midstream = session->midstream;
-	detect_protocol(&probe, engine->parsers & ~session->excluded, enough, &found);
+	detect_protocol(&probe, &engine->parsers, session->excluded, enough, &found);
 	if (found.parser != NULL && !(found.swapped && probe.roles_certain)) {
 		begin(session, found.parser);
 	} else if (enough || !found.more) {
@@ -529,13 +422,13 @@ int session_roles(const struct engine *engine, const uint8_t *data, size_t len, 
 		.data = {data, NULL}, .len = {len, 0}, .server_port = dport, .midstream = true};
 	struct detect_result as_client, as_server;
 
-	detect_protocol(&probe, engine->parsers, true, &as_client);
+	detect_protocol(&probe, &engine->parsers, 0, true, &as_client);
 	probe.data[0] = NULL;
 	probe.len[0] = 0;
 	probe.data[1] = data;
 	probe.len[1] = len;
 	probe.server_port = sport;
-	detect_protocol(&probe, engine->parsers, true, &as_server);
+	detect_protocol(&probe, &engine->parsers, 0, true, &as_server);
 	if (as_client.parser != NULL && as_client.swapped) {
 		as_client.score = 0;
 	}
@@ -568,8 +461,8 @@ void session_free(struct session *session)
 		return;
 	}
 	leave(session);
-	tail_free(session, &session->dir[0]);
-	tail_free(session, &session->dir[1]);
+	free_tail(session, &session->dir[0]);
+	free_tail(session, &session->dir[1]);
 	budget_free(budget_of(session), session, sizeof(*session));
 }
 
@@ -583,7 +476,7 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 	}
 	if (session->parser == NULL) {
 		d->pieces++;
-		if (tail_append(session, d, chunk, chunk->len) < 0) {
+		if (append(session, d, chunk, chunk->len) < 0) {
 			go_deaf(session);
 			return;
 		}
@@ -591,7 +484,7 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 		return;
 	}
 	if (d->held) {
-		int err = tail_append(session, d, chunk, chunk->len);
+		int err = append(session, d, chunk, chunk->len);
 
 		if (err < 0) {
 			tail_overflow(session, dir, err, 0);
@@ -615,7 +508,7 @@ void session_gap(struct session *session, enum weir_direction dir, uint64_t offs
 	}
 	if (session->parser == NULL) {
 		/* what came before is lost for detection: begin behind the gap */
-		tail_free(session, d);
+		free_tail(session, d);
 		d->pieces = 0;
 		session->midstream = 1;
 		return;
@@ -633,7 +526,7 @@ void session_gap(struct session *session, enum weir_direction dir, uint64_t offs
 	}
 	if (length > 0 && session->parser != NULL) {
 		dropped = tail_len(d);
-		tail_free(session, d);
+		free_tail(session, d);
 		session->parser->on_gap(session->state, &session->host, dir, offset, length, cause,
 					dropped);
 	}

@@ -14,6 +14,7 @@
 #define ENGINE_SESSION_H
 
 #include "engine/flow.h"
+#include "engine/tail.h"
 #include "weir/parser.h"
 
 struct engine;
@@ -25,29 +26,17 @@ struct weir_host {
 	struct flow *flow;
 };
 
-enum {
-	SESSION_MARKS = 32,   /* marks a tail keeps: the oldest, and the newest ones */
-	SESSION_SWITCHES = 16 /* changes of protocol on one flow */
-};
-
-struct session_tail {
-	uint8_t *bytes;
-	size_t len;
-	size_t room;
-	uint64_t offset; /* of bytes[0] */
-	uint32_t nmarks;
-	struct weir_mark marks[SESSION_MARKS];
-};
+enum { SESSION_SWITCHES = 16 }; /* changes of protocol on one flow */
 
 struct session_dir {
-	struct session_tail *tail; /* NULL while everything is consumed */
-	uint64_t next;             /* stream offset after the last byte that came */
-	uint64_t skip;             /* opaque bytes still to go by */
-	uint32_t pieces;           /* chunks while detecting */
-	uint8_t held;              /* the parser said HOLD */
-	uint8_t closed;            /* the direction has ended */
-	uint8_t told;              /* ... and the parser knows */
-	uint8_t how;               /* enum weir_close, with closed */
+	struct tail *tail; /* NULL while everything is consumed */
+	uint64_t next;     /* stream offset after the last byte that came */
+	uint64_t skip;     /* opaque bytes still to go by */
+	uint32_t pieces;   /* chunks while detecting */
+	uint8_t held;      /* the parser said HOLD */
+	uint8_t closed;    /* the direction has ended */
+	uint8_t told;      /* ... and the parser knows */
+	uint8_t how;       /* enum weir_close, with closed */
 };
 
 struct session {
