@@ -113,30 +113,43 @@ struct layout {
 	size_t method, host, path, duration, bar, flags, size, client; /* 0: not shown */
 };
 
-enum { TIME_WIDTH = 12, STATUS_WIDTH = 3 };
+enum {
+	TIME_WIDTH = 12,
+	STATUS_WIDTH = 3,
+	PATH_MIN = 8,
+	HOST_MIN = 10,
+	HOST_USUAL = 12,
+	HOST_MAX = 28
+};
 
-static void lay_out(unsigned columns, struct layout *to)
+/* The host's column is as wide as the longest host so far, within bounds, so that the path has the rest. */
+static void lay_out(const struct text_style *style, struct layout *to)
 {
-	size_t used;
+	size_t columns = style->columns == 0 ? 80 : style->columns;
+	size_t used, room, most;
 
-	columns = columns == 0 ? 80 : columns;
 	columns = columns > MAX_COLUMNS ? MAX_COLUMNS : columns;
 	to->method = columns >= 100 ? 7 : 6;
-	to->host = columns < 64    ? 0
-		   : columns < 80  ? 12
-		   : columns < 100 ? 10
-		   : columns < 130 ? 12
-				   : 18;
 	to->duration = 8;
 	to->bar = columns >= 110 ? BAR_CELLS + 1 : 0;
 	to->flags = 4;
 	to->size = columns >= 90 ? 8 : 0;
 	to->client = columns < 80 ? 0 : columns < 140 ? 15 : 24;
 	/* one blank between columns, two behind the time and before the client */
-	used = TIME_WIDTH + 2 + STATUS_WIDTH + 1 + to->method + 1 + to->host + (to->host > 0) + 1 +
-	       to->duration + 1 + to->bar + (to->bar > 0) + to->flags + to->size + (to->size > 0) +
-	       to->client + (to->client > 0 ? 2 : 0);
-	to->path = columns > used + 8 ? columns - used : 8;
+	used = TIME_WIDTH + 2 + STATUS_WIDTH + 1 + to->method + 1 + 1 + to->duration + 1 + to->bar +
+	       (to->bar > 0) + to->flags + to->size + (to->size > 0) + to->client +
+	       (to->client > 0 ? 2 : 0);
+	room = columns > used + PATH_MIN ? columns - used : PATH_MIN; /* of host, a blank, path */
+	if (columns < 64) {
+		to->host = 0;
+		to->path = room;
+		return;
+	}
+	most = room * 2 / 5 > HOST_MAX ? HOST_MAX : room * 2 / 5;
+	most = most < HOST_MIN ? HOST_MIN : most;
+	to->host = style->host_columns < HOST_USUAL ? HOST_USUAL : style->host_columns;
+	to->host = to->host > most ? most : to->host;
+	to->path = room - to->host - 1;
 }
 
 static void put_time(const struct text_style *style, const struct weir_record *rec,
@@ -475,14 +488,12 @@ static void put_client(struct text_style *style, const struct weir_record *rec, 
 	put_cell(style, TONE_DIM, style->cell.p, style->cell.len, width, out);
 }
 
-static void put_host(struct text_style *style, const struct text_schema *of,
-		     const struct weir_record *rec, size_t width, struct strbuf *out)
+/* The host as safe text in style->cell. */
+static void make_host(struct text_style *style, const struct text_schema *of,
+		      const struct weir_record *rec)
 {
 	const struct weir_value *host = text_value(of, rec, TEXT_DOMAIN);
 
-	if (width == 0) {
-		return;
-	}
 	strbuf_clear(&style->cell);
 	if (host == NULL && weir_record_has(rec, WEIR_F_SERVICE_NAME)) {
 		host = &rec->values[WEIR_F_SERVICE_NAME];
@@ -492,8 +503,30 @@ static void put_host(struct text_style *style, const struct text_schema *of,
 	} else if (weir_record_has(rec, WEIR_F_SERVER_ADDRESS)) {
 		text_put_address(&style->cell, &rec->values[WEIR_F_SERVER_ADDRESS]);
 	}
+}
+
+static void put_host(struct text_style *style, const struct text_schema *of,
+		     const struct weir_record *rec, size_t width, struct strbuf *out)
+{
+	if (width == 0) {
+		return;
+	}
+	make_host(style, of, rec);
 	put_cell(style, TONE_DIM, strbuf_text(&style->cell), style->cell.len, width, out);
 	strbuf_char(out, ' ');
+}
+
+/* Remember how wide hosts are. */
+static void measure_host(struct text_style *style, const struct text_schema *of,
+			 const struct weir_record *rec)
+{
+	size_t columns;
+
+	make_host(style, of, rec);
+	columns = escape_columns(strbuf_text(&style->cell), style->cell.len);
+	if (columns > style->host_columns && columns <= HOST_MAX) {
+		style->host_columns = columns;
+	}
 }
 
 static void put_method(struct text_style *style, const struct text_schema *of,
@@ -522,7 +555,8 @@ static void put_transaction(struct text_style *style, const struct text_schema *
 	char text[HUMAN_LEN] = "";
 	struct layout layout;
 
-	lay_out(style->columns, &layout);
+	measure_host(style, of, rec);
+	lay_out(style, &layout);
 	put_status(style, of, rec, out);
 	strbuf_char(out, ' ');
 	put_method(style, of, rec, layout.method, out);

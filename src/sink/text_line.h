@@ -59,7 +59,8 @@ struct text_style {
 	bool rich;  /* 256 colours */
 	bool ascii; /* nothing beyond ASCII */
 	unsigned columns;
-	unsigned verbose; /* 1: headers, 2: bodies */
+	unsigned verbose;    /* 1: headers, 2: bodies */
+	size_t host_columns; /* of the widest host so far */
 	struct text_endpoint endpoints[TEXT_ENDPOINTS];
 	struct strbuf cell; /* scratch */
 };
