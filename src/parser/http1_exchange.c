@@ -386,8 +386,9 @@ void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t en
 	}
 	http->answering = NULL;
 	http->s2c_stall_ns = message->first_stall_ns + message->stall_ns;
-	if (http->head != NULL && http->head->expect != WEIR_NO_ACK && http->head->expect < end) {
-		http->pipelines = true; /* asked before it had this response to its end */
+	if (ex->pairing == PAIRING_EXACT && http->head != NULL &&
+	    http->head->expect != WEIR_NO_ACK && http->head->expect < end) {
+		http->pipelines = true; /* the next was asked before this had come to its end */
 	}
 	if (http->reading != ex) {
 		http1_exchange_emit(http, ex);
