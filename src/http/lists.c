@@ -84,6 +84,16 @@ bool http_list_has(struct weir_str list, const char *name)
 {
 	struct weir_str item;
 
+	if (list.len < strlen(name)) {
+		return false;
+	}
+	if (http_is(list, name)) {
+		return true;
+	}
+	if (memchr(list.p, ',', list.len) == NULL && memchr(list.p, ';', list.len) == NULL &&
+	    !is_space(list.p[0])) {
+		return false;
+	}
 	while (http_list_next(&list, &item)) {
 		if (http_is(http_list_token(item), name)) {
 			return true;

@@ -17,6 +17,9 @@
 
 #include <string.h>
 #include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Room for name, method, version and white space beside what is kept of a target or value. */
 enum { LINE_SLACK = 512 };
@@ -69,26 +72,51 @@ int http1_take_line(struct http1_cursor *cur, size_t limit, bool folds, const ui
 
 /* ---- odd bytes ---- */
 
-/* Is there a byte below 0x20 or above 0x7e? Eight at a time. */
+/*
+ * The first byte below 0x20 or above 0x7e, or end. In a sound line that is its CR, so this finds the line's end and proves
+ * it free of odd bytes in one go. *ret_mark: the first colon or space before it, NULL when there is none.
+ */
+static inline const uint8_t *scan_line(const uint8_t *p, const uint8_t *end,
+				       const uint8_t **ret_mark)
+{
+	const uint8_t *mark = NULL;
+
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+		/* as signed bytes, those above 0x7f are below 0x20 */
+		__m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+					   _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+		unsigned stop = (unsigned)_mm_movemask_epi8(odd);
+
+		if (mark == NULL) {
+			__m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')),
+						     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')));
+			unsigned found = (unsigned)_mm_movemask_epi8(marks);
+
+			found &= stop == 0 ? ~0u : (stop & -stop) - 1;
+			mark = found == 0 ? NULL : p + __builtin_ctz(found);
+		}
+		if (stop != 0) {
+			*ret_mark = mark;
+			return p + __builtin_ctz(stop);
+		}
+	}
+#endif
+	for (; p < end && *p >= 0x20 && *p <= 0x7e; p++) {
+		if (mark == NULL && (*p == ':' || *p == ' ')) {
+			mark = p;
+		}
+	}
+	*ret_mark = mark;
+	return p;
+}
+
 static bool has_odd_bytes(const uint8_t *p, size_t len)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t odd = 0;
-	uint64_t word;
+	const uint8_t *mark;
 
-	while (len >= 8) {
-		memcpy(&word, p, 8);
-		/* high bit of each byte: set already; or set by +1 of 0x7f; or cleared by -0x20 of a small one */
-		odd |= word | (word + ones) | (word - 0x20 * ones);
-		p += 8;
-		len -= 8;
-	}
-	while (len > 0) {
-		odd |= *p < 0x20 || *p > 0x7e ? 0x80 : 0;
-		p++;
-		len--;
-	}
-	return (odd & 0x80 * ones) != 0;
+	return scan_line(p, p + len, &mark) != p + len;
 }
 
 static void tell_odd_bytes(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *p,
@@ -351,9 +379,11 @@ static void take_authorization(struct http1_exchange *ex, struct weir_str value)
 	}
 }
 
+/* The lengths are equal. The first letter settles nearly all. */
 static inline bool name_is(struct weir_str name, const char *lower)
 {
-	return strncasecmp((const char *)name.p, lower, name.len) == 0;
+	return (name.p[0] | 0x20) == lower[0] &&
+	       strncasecmp((const char *)name.p, lower, name.len) == 0;
 }
 
 static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
@@ -756,6 +786,74 @@ static int end_head(struct http1_cursor *cur, struct http1_exchange *ex, const u
 	return http1_begin_body(cur, ex);
 }
 
+/* Is it one that dispatch() may heed? By length and first letter; a few others pass. */
+static inline bool is_heeded(const uint8_t *name, size_t len)
+{
+#define LETTER(c) (UINT32_C(1) << ((c)&31))
+	static const uint32_t letters[32] = {
+		[4] = LETTER('h'),
+		[6] = LETTER('e') | LETTER('s'),
+		[7] = LETTER('u') | LETTER('r'),
+		[10] = LETTER('c') | LETTER('u'),
+		[11] = LETTER('t'),
+		[13] = LETTER('a'),
+		[14] = LETTER('c'),
+		[15] = LETTER('x'),
+		[16] = LETTER('c'),
+		[17] = LETTER('t'),
+	};
+#undef LETTER
+
+	return len < 32 && (letters[len] >> (*name & 31) & 1) != 0;
+}
+
+/*
+ * The sound case, which is nearly every line there is: "name: value" CR LF and no fold, all of it here, within the limits.
+ * Takes as many such lines as follow one another; what it leaves is looked at closely.
+ */
+static void take_sound_lines(struct http1_cursor *cur, struct http1_exchange *ex, size_t limit)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+	const struct weir_config *config = cur->http->config;
+	bool trailer = message->head_done;
+	bool keep =
+		trailer || weir_record_wants(ex->rec, http_side(cur->dir, HTTP_F_REQUEST_HEADER));
+	const uint8_t *start = cur->p;
+	const uint8_t *p = start;
+
+	if ((size_t)(cur->end - p) + message->head_size > config->head_limit) {
+		return;
+	}
+	while (message->nheaders < config->header_limit) {
+		const uint8_t *colon;
+		const uint8_t *eol = scan_line(p, cur->end, &colon);
+
+		if (cur->end - eol < 3 || eol[0] != '\r' || eol[1] != '\n' || is_space(eol[2]) ||
+		    colon == NULL || colon == p || *colon != ':' ||
+		    (size_t)(eol + 1 - p) >= limit) {
+			break;
+		}
+		if (keep || is_heeded(p, (size_t)(colon - p))) {
+			struct header header = {.name = {p, (uint32_t)(colon - p)}};
+
+			header.value =
+				trim((struct weir_str){colon + 1, (uint32_t)(eol - colon - 1)});
+			header.full_len = header.value.len;
+			cur->p = p; /* for the offsets of anomalies */
+			take_header(cur, ex, &header);
+		} else {
+			message->nheaders++;
+		}
+		p = eol + 2;
+	}
+	if (p != start) {
+		message->first_line = true;
+		message->head_size += (uint32_t)(p - start);
+		http1_message_touch(message, http1_mark(cur, p - 1));
+	}
+	http1_advance(cur, p);
+}
+
 int http1_step_header(struct http1_cursor *cur)
 {
 	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
@@ -766,6 +864,10 @@ int http1_step_header(struct http1_cursor *cur)
 	int verdict;
 
 	if (cur->side->scanned == 0) {
+		take_sound_lines(cur, ex, limit);
+		if (cur->p == cur->end) {
+			return HTTP1_GO;
+		}
 		lf = empty_line(cur, &need);
 		if (lf != NULL) {
 			return end_head(cur, ex, lf);
