@@ -69,7 +69,7 @@ static const struct {
 	{"64 reversed", reversed_64},
 };
 
-static double measure(uint32_t (*order)(uint32_t i), uint32_t len, uint32_t ring)
+static double measure(uint32_t (*order)(uint32_t i), uint32_t len, uint32_t ring, bool whole)
 {
 	static uint8_t data[2048];
 	struct budget budget;
@@ -82,7 +82,7 @@ static double measure(uint32_t (*order)(uint32_t i), uint32_t len, uint32_t ring
 	budget_init(&budget, 64 << 20, NULL);
 	reasm_pool_init(&pool, &budget, &ops);
 	if (ring > 0) {
-		(void)reasm_pool_ring(&pool, ring);
+		(void)reasm_pool_ring(&pool, ring, whole);
 	}
 	reasm_half_init(&half, 0);
 	reasm_half_start(&half, 0);
@@ -104,12 +104,13 @@ int main(void)
 	static const uint32_t lens[] = {64, 1448};
 	size_t i, k;
 
-	printf("%-16s %6s %12s %12s   ns a segment\n", "order", "bytes", "", "ring of 256");
+	printf("%-16s %6s %10s %10s %10s   ns a segment\n", "order", "bytes", "", "ring", "whole");
 	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		for (k = 0; k < sizeof(lens) / sizeof(lens[0]); k++) {
-			printf("%-16s %6u %12.1f %12.1f\n", orders[i].name, lens[k],
-			       measure(orders[i].order, lens[k], 0),
-			       measure(orders[i].order, lens[k], 256));
+			printf("%-16s %6u %10.1f %10.1f %10.1f\n", orders[i].name, lens[k],
+			       measure(orders[i].order, lens[k], 0, false),
+			       measure(orders[i].order, lens[k], 256, false),
+			       measure(orders[i].order, lens[k], 256, true));
 		}
 	}
 	return sum == 0;

@@ -42,7 +42,8 @@ struct reasm_queue; /* segments that wait, and the holes before them; only while
 struct reasm_cold;  /* figures of a half that was not simply in order */
 struct reasm_ring;  /* recently delivered segments, to tell a conflicting retransmission */
 
-#define REASM_NCLASSES 16 /* size classes of the slab */
+#define REASM_NCLASSES   16 /* size classes of the slab */
+#define REASM_RING_BYTES 40 /* of a delivered segment that are remembered */
 
 /* How far beyond the highest byte seen an acknowledgement is still believed to be about bytes that were sent. */
 #define REASM_ACK_WINDOW (1u << 20)
@@ -89,11 +90,12 @@ struct reasm_pool {
 void reasm_pool_init(struct reasm_pool *pool, struct budget *budget, const struct reasm_ops *ops);
 
 /**
- * Remember the last `entries` (a power of two) delivered segments of the whole pool, 64 bytes each, so that an exact
- * retransmission with other content is told (overlap). It costs a hash of each delivered segment; off unless called.
+ * Remember the last `entries` (a power of two) delivered segments of the whole pool, 64 bytes each, so that a retransmission
+ * from the same byte with other content is told (overlap). Off unless called. The first REASM_RING_BYTES of a segment are
+ * compared; with `whole` a hash of all of it too, which reads every byte that is delivered.
  * @return 0 or WEIR_EBUDGET (stays off)
  */
-int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries);
+int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries, bool whole);
 
 /** Give free blocks back to the budget. @return bytes */
 size_t reasm_pool_trim(struct reasm_pool *pool);

@@ -20,6 +20,7 @@ struct recent {
 
 struct reasm_ring {
 	uint32_t mask;
+	bool whole; /* entries have a hash */
 	struct recent entry[];
 };
 
@@ -35,7 +36,7 @@ static struct recent *slot_of(const struct reasm_pool *pool, uint32_t id, uint64
 	return &pool->ring->entry[(uint32_t)(mixed >> 40) & pool->ring->mask];
 }
 
-int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries)
+int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries, bool whole)
 {
 	assert(entries > 0 && (entries & (entries - 1)) == 0 && entries <= 1u << 24);
 	assert(pool->ring == NULL);
@@ -44,6 +45,7 @@ int reasm_pool_ring(struct reasm_pool *pool, uint32_t entries)
 		return WEIR_EBUDGET;
 	}
 	pool->ring->mask = entries - 1;
+	pool->ring->whole = whole;
 	pool->charged += ring_size(entries);
 	return 0;
 }
@@ -79,8 +81,14 @@ void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t 
 	entry->offset = offset;
 	entry->id = half->id;
 	entry->len = (uint32_t)len;
-	entry->hash = XXH3_64bits(data, len);
-	memcpy(entry->bytes, data, len < REASM_RING_BYTES ? len : REASM_RING_BYTES);
+	if (pool->ring->whole) {
+		entry->hash = XXH3_64bits(data, len);
+	}
+	if (len >= REASM_RING_BYTES) {
+		memcpy(entry->bytes, data, REASM_RING_BYTES);
+	} else {
+		memcpy(entry->bytes, data, len);
+	}
 }
 
 bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *half, uint64_t offset,
@@ -108,7 +116,7 @@ bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *ha
 	}
 	if (ret->differing == 0) {
 		/* the difference is further on: the evidence is what begins both, and only the hash knows */
-		if (entry->len > len || entry->len <= n ||
+		if (!pool->ring->whole || entry->len > len || entry->len <= n ||
 		    XXH3_64bits(data, entry->len) == entry->hash) {
 			return false;
 		}

@@ -312,7 +312,8 @@ static inline void rm_poll(struct rm_model *m, int64_t now, bool packet)
 
 		if (hole->acked_ns != RM_NONE &&
 		    (now - hole->acked_ns >= m->pool->acked_ns ||
-		     m->packets - hole->acked_packets + 1 > m->pool->acked_packets)) {
+		     (m->packets - hole->acked_packets + 1 > m->pool->acked_packets &&
+		      now - hole->acked_ns >= m->pool->acked_min_ns))) {
 			rm_declare(m, WEIR_GAP_ACKED, now);
 		} else if (now - hole->born_ns >= rm_age(m)) {
 			rm_declare(m, WEIR_GAP_AGE, now);
@@ -836,8 +837,9 @@ static inline void rm_setup(struct rm_case *c, struct rm_plan *plan, struct rm_d
 		c->pool.intervals = 1 + rm_roll(dice, 10);
 	}
 	c->pool.policy = rm_roll(dice, 4) == 0 ? WEIR_OVERLAP_LAST : WEIR_OVERLAP_FIRST;
+	c->pool.acked_min_ns = rm_roll(dice, 2) * 1000000;
 	c->in_order_only = true;
-	if (rm_roll(dice, 4) == 0 && reasm_pool_ring(&c->pool, 16) == 0) {
+	if (rm_roll(dice, 4) == 0 && reasm_pool_ring(&c->pool, 16, rm_roll(dice, 2) == 0) == 0) {
 		c->in_order_only = false;
 	}
 }

@@ -44,6 +44,23 @@ static void an_acknowledged_hole_waits_for_3_more_packets(void **state)
 	told(t, "[0+2 acked]cd");
 }
 
+static void three_packets_within_a_millisecond_may_be_a_short_flow(void **state)
+{
+	struct tape *t = tape_new(0);
+	int i;
+
+	t->pool.acked_min_ns = MS;
+	(void)push(t, 2, "cd");
+	acked(t, 4);
+	for (i = 0; i < 10; i++) {
+		packet_by(t);
+	}
+	assert_string_equal(t->text, "");
+	wait_ms(t, 1);
+	packet_by(t);
+	told(t, "[0+2 acked]cd");
+}
+
 static void data_after_its_acknowledgement_is_in_time(void **state)
 {
 	struct tape *t = tape_new(0);
@@ -351,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_acknowledged_hole_waits_20_ms),
 		cmocka_unit_test(an_acknowledged_hole_waits_for_3_more_packets),
+		cmocka_unit_test(three_packets_within_a_millisecond_may_be_a_short_flow),
 		cmocka_unit_test(data_after_its_acknowledgement_is_in_time),
 		cmocka_unit_test(an_acknowledgement_up_to_the_hole_is_no_evidence),
 		cmocka_unit_test(an_acknowledgement_beyond_anything_sent_makes_no_gap),

@@ -354,7 +354,7 @@ static void a_conflict_with_delivered_bytes_is_told_by_the_ring(void **state)
 		struct tape *t = tape_new(0);
 		struct weir_ledger ledger;
 
-		assert_int_equal(reasm_pool_ring(&t->pool, 8), 0);
+		assert_int_equal(reasm_pool_ring(&t->pool, 8, false), 0);
 		(void)push(t, 0, "abc");
 		(void)push(t, 3, "defghi");
 		(void)push(t, 3, recent[i].again);
@@ -368,7 +368,7 @@ static void the_ring_knows_segments_that_waited(void **state)
 {
 	struct tape *t = tape_new(0);
 
-	assert_int_equal(reasm_pool_ring(&t->pool, 64), 0);
+	assert_int_equal(reasm_pool_ring(&t->pool, 64, false), 0);
 	(void)push(t, 3, "de");
 	(void)push(t, 5, "fg");
 	(void)push(t, 0, "abc");
@@ -384,7 +384,7 @@ static void a_difference_beyond_the_evidence_is_told_by_the_hash(void **state)
 
 	memset(text, 'a', 200);
 	text[200] = 0;
-	assert_int_equal(reasm_pool_ring(&t->pool, 8), 0);
+	assert_int_equal(reasm_pool_ring(&t->pool, 8, true), 0);
 	(void)push(t, 0, text);
 	(void)push(t, 0, text);
 	text[150] = 'X';
