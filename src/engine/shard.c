@@ -11,7 +11,10 @@
 
 enum {
 	ARENA_KEEP = 256, /* free record blocks kept for the next transactions */
-	ROOM_TRIES = 64   /* evictions for one segment at most */
+	ROOM_TRIES = 64,  /* evictions for one segment at most */
+	RING_ENTRIES =
+		256, /* delivered segments remembered against conflicting resends: 16 KiB a shard */
+	RING_LEAST = 1 << 20 /* not when a shard has less than this */
 };
 
 /* ---- lists ---- */
@@ -128,6 +131,9 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	shard->reasm.oneway_limit = config->hole_oneway_limit;
 	shard->reasm.limit = config->hole_limit;
 	shard->reasm.intervals = config->hole_intervals;
+	if (memory >= RING_LEAST) {
+		(void)reasm_pool_ring(&shard->reasm, RING_ENTRIES, false);
+	}
 	err = flow_table_new(&shard->budget, key_equals, hash_of, shard, &shard->table);
 	if (err < 0) {
 		budget = shard->budget;
