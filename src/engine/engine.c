@@ -75,11 +75,12 @@ size_t engine_schema_index(const struct engine *engine, const struct weir_schema
 	return i;
 }
 
-static void find_wanted(struct engine *engine)
+void engine_find_wanted(struct engine *engine)
 {
 	const struct engine_options *options = &engine->options;
 	size_t i, field;
 
+	memset(engine->wanted, 0, sizeof(engine->wanted));
 	for (i = 0; engine->schemas[i] != NULL; i++) {
 		const struct weir_schema *schema = engine->schemas[i];
 		bool of_tap = options->tap != NULL && options->tap->schema == schema;
@@ -91,6 +92,45 @@ static void find_wanted(struct engine *engine)
 			}
 		}
 	}
+}
+
+int engine_add_parser(struct engine *engine, const struct weir_parser *parser)
+{
+	size_t n = engine_schema_index(engine, NULL);
+	size_t k;
+	int err = 0;
+
+	for (k = 0; parser->schemas != NULL && parser->schemas[k] != NULL; k++) {
+		if (WEIR_NCOMMON + parser->schemas[k]->nfields > WEIR_MAX_FIELDS) {
+			return WEIR_EINVAL;
+		}
+	}
+	if (n + k > ENGINE_MAX_SCHEMAS) {
+		return WEIR_ELIMIT;
+	}
+	err = parser_set_add(&engine->parsers, parser);
+	for (k = 0; err == 0 && parser->schemas != NULL && parser->schemas[k] != NULL; k++) {
+		n = add_schema(engine->schemas, n, parser->schemas[k]);
+	}
+	engine->schemas[n] = NULL;
+	engine_find_wanted(engine);
+	return err;
+}
+
+int engine_add_tap(struct engine *engine, const struct weir_tap_type *tap,
+		   struct weir_tap *instance)
+{
+	size_t n = engine_schema_index(engine, NULL);
+
+	if (engine->options.tap_instance != NULL || n == ENGINE_MAX_SCHEMAS) {
+		return WEIR_ELIMIT;
+	}
+	engine->options.tap = tap;
+	engine->options.tap_instance = instance;
+	n = add_schema(engine->schemas, n, tap->schema);
+	engine->schemas[n] = NULL;
+	engine_find_wanted(engine);
+	return 0;
 }
 
 /* ---- timers ---- */
@@ -142,21 +182,56 @@ void engine_arm(struct engine *engine, struct flow *flow)
 	timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self, deadline);
 }
 
-static void run_timers(struct engine *engine, uint64_t packet, int64_t clock_ns)
+bool engine_run_timer(struct engine *engine, uint64_t packet, int64_t clock_ns)
 {
-	uint32_t index;
+	uint32_t index = timer_wheel_pop(engine->timers, clock_ns);
+	struct flow *flow;
+	int64_t deadline;
+
+	if (index == UINT32_MAX) {
+		return false;
+	}
+	flow = shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1));
+	deadline = flow->timer.deadline_ns;
+	engine->now.packet = packet;
+	engine->now.by_packet = false;
+	engine->now.deadline_ns = deadline;
+	engine->clock_ns = deadline;
+	tcp_timer(engine, flow, deadline);
+	return true;
+}
+
+void engine_tick(struct engine *engine, uint64_t packet, int64_t clock_ns)
+{
+	while (engine_run_timer(engine, packet, clock_ns)) {
+	}
+	engine->clock_ns = clock_ns;
+}
+
+bool engine_flush_some(struct engine *engine, uint64_t packet, int64_t before_ns, uint32_t *from,
+		       struct engine_flushed *ret)
+{
+	/* *from counts the entries of all shards, block by block, over the shards that there are */
+	uint32_t at = *from;
+	unsigned i;
 
 	engine->now.packet = packet;
 	engine->now.by_packet = false;
-	while ((index = timer_wheel_pop(engine->timers, clock_ns)) != UINT32_MAX) {
-		struct flow *flow = shard_flow(engine->shards[index >> SHARD_BITS],
-					       index & ((1u << SHARD_BITS) - 1));
-		int64_t deadline = flow->timer.deadline_ns;
+	engine->now.deadline_ns = engine->clock_ns;
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		struct shard *shard = engine->shards[i];
+		uint32_t n = shard == NULL ? 0 : (uint32_t)shard->nblocks * SHARD_BLOCK;
 
-		engine->now.deadline_ns = deadline;
-		engine->clock_ns = deadline;
-		tcp_timer(engine, flow, deadline);
+		if (at < n) {
+			if (shard_flow(shard, at)->shard != NULL) {
+				tcp_flush(engine, shard_flow(shard, at), before_ns, ret);
+			}
+			(*from)++;
+			return true;
+		}
+		at -= n;
 	}
+	return false;
 }
 
 /* ---- life ---- */
@@ -178,7 +253,7 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 	engine->budget = budget;
 	engine->options = *options;
 	(void)engine_schemas(options->tap, engine->schemas);
-	find_wanted(engine);
+	engine_find_wanted(engine);
 	parser_set_init(&engine->parsers, config->parsers);
 	err = timer_wheel_new(&engine->budget, timer_of, order_of, engine, &engine->timers);
 	for (i = 0; err == 0 && i < ENGINE_SHARDS; i++) {
@@ -245,7 +320,7 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 		struct shard *shard = engine->shards[item->shard];
 
 		if (timer_wheel_next(engine->timers) <= item->clock_ns) {
-			run_timers(engine, item->index, item->clock_ns);
+			engine_tick(engine, item->index, item->clock_ns);
 		}
 		engine->clock_ns = item->clock_ns;
 		if (shard == NULL) {
@@ -325,7 +400,7 @@ static void sort_flows(struct shard *shard)
 	}
 }
 
-void engine_finish(struct engine *engine, uint64_t packets)
+void engine_finish_begin(struct engine *engine, uint64_t packets)
 {
 	unsigned i;
 
@@ -337,25 +412,35 @@ void engine_finish(struct engine *engine, uint64_t packets)
 			sort_flows(engine->shards[i]);
 		}
 	}
-	for (;;) {
-		struct flow *first = NULL;
+}
 
-		for (i = 0; i < ENGINE_SHARDS; i++) {
-			struct shard *shard = engine->shards[i];
-			struct flow *flow;
+bool engine_finish_one(struct engine *engine)
+{
+	struct flow *first = NULL;
+	unsigned i;
 
-			if (shard == NULL || shard->lru[FLOW_ESTABLISHED].next == 0) {
-				continue;
-			}
-			flow = shard_flow(shard, shard->lru[FLOW_ESTABLISHED].next - 1);
-			if (first == NULL || flow->first_packet < first->first_packet) {
-				first = flow;
-			}
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		struct shard *shard = engine->shards[i];
+		struct flow *flow;
+
+		if (shard == NULL || shard->lru[FLOW_ESTABLISHED].next == 0) {
+			continue;
 		}
-		if (first == NULL) {
-			break;
+		flow = shard_flow(shard, shard->lru[FLOW_ESTABLISHED].next - 1);
+		if (first == NULL || flow->first_packet < first->first_packet) {
+			first = flow;
 		}
+	}
+	if (first != NULL) {
 		tcp_finalise(engine, first, WEIR_CLOSE_END);
+	}
+	return first != NULL;
+}
+
+void engine_finish(struct engine *engine, uint64_t packets)
+{
+	engine_finish_begin(engine, packets);
+	while (engine_finish_one(engine)) {
 	}
 }
 
@@ -469,6 +554,9 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
 	size_t which = engine_schema_index(engine, rec->schema);
 
+	if (flow->ignored != FLOW_WANTED) {
+		return;
+	}
 	rec->flow = info;
 	fill_addresses(rec, info);
 	if (weir_record_wants(rec, WEIR_F_NETWORK_COMMUNITY_ID)) {

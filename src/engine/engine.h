@@ -23,6 +23,23 @@
 /* Where records go: borrowed, in order. */
 typedef void (*engine_record_fn)(void *context, const struct weir_record *rec);
 
+/*
+ * Who watches flows (the public API): called in the run's order, on the engine's thread. A callback may set flow->ignored
+ * (FLOW_IGNORE_ASKED) and flow->unparsed.
+ */
+struct engine_observer {
+	/* before its first segment is handled. 0, or below 0: no memory, the flow is refused */
+	int (*opened)(void *context, struct flow *flow);
+	void (*data)(void *context, struct flow *flow, enum weir_direction dir,
+		     const struct weir_chunk *chunk);
+	void (*gap)(void *context, struct flow *flow, enum weir_direction dir, uint64_t offset,
+		    uint64_t length, enum weir_gap_cause cause);
+	/* at FIN, and for both directions when the flow ends: the second time is to be passed over */
+	void (*end)(void *context, struct flow *flow, enum weir_direction dir, enum weir_close how);
+	/* after its last record but `tcp`. Also when it is ignored, with how below 0: release `observed` */
+	void (*closed)(void *context, struct flow *flow, int how);
+};
+
 enum { ENGINE_MAX_SCHEMAS = 24 };
 
 struct engine_options {
@@ -38,6 +55,8 @@ struct engine_options {
 	void *wants_context;
 	const struct weir_tap_type *tap; /* NULL: none */
 	struct weir_tap *tap_instance;
+	const struct engine_observer *observer; /* NULL: none */
+	void *observer_context;
 };
 
 /* What is counted over a run; those of several engines add up. */
@@ -68,6 +87,10 @@ struct engine_stats {
 	uint64_t evicted_half_open;
 	uint64_t evicted_holes;
 	uint64_t evicted_flows;
+	uint64_t
+		ignored_flows; /* the observer wanted nothing of them: their bytes are not in the ledger from then on */
+	uint64_t ignored_segments;
+	uint64_t ignored_bytes;
 	uint64_t budget_used;
 	uint64_t budget_peak;
 };
@@ -107,6 +130,40 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 
 /** End of the run: every flow ends, in the order of their first packets. `packets` is the run's number of packets. */
 void engine_finish(struct engine *engine, uint64_t packets);
+
+/**
+ * Run the timers that are due by a time of the capture clock, which is `clock_ns` afterwards: for idle links. `packet` is
+ * the number of the next packet. engine_run_timer() runs one of them, and leaves the clock at its deadline.
+ */
+void engine_tick(struct engine *engine, uint64_t packet, int64_t clock_ns);
+bool engine_run_timer(struct engine *engine, uint64_t packet, int64_t clock_ns);
+
+/** engine_finish() in steps: begin once, then one flow a call until it returns false. */
+void engine_finish_begin(struct engine *engine, uint64_t packets);
+bool engine_finish_one(struct engine *engine);
+
+struct engine_flushed {
+	uint64_t flows; /* with a hole given up */
+	uint64_t gaps;
+	uint64_t gap_bytes;
+	uint64_t closed;
+};
+
+/**
+ * Declare the holes that wait since before a time, and close the flows that were idle since before it.
+ * @param packet the number of the next packet
+ * @param from   0 at first: where to go on; moved
+ * @return       false: all flows were looked at
+ */
+bool engine_flush_some(struct engine *engine, uint64_t packet, int64_t before_ns, uint32_t *from,
+		       struct engine_flushed *ret);
+
+/** Before the first item: add a parser of the caller's, or a tap. WEIR_EINVAL, WEIR_ELIMIT */
+int engine_add_parser(struct engine *engine, const struct weir_parser *parser);
+int engine_add_tap(struct engine *engine, const struct weir_tap_type *tap,
+		   struct weir_tap *instance);
+/** What is wanted has changed: ask options.wants again. */
+void engine_find_wanted(struct engine *engine);
 
 /** Figures so far, those of living flows included. */
 void engine_get_stats(struct engine *engine, struct engine_stats *ret);

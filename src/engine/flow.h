@@ -63,6 +63,7 @@ struct flow {
 	struct doubt *doubts; /* oldest first */
 	size_t doubt_bytes;   /* of payload in them */
 	void *tap_state;
+	void *observed; /* the observer's */
 	const char *interface_name;
 	uint32_t nrecords; /* begun: numbers ids */
 	uint32_t nemitted; /* order within the flow */
@@ -74,10 +75,14 @@ struct flow {
 	uint8_t waiting;    /* is in the list of holes */
 	uint8_t role_fixed; /* the first bytes were delivered */
 	uint8_t ended;      /* enum weir_close + 1; 0: not ended */
-	uint8_t closed[2];  /* by side: the session was told */
 	uint8_t nanomalies;
+	uint8_t ignored;  /* enum flow_ignored */
+	uint8_t unparsed; /* no session: the observer wants its bytes only */
 	uint8_t offloaded;
 };
+
+/* Asked: a callback said so, what the flow holds is released when the segment or timer is done with. */
+enum flow_ignored { FLOW_WANTED, FLOW_IGNORE_ASKED, FLOW_IGNORED };
 
 enum flow_list { FLOW_HALF_OPEN, FLOW_ESTABLISHED, FLOW_NLISTS };
 

@@ -30,42 +30,54 @@ void front_fini(struct front *front)
 	front->defrag = NULL;
 }
 
+/* Is a time so far ahead of the clock that a second packet must confirm it, and does this one not? */
+static bool is_doubtful(const struct front *front, int64_t ts_ns)
+{
+	int64_t limit = front->config->jump_ns;
+	int64_t ahead, apart;
+
+	if (!__builtin_sub_overflow(ts_ns, front->clock_ns, &ahead) && ahead <= limit) {
+		return false;
+	}
+	return front->jump_ns == 0 || __builtin_sub_overflow(ts_ns, front->jump_ns, &apart) ||
+	       apart > limit || apart < -limit;
+}
+
+int64_t front_clock(const struct front *front, int64_t ts_ns)
+{
+	if (!front->clock_set) {
+		return ts_ns;
+	}
+	return ts_ns < front->clock_ns || is_doubtful(front, ts_ns) ? front->clock_ns : ts_ns;
+}
+
+void front_tick(struct front *front, int64_t now_ns)
+{
+	if (!front->clock_set || now_ns > front->clock_ns) {
+		front->clock_set = true;
+		front->clock_ns = now_ns;
+		front->jump_ns = 0;
+	}
+}
+
 /*
  * The capture clock: monotone. Back is clamped. A jump forward beyond the limit is believed when a second packet confirms
  * it (is beyond the limit too, and not further away from the first than the limit); until then the clock stands.
  */
-static int64_t tick(struct front *front, int64_t ts_ns)
+static void tick(struct front *front, int64_t ts_ns)
 {
-	int64_t limit = front->config->jump_ns;
-	int64_t ahead;
-
 	if (!front->clock_set) {
 		front->clock_set = true;
 		front->clock_ns = ts_ns;
-		return ts_ns;
-	}
-	if (ts_ns < front->clock_ns) {
+	} else if (ts_ns < front->clock_ns) {
 		front->stats.clock_back++;
-		return front->clock_ns;
+	} else if (is_doubtful(front, ts_ns)) {
+		front->jump_ns = ts_ns;
+		front->stats.clock_jumps++;
+	} else {
+		front->jump_ns = 0;
+		front->clock_ns = ts_ns;
 	}
-	if (__builtin_sub_overflow(ts_ns, front->clock_ns, &ahead)) {
-		ahead = INT64_MAX;
-	}
-	if (ahead > limit) {
-		int64_t apart = INT64_MAX;
-
-		if (front->jump_ns != 0 && __builtin_sub_overflow(ts_ns, front->jump_ns, &apart)) {
-			apart = INT64_MAX;
-		}
-		if (front->jump_ns == 0 || apart > limit || apart < -limit) {
-			front->jump_ns = ts_ns;
-			front->stats.clock_jumps++;
-			return front->clock_ns;
-		}
-	}
-	front->jump_ns = 0;
-	front->clock_ns = ts_ns;
-	return ts_ns;
 }
 
 static void count(struct front *front, const struct weir_packet *packet,

@@ -69,6 +69,12 @@ int front_init(struct front *front, const struct weir_config *config, uint64_t s
 	       uint64_t *input_base, size_t ninputs);
 void front_fini(struct front *front);
 
+/** What the capture clock will be once a packet of this time was pushed. */
+int64_t front_clock(const struct front *front, int64_t ts_ns);
+
+/** It is later than any packet says: move the clock. Earlier times are passed over. */
+void front_tick(struct front *front, int64_t now_ns);
+
 /**
  * Decode one packet.
  * @param arena  memory that lives as long as the packet's bytes: datagrams put together are copied there

@@ -319,6 +319,26 @@ void shard_remove(struct shard *shard, struct flow *flow)
 	shard->nflows--;
 }
 
+/* Show a fresh flow to the observer. Who is the client is guessed as far as this segment tells. */
+static int observe(struct engine *engine, struct flow *flow, const struct item *item,
+		   const struct tcp_candidate *syn)
+{
+	const struct engine_options *options = &engine->options;
+	uint8_t was = flow->tcp.client;
+	int err;
+
+	if (syn->packet != 0) {
+		flow->tcp.client = syn->side;
+		flow->first_packet = syn->packet;
+		flow->first_ts_ns = syn->ts_ns;
+	} else if (item->layers.flags & LAYERS_SYN) {
+		flow->tcp.client = item->layers.flags & LAYERS_ACK ? !item->side : item->side;
+	}
+	err = options->observer->opened(options->observer_context, flow);
+	flow->tcp.client = was;
+	return err;
+}
+
 void shard_item(struct shard *shard, const struct item *item)
 {
 	struct engine *engine = shard->engine;
@@ -333,6 +353,13 @@ void shard_item(struct shard *shard, const struct item *item)
 		}
 	}
 	flow = shard_open(shard, item);
+	if (flow != NULL && engine->options.observer != NULL &&
+	    observe(engine, flow, item, &syn) < 0) {
+		shard_remove(shard, flow);
+		engine->stats.flows--;
+		engine->stats.refused_flows++;
+		flow = NULL;
+	}
 	if (flow == NULL) {
 		/* no memory for the flow: its payload is told as rejected */
 		engine->stats.segments++;
@@ -347,6 +374,9 @@ void shard_item(struct shard *shard, const struct item *item)
 	}
 	if (syn.packet != 0) {
 		tcp_seed(flow, &syn);
+	}
+	if (flow->ignored == FLOW_IGNORE_ASKED) {
+		tcp_ignore(engine, flow);
 	}
 	(void)tcp_input(engine, flow, item, &syn);
 }

@@ -54,6 +54,9 @@ static void on_data(void *owner, struct reasm_half *half, const struct weir_chun
 	const struct engine_options *options = &engine->options;
 	enum weir_direction dir;
 
+	if (flow->ignored != FLOW_WANTED) {
+		return;
+	}
 	if (!flow->role_fixed) {
 		settle_roles(engine, flow, half->dir, chunk);
 	}
@@ -62,6 +65,12 @@ static void on_data(void *owner, struct reasm_half *half, const struct weir_chun
 	    options->tap->data(options->tap_instance, &flow->tap_state, engine_info(engine, flow),
 			       dir, chunk) < 0) {
 		engine->stats.tap_errors++;
+	}
+	if (options->observer != NULL) {
+		options->observer->data(options->observer_context, flow, dir, chunk);
+		if (flow->unparsed || flow->ignored != FLOW_WANTED) {
+			return;
+		}
 	}
 	if (flow->session == NULL && flow->ended == 0) {
 		flow->session = session_new(engine, flow);
@@ -82,10 +91,19 @@ static void on_gap(void *owner, struct reasm_half *half, uint64_t offset, uint64
 	flow->side[half->dir].gaps++;
 	engine->stats.gap_causes[cause]++;
 	engine->stats.gap_cause_bytes[cause] += length;
+	if (flow->ignored != FLOW_WANTED) {
+		return;
+	}
 	if (options->tap_instance != NULL &&
 	    options->tap->gap(options->tap_instance, &flow->tap_state, engine_info(engine, flow),
 			      dir, offset, length, cause) < 0) {
 		engine->stats.tap_errors++;
+	}
+	if (options->observer != NULL) {
+		options->observer->gap(options->observer_context, flow, dir, offset, length, cause);
+		if (flow->unparsed || flow->ignored != FLOW_WANTED) {
+			return;
+		}
 	}
 	if (flow->session == NULL && flow->ended == 0) {
 		flow->session = session_new(engine, flow);
@@ -109,7 +127,12 @@ static void on_overlap(void *owner, struct reasm_half *half, uint64_t offset, co
 static void on_end(void *owner, struct reasm_half *half)
 {
 	struct flow *flow = owner;
+	const struct engine_options *options = &flow->shard->engine->options;
 
+	if (options->observer != NULL && flow->ignored == FLOW_WANTED) {
+		options->observer->end(options->observer_context, flow,
+				       flow_direction(flow, half->dir), WEIR_CLOSE_FIN);
+	}
 	if (flow->session != NULL) {
 		session_close(flow->session, flow_direction(flow, half->dir), WEIR_CLOSE_FIN);
 	}
@@ -447,8 +470,8 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 	poll_holes(flow, item->clock_ns, true);
 }
 
-bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item,
-	       struct tcp_candidate *ret_syn)
+static bool judge(struct engine *engine, struct flow *flow, const struct item *item,
+		  struct tcp_candidate *ret_syn)
 {
 	const struct tcp_side *sender = &flow->tcp.side[item->side];
 	uint32_t before = sender->snd_max;
@@ -571,6 +594,29 @@ static void take_lone_syn(struct engine *engine, struct flow *flow, enum weir_cl
 	free_candidate(flow, syn, syn->data_len);
 }
 
+static void observe_end(struct engine *engine, struct flow *flow, enum weir_close how)
+{
+	const struct engine_options *options = &engine->options;
+	int dir;
+
+	for (dir = 0; options->observer != NULL && dir < 2; dir++) {
+		if (flow->ignored == FLOW_WANTED) {
+			options->observer->end(options->observer_context, flow,
+					       (enum weir_direction)dir, how);
+		}
+	}
+}
+
+static void observe_closed(struct engine *engine, struct flow *flow, int how)
+{
+	const struct engine_options *options = &engine->options;
+
+	if (options->observer != NULL) {
+		options->observer->closed(options->observer_context, flow,
+					  flow->ignored == FLOW_WANTED ? how : -1);
+	}
+}
+
 void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 {
 	enum weir_gap_cause cause = how == WEIR_CLOSE_EVICTED ? WEIR_GAP_BUDGET : WEIR_GAP_END;
@@ -584,6 +630,7 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 	reasm_half_finish(&flow->half[client], pool, flow, cause, engine->clock_ns);
 	reasm_half_finish(&flow->half[!client], pool, flow, cause, engine->clock_ns);
 	shard_update_waiting(flow->shard, flow);
+	observe_end(engine, flow, how);
 	if (flow->session != NULL) {
 		session_close(flow->session, WEIR_C2S, how);
 		session_close(flow->session, WEIR_S2C, how);
@@ -591,6 +638,7 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 		flow->session = NULL;
 	}
 	tap_end(engine, flow);
+	observe_closed(engine, flow, (int)how);
 	tcp_drop_candidates(flow);
 	flow->ended = (uint8_t)(how + 1);
 	flow->ended_ns = engine->clock_ns;
@@ -689,6 +737,9 @@ void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
 {
 	int side;
 
+	if (flow->ignored == FLOW_IGNORED) {
+		return; /* what it had is in the total already */
+	}
 	for (side = 0; side < 2; side++) {
 		struct weir_ledger ledger;
 
@@ -706,10 +757,15 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 {
 	struct shard *shard = flow->shard;
 
-	if (flow->ended == 0) {
+	if (flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
+		tcp_ignore(engine, flow);
+	}
+	if (flow->ended == 0 && flow->ignored == FLOW_WANTED) {
 		tcp_end(engine, flow, flow->reset_ns != 0 ? WEIR_CLOSE_RST : how);
 	}
-	emit_tcp(engine, flow);
+	if (flow->ignored == FLOW_WANTED) {
+		emit_tcp(engine, flow);
+	}
 	tcp_add_figures(&engine->stats, flow);
 	reasm_half_fini(&flow->half[0], &shard->reasm);
 	reasm_half_fini(&flow->half[1], &shard->reasm);
@@ -719,7 +775,87 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	shard_remove(shard, flow);
 }
 
-void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
+/* ---- flows that the observer does not want ---- */
+
+void tcp_ignore(struct engine *engine, struct flow *flow)
+{
+	struct shard *shard = flow->shard;
+	int side;
+
+	assert(flow->ended == 0);
+	(void)doubt_finish(flow, engine->clock_ns, false);
+	tcp_drop_candidates(flow);
+	session_free(flow->session);
+	flow->session = NULL;
+	tap_end(engine, flow);
+	observe_closed(engine, flow, -1);
+	for (side = 0; side < 2; side++) {
+		if (reasm_half_waits(&flow->half[side])) {
+			reasm_half_drop(&flow->half[side], &shard->reasm);
+		}
+	}
+	shard_update_waiting(shard, flow);
+	tcp_add_figures(&engine->stats, flow);
+	for (side = 0; side < 2; side++) {
+		reasm_half_fini(&flow->half[side], &shard->reasm);
+		reasm_half_init(&flow->half[side], (uint8_t)side);
+	}
+	flow->ignored = FLOW_IGNORED;
+	flow->tick_ns = TIMER_NONE;
+	flow->reset_ns = 0;
+	engine->stats.ignored_flows++;
+	engine_arm(engine, flow);
+}
+
+/* A segment of an ignored flow. false: it opens a new connection, and the ignored one is gone. */
+static bool pass_over(struct engine *engine, struct flow *flow, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	const struct tcp_side *sender = &flow->tcp.side[item->side];
+	uint8_t phase = flow->tcp.phase;
+
+	if ((l->flags & (LAYERS_SYN | LAYERS_ACK | LAYERS_RST)) == LAYERS_SYN &&
+	    sender->isn_known && sender->isn != l->seq) {
+		tcp_finalise(engine, flow, WEIR_CLOSE_REUSED);
+		return false;
+	}
+	engine->stats.segments++;
+	engine->stats.ignored_segments++;
+	engine->stats.ignored_bytes += l->payload_caplen;
+	if (l->flags & LAYERS_SYN) {
+		flow->tcp.side[item->side].isn = l->seq;
+		flow->tcp.side[item->side].isn_known = 1;
+	} else if (l->flags & (LAYERS_FIN | LAYERS_RST)) {
+		flow->tcp.phase = TCP_CLOSED;
+	} else if (phase < TCP_ESTABLISHED) {
+		flow->tcp.phase = TCP_ESTABLISHED;
+	}
+	shard_touch(flow->shard, flow, item->clock_ns);
+	if (flow->tcp.phase != phase) {
+		engine_arm(engine, flow);
+	}
+	return true;
+}
+
+bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item,
+	       struct tcp_candidate *ret_syn)
+{
+	bool ours;
+
+	if (flow->ignored == FLOW_IGNORED) {
+		memset(ret_syn, 0, sizeof(*ret_syn));
+		return pass_over(engine, flow, item);
+	}
+	ours = judge(engine, flow, item, ret_syn);
+	if (ours && flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
+		tcp_ignore(engine, flow);
+	}
+	return ours;
+}
+
+/* ---- time ---- */
+
+static void run_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
 {
 	if (flow->ended == 0) {
 		poll_holes(flow, deadline_ns, false);
@@ -744,4 +880,52 @@ void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
 		return;
 	}
 	engine_arm(engine, flow);
+}
+
+void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
+{
+	struct shard *shard = flow->shard;
+
+	run_timer(engine, flow, deadline_ns);
+	if (flow->shard == shard && flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
+		tcp_ignore(engine, flow);
+	}
+}
+
+void tcp_flush(struct engine *engine, struct flow *flow, int64_t before_ns,
+	       struct engine_flushed *ret)
+{
+	struct reasm_pool *pool = &flow->shard->reasm;
+	uint64_t gaps = ret->gaps;
+	int side;
+
+	for (side = 0; side < 2 && flow->ended == 0; side++) {
+		struct reasm_half *half = &flow->half[side];
+
+		while (reasm_half_oldest(half) < before_ns) {
+			struct weir_ledger was, is;
+
+			reasm_half_ledger(half, &was);
+			(void)reasm_half_give_up(half, pool, flow, WEIR_GAP_AGE, engine->clock_ns);
+			reasm_half_ledger(half, &is);
+			if (is.gaps == was.gaps) {
+				break;
+			}
+			ret->gaps += is.gaps - was.gaps;
+			ret->gap_bytes += is.gap_bytes - was.gap_bytes;
+		}
+	}
+	ret->flows += ret->gaps > gaps;
+	shard_update_waiting(flow->shard, flow);
+	if (flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
+		tcp_ignore(engine, flow);
+	}
+	if (flow->last_ns < before_ns) {
+		ret->closed += flow->ended == 0 && flow->ignored == FLOW_WANTED;
+		tcp_finalise(engine, flow, WEIR_CLOSE_TIMEOUT);
+	} else if (flow->ended == 0 && flow->half[0].ended && flow->half[1].ended) {
+		tcp_end(engine, flow, WEIR_CLOSE_FIN);
+	} else {
+		engine_arm(engine, flow);
+	}
 }

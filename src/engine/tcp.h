@@ -10,6 +10,7 @@
 #include "weir/parser.h"
 
 struct engine;
+struct engine_flushed;
 struct engine_stats;
 
 extern const struct reasm_ops tcp_reasm_ops;
@@ -33,6 +34,13 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how);
 
 /** End it if it has not ended, emit its record, and free the entry. */
 void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how);
+
+/** Nothing more of the flow is wanted: release what it holds. Its entry stays until it times out. */
+void tcp_ignore(struct engine *engine, struct flow *flow);
+
+/** Declare the holes that are older than a time; close the flow if it was idle since before it. It may be gone afterwards. */
+void tcp_flush(struct engine *engine, struct flow *flow, int64_t before_ns,
+	       struct engine_flushed *ret);
 
 /** The flow's timer is due at deadline_ns. The flow may be gone afterwards. */
 void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns);
