@@ -104,6 +104,7 @@ static enum weir_verdict http1_on_data(void *state, struct weir_host *host, enum
 	}
 	ret->consumed = (size_t)(cur.p - chunk->data);
 	cur.side->holding = verdict == WEIR_PARSE_HOLD;
+	cur.side->unfinished = verdict == WEIR_PARSE_NEED ? (uint32_t)(cur.end - cur.p) : 0;
 	return verdict == HTTP1_GO ? WEIR_PARSE_OK : (enum weir_verdict)verdict;
 }
 
@@ -153,6 +154,7 @@ static void http1_on_gap(void *state, struct weir_host *host, enum weir_directio
 
 	side->any = true;
 	side->holding = false;
+	side->unfinished = 0;
 	side->scanned = 0;
 	if (offset + length > side->pos) {
 		side->pos = offset + length;

@@ -48,6 +48,7 @@ struct http1_side {
 	uint64_t pos;          /* stream offset behind what was offered, or declared a gap */
 	uint64_t until;        /* stream offset at which the body, or the chunk, ends */
 	uint32_t scanned;      /* bytes of the unfinished token known to hold no line end */
+	uint32_t unfinished;   /* bytes of the token that waits for more; 0: none does */
 	uint32_t lost_scanned; /* since the loss */
 	uint8_t step;
 	bool skipping : 1; /* the engine counts bytes up to `until` */

@@ -31,13 +31,24 @@ static uint64_t c2s_pos(const struct http1 *http)
 	return side->pos;
 }
 
+/* Is there anything before `ack` of c2s that is not parsed yet: not there, or a start line that has not ended? */
+static bool is_behind(const struct http1 *http, uint64_t ack)
+{
+	const struct http1_side *side = &http->side[WEIR_C2S];
+
+	if (side->unfinished > 0 && (side->step == HTTP1_START || side->step == HTTP1_LOST)) {
+		return side->pos - side->unfinished < ack;
+	}
+	return c2s_pos(http) < ack;
+}
+
 bool http1_must_hold(struct http1_cursor *cur, const struct weir_mark *mark)
 {
 	struct http1 *http = cur->http;
 	const struct http1_side *c2s = &http->side[WEIR_C2S];
 	int64_t limit_ns;
 
-	if (mark->peer_ack == WEIR_NO_ACK || mark->peer_ack <= c2s_pos(http)) {
+	if (mark->peer_ack == WEIR_NO_ACK || !is_behind(http, mark->peer_ack)) {
 		return false;
 	}
 	/* both waiting for each other: an upgrade whose first bytes came early */
@@ -146,9 +157,9 @@ struct http1_exchange *http1_choose(const struct http1 *http, uint64_t offset, u
 
 bool http1_supported(const struct http1 *http, uint64_t offset, uint64_t ack, bool at_segment)
 {
-	const struct http1_side *c2s = &http->side[WEIR_C2S];
 	enum http1_pairing pairing;
 	struct http1_exchange *ex;
+	bool lost = http->c2s_lost || !http->side[WEIR_C2S].any || ack == 0;
 
 	if (ack == WEIR_NO_ACK) {
 		return at_segment;
@@ -158,8 +169,10 @@ bool http1_supported(const struct http1 *http, uint64_t offset, uint64_t ack, bo
 		return pairing != PAIRING_UNCERTAIN || at_segment;
 	}
 	/* without a request: one that was lost, or sent before the capture began */
-	return at_segment && (http->c2s_lost || !c2s->any || ack == 0 ||
-			      (http->head != NULL && http->head->after_gap));
+	for (ex = http->head; ex != NULL && !lost; ex = ex->next) {
+		lost = ex->after_gap;
+	}
+	return at_segment && lost;
 }
 
 /* Take the oldest out of the queue, which is not empty. */
