@@ -73,6 +73,7 @@ struct weir_sink_type {
 	/** Flush, release. 0 or WEIR_EIO */
 	int (*close)(struct weir_sink *sink);
 	const struct weir_tap_type *tap; /* NULL: reads records only */
+	bool interim; /* gets interim records (`final` is false) too, which a later one of the same id replaces */
 };
 
 #ifdef __cplusplus

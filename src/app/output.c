@@ -152,13 +152,21 @@ bool output_is_private(const struct output *output, const struct weir_record *re
 	return output->tap != NULL && rec->schema == output->tap->schema;
 }
 
+/* Is it for this sink? */
+static bool receives(const struct output *output, size_t i, const struct weir_record *rec)
+{
+	if (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0) {
+		return output->sinks[i].spec.type->interim;
+	}
+	return !output_is_private(output, rec) || output->sinks[i].sink == output->tap_sink;
+}
+
 void output_record(struct output *output, const struct weir_record *rec)
 {
-	bool private = output_is_private(output, rec);
 	size_t i;
 
 	for (i = 0; i < output->nsinks; i++) {
-		if (private && output->sinks[i].sink != output->tap_sink) {
+		if (!receives(output, i, rec)) {
 			continue;
 		}
 		if (output->sinks[i].failed) {

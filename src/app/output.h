@@ -33,7 +33,8 @@ bool output_wants(void *output, const struct weir_schema *schema, size_t field);
 /** Is it of the type that the sink of raw bytes makes for itself? Such a record is no other sink's, nor the summary's. */
 bool output_is_private(const struct output *output, const struct weir_record *rec);
 
-/** Give a record to all sinks, a private one to its own. The first failure of each is told on stderr. */
+/** Give a record to all sinks, a private one to its own, an interim one to those that
+ * replace it. The first failure of each is told on stderr. */
 void output_record(struct output *output, const struct weir_record *rec);
 
 /** Flush and close. @return 0, or WEIR_EIO when something could not be written (told) */
