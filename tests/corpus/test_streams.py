@@ -16,17 +16,9 @@ import corpus  # noqa: E402
 ORACLES = ('yes', 'yes_padding', 'yes_hole_zero_filled')
 
 # (capture, tshark's stream, direction): the reason, a heading of docs/differences.md.
-PCPP = 'PcapPlusPlus/Tests__Fuzzers__RegressionTests__regression_samples__clusterfuzz-testcase-minimized-FuzzTarget-'
 DEEPFLOW = 'deepflow/agent__resources__test__flow_generator__'
 KNOWN = {
-    ('suricata-verify/tests__detect-bytejump-01__input.pcap', 0, 'c2s'): 'Data on a SYN',
-    ('suricata-verify/tests__util-action-tests__util-action-08__input.pcap', 0, 'c2s'): 'Data on a SYN',
-    ('suricata-verify/tests__util-action-tests__util-action-08__input.pcap', 0, 's2c'): 'Data on a SYN',
     ('pcap-analyzer/assets__frag_tcp_80_ipv4.pcap', 0, 'c2s'): 'Data on a SYN',
-    (PCPP + '5165538295939072', 0, 'c2s'): 'Data on a SYN',
-    ('beats/packetbeat__tests__system__pcaps__tls-sample1.pcap', 0, 's2c'): 'Data after a RST',
-    ('zeek/testing__btest__Traces__tls__tls13draft16-ff52.a01.pcap', 0, 's2c'): 'Data after a RST',
-    ('zeek/testing__btest__Traces__ipv6-http-atomic-frag.pcap', 3, 's2c'): 'A checksum nobody confirmed',
     ('pcap2har/tests__missing_response.pcap', 0, 's2c'): 'A retransmission after the gap was declared',
     (DEEPFLOW + 'rocketmq__rocketmq-pull-message.pcap', 0, 'c2s'): 'A hole at the end of a stream',
     ('suricata-verify/tests__firewall__tcp-session-decode-malformed-ipv4__input.pcap', 0, 'c2s'): 'An IP option nobody knows',
