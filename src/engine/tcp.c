@@ -470,6 +470,48 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 	poll_holes(flow, item->clock_ns, true);
 }
 
+/* The next bytes of an established flow, and nothing waits anywhere: most packets. false: the long way */
+static bool take_in_order(struct engine *engine, struct flow *flow, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	struct reasm_half *half = &flow->half[item->side];
+	const struct tcp_side *sender = &flow->tcp.side[item->side];
+	uint32_t before = sender->snd_max;
+	bool had_max = sender->has_max;
+
+	if (flow->waiting || flow->doubts != NULL || flow->ended != 0 || flow->timer.slot == 0 ||
+	    !half->started || !flow->half[!item->side].started || item->conflict ||
+	    !tcp_state_in_order(&flow->tcp, l, item->side, engine->options.config->checksums,
+				half->next_seq, flow->side[item->side].gaps > 0)) {
+		return false;
+	}
+	count_segment(engine, flow, item);
+	measure_ack(flow, item);
+	if (l->payload_len > 0) {
+		struct reasm_seg seg = {
+			.data = l->payload,
+			.len = l->payload_len,
+			.caplen = l->payload_caplen,
+			.seq = l->seq,
+			.ts_ns = item->ts_ns,
+			.now_ns = item->clock_ns,
+			.packet = item->index,
+			.peer_ack = peer_ack(flow, item),
+		};
+
+		measure_sender(flow, item, before, had_max);
+		push(flow, item->side, &seg);
+	}
+	take_ack(flow, item);
+	shard_touch(flow->shard, flow, item->clock_ns);
+	if (reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side])) {
+		/* cut by the snaplen, or acknowledged beyond: poll as for any packet that leaves something waiting */
+		poll_holes(flow, item->clock_ns, true);
+		engine_arm(engine, flow);
+	}
+	return true;
+}
+
 static bool judge(struct engine *engine, struct flow *flow, const struct item *item,
 		  struct tcp_candidate *ret_syn)
 {
@@ -478,9 +520,13 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	bool had_max = sender->has_max;
 	uint8_t phase = flow->tcp.phase;
 	bool waited = flow->waiting;
-	struct tcp_view view = view_of(flow);
+	struct tcp_view view;
 	struct tcp_verdict v;
 
+	if (take_in_order(engine, flow, item)) {
+		return true;
+	}
+	view = view_of(flow);
 	memset(ret_syn, 0, sizeof(*ret_syn));
 	tcp_state_segment(&flow->tcp, &item->layers, item->side, item->ts_ns, item->index,
 			  engine->options.config->checksums, &view, &v);

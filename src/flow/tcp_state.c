@@ -461,6 +461,37 @@ static void update_sender(struct tcp_state *state, const struct layers *l, uint8
 	}
 }
 
+bool tcp_state_in_order(struct tcp_state *state, const struct layers *l, uint8_t side,
+			enum weir_checksums checksums, uint32_t next_seq, bool lossy)
+{
+	struct tcp_side *me = &state->side[side];
+	const struct tcp_side *peer = &state->side[!side];
+	uint32_t end = l->seq + l->payload_len;
+
+	if (state->phase != TCP_ESTABLISHED || (l->flags & ~LAYERS_PSH) != LAYERS_ACK ||
+	    l->seq != next_seq || state->nmore > 0) {
+		return false;
+	}
+	if (checksums != WEIR_CHECKSUM_NONE && l->checksum != LAYERS_CHECKSUM_UNKNOWN) {
+		if (l->checksum != LAYERS_CHECKSUM_GOOD) {
+			return false;
+		}
+		me->checksum_good = 1;
+	}
+	if (state->syn_ack_seen && state->syn_seen && peer->has_ack && !lossy &&
+	    !seq_leq(end, peer->edge + peer->max_window)) {
+		return false;
+	}
+	if (l->has_ts && me->has_ts && seq_diff(me->ts_recent, l->tsval) > PAWS_TICKS) {
+		return false;
+	}
+	update_ts(state, l, side);
+	update_sender(state, l, side);
+	state->rst_ignored = 0;
+	me->seen = 1;
+	return true;
+}
+
 static void judge_fin(struct tcp_state *state, const struct layers *l, uint8_t side,
 		      struct tcp_verdict *ret)
 {
