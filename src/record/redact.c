@@ -334,7 +334,7 @@ void redact_record(struct weir_record *rec, enum weir_redact mode)
 		const struct weir_field *field = &rec->schema->fields[i];
 		size_t at = WEIR_NCOMMON + i;
 
-		if (field->flags == 0 || !weir_record_has(rec, at)) {
+		if (!weir_record_has(rec, at) || field->flags == 0) {
 			continue;
 		}
 		if (field->kind == WEIR_KIND_HEADERS) {
