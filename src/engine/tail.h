@@ -24,11 +24,11 @@ struct tail {
 };
 
 /** Add the first n bytes of a chunk that follows. WEIR_ELIMIT (more than `limit`), WEIR_EBUDGET: nothing was added. */
-int tail_append(struct tail **tail, struct budget *budget, size_t limit,
+int tail_append(struct tail **ref, struct budget *budget, size_t limit,
 		const struct weir_chunk *chunk, size_t n);
 
 /** Take n bytes away from its beginning; all of them: it is freed. */
-void tail_drop(struct tail **tail, struct budget *budget, size_t n);
+void tail_drop(struct tail **ref, struct budget *budget, size_t n);
 
 /** NULL is fine. */
 void tail_free(struct tail **tail, struct budget *budget);

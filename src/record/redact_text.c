@@ -73,7 +73,7 @@ static bool is_secret_name(const uint8_t *low, size_t len)
 	size_t i;
 
 	for (i = 0; len >= 3 && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i][0] == low[0] && strlen(names[i]) == len &&
+		if ((uint8_t)names[i][0] == low[0] && strlen(names[i]) == len &&
 		    memcmp(low, names[i], len) == 0) {
 			return true;
 		}
