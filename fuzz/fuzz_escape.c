@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_visible(const uint8_t *p, size_t len)
 {
-	const uint8_t *end = p + len;
+	const uint8_t *end = len == 0 ? p : p + len;
 
 	while (p < end) {
 		uint32_t cp = 0;
@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	strbuf_init(&out);
 	columns = escape_text(&out, data, size);
+	(void)strbuf_text(&out); /* never NULL from here on */
 	check_visible((const uint8_t *)out.p, out.len);
 	if (escape_columns(out.p, out.len) != columns) {
 		abort();

@@ -161,86 +161,108 @@ static bool needs_no_mask(const uint8_t *value, size_t len, uint32_t more)
 	return (len == 0 && more == 0) || (len == 9 && memcmp(value, "[redacted", 9) == 0);
 }
 
-/* Every name=value in text of any kind: looks at the equals signs, so that plain text costs next to nothing. */
-static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+/*
+ * Length of user:password before the @ of the authority at p (RFC 3986 §3.2.1); 0 when there is none. Without a scheme
+ * it is CONNECT's user:password@host:443, and not a query's mail=joe@example.org.
+ */
+static size_t userinfo_len(const uint8_t *p, const uint8_t *end, bool scheme)
 {
-	const uint8_t *end = p + len;
-	const uint8_t *written = p;
-	bool encoded = memchr(p, '%', len) != NULL;
-	const uint8_t *equals;
-
-	while ((equals = memchr(p, '=', (size_t)(end - p))) != NULL) {
-		const uint8_t *key = key_start(p, equals);
-		bool secret = mask_is_secret_key(key, (size_t)(equals - key));
-		const uint8_t *stop = equals + 1;
-		size_t value;
-
-		p = equals + 1;
-		if (!secret && !encoded) {
-			continue;
-		}
-		while (stop < end && !ends_pair(*stop)) {
-			stop++;
-		}
-		value = (size_t)(stop - p);
-		if (needs_no_mask(p, value, stop == end ? more : 0) ||
-		    (!secret && !hides_secret(p, value))) {
-			continue;
-		}
-		mask_put(mask, written, (size_t)(p - written));
-		mask_hide(mask, p, value, stop == end ? more : 0);
-		written = stop;
-		p = stop;
-	}
-	mask_put(mask, written, (size_t)(end - written));
-}
-
-/* Bytes up to and with "://", or 0. */
-static size_t scheme_len(const uint8_t *p, size_t len)
-{
-	const uint8_t *mark = memmem(p, len, "://", 3);
-
-	return mark == NULL ? 0 : (size_t)(mark - p) + 3;
-}
-
-/* Length of user:password before the @ of the authority at p; 0 when there is none. */
-static size_t userinfo_len(const uint8_t *p, size_t len)
-{
+	const uint8_t *stop = p;
 	const uint8_t *at;
-	size_t n = 0;
 
-	while (n < len && p[n] != '/' && p[n] != '?' && p[n] != '#' && p[n] > ' ' && p[n] != '"') {
-		n++;
+	while (stop < end && *stop != '/' && *stop != '?' && *stop != '#' && *stop > ' ' &&
+	       *stop != '"' && *stop != '<' && (scheme || *stop != '=')) {
+		stop++;
 	}
-	at = memrchr(p, '@', n);
+	at = memrchr(p, '@', (size_t)(stop - p));
 	return at == NULL ? 0 : (size_t)(at - p);
 }
 
+/* What is being masked: [written, end) is still to be put. */
+struct pairs {
+	struct mask *mask;
+	const uint8_t *written;
+	const uint8_t *end;
+	uint32_t more;
+	bool encoded; /* there are percent signs */
+};
+
+static void hide_span(struct pairs *pairs, const uint8_t *p, size_t len)
+{
+	mask_put(pairs->mask, pairs->written, (size_t)(p - pairs->written));
+	mask_hide(pairs->mask, p, len, p + len == pairs->end ? pairs->more : 0);
+	pairs->written = p + len;
+}
+
+/* The pair whose = is at `equals` and whose name begins at p or later. @return where to go on */
+static const uint8_t *mask_one_pair(struct pairs *pairs, const uint8_t *p, const uint8_t *equals)
+{
+	const uint8_t *key = key_start(p, equals);
+	bool secret = mask_is_secret_key(key, (size_t)(equals - key));
+	const uint8_t *value = equals + 1;
+	const uint8_t *stop = value;
+	size_t len;
+
+	if (!secret && !pairs->encoded) {
+		return value;
+	}
+	while (stop < pairs->end && !ends_pair(*stop)) {
+		stop++;
+	}
+	len = (size_t)(stop - value);
+	if (needs_no_mask(value, len, stop == pairs->end ? pairs->more : 0) ||
+	    (!secret && !hides_secret(value, len))) {
+		return value;
+	}
+	hide_span(pairs, value, len);
+	return stop;
+}
+
 /*
- * RFC 3986 §3.2.1: what is before the @ of an authority. Everything else that matters looks like name=value.
+ * Every name=value, and with `urls` the userinfo of every ://, in text of any kind. It looks for equals signs, so plain
+ * text costs next to nothing.
  */
+static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t more, bool urls)
+{
+	const uint8_t *end = p + len;
+	struct pairs pairs = {mask, p, end, more, memchr(p, '%', len) != NULL};
+	const uint8_t *equals = memchr(p, '=', len);
+	const uint8_t *scheme = NULL;
+
+	urls = urls && memchr(p, '@', len) != NULL;
+	if (urls) {
+		size_t user = userinfo_len(p, end, false);
+
+		if (user > 0) {
+			hide_span(&pairs, p, user);
+			p += user;
+		}
+		scheme = memmem(p, (size_t)(end - p), "://", 3);
+	}
+	while (equals != NULL || scheme != NULL) {
+		if (scheme != NULL && (equals == NULL || scheme < equals)) {
+			size_t user = userinfo_len(scheme + 3, end, true);
+
+			if (user > 0) {
+				hide_span(&pairs, scheme + 3, user);
+			}
+			p = scheme + 3 + user;
+		} else {
+			p = mask_one_pair(&pairs, p, equals);
+		}
+		if (equals != NULL && equals < p) {
+			equals = memchr(p, '=', (size_t)(end - p));
+		}
+		if (scheme != NULL && scheme < p) {
+			scheme = memmem(p, (size_t)(end - p), "://", 3);
+		}
+	}
+	mask_put(mask, pairs.written, (size_t)(end - pairs.written));
+}
+
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
-	size_t scheme = 0, user = 0;
-
-	if (memchr(p, '@', len) != NULL) {
-		scheme = scheme_len(p, len);
-		user = userinfo_len(p + scheme, len - scheme);
-		/* without a scheme: CONNECT's user:password@host:443, but not a query's mail=joe@example.org */
-		if (scheme == 0 && memchr(p, '=', user) != NULL) {
-			user = 0;
-		}
-	} else if (memchr(p, '=', len) == NULL) {
-		mask_put(mask, p, len);
-		return;
-	}
-	if (user > 0) {
-		mask_pairs(mask, p, scheme, 0);
-		mask_hide(mask, p + scheme, user, 0);
-		p += scheme + user;
-		len -= scheme + user;
-	}
-	mask_pairs(mask, p, len, more);
+	mask_pairs(mask, p, len, more, true);
 }
 
 /* ---- JSON ---- */
@@ -466,7 +488,7 @@ static bool looks_like_lines(const uint8_t *p, size_t len)
 void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
 	if (looks_like_form(p, len)) {
-		mask_pairs(mask, p, len, more);
+		mask_pairs(mask, p, len, more, false);
 	} else if (looks_like_lines(p, len)) {
 		mask_lines(mask, p, len, more);
 	} else {

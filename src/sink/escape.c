@@ -64,7 +64,7 @@ static void put_hex(struct strbuf *out, const uint8_t *p, size_t n)
 size_t escape_text(struct strbuf *out, const void *text, size_t len)
 {
 	const uint8_t *p = text;
-	const uint8_t *end = p + len;
+	const uint8_t *end = len == 0 ? p : p + len;
 	const uint8_t *plain = p; /* from here on nothing was written yet */
 	size_t columns = 0;
 
@@ -91,7 +91,7 @@ size_t escape_text(struct strbuf *out, const void *text, size_t len)
 size_t escape_columns(const char *text, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)text;
-	const uint8_t *end = p + len;
+	const uint8_t *end = len == 0 ? p : p + len;
 	size_t columns = 0;
 
 	while (p < end) {
@@ -108,7 +108,7 @@ size_t escape_fit(const char *text, size_t len, size_t columns)
 {
 	const uint8_t *start = (const uint8_t *)text;
 	const uint8_t *p = start;
-	const uint8_t *end = p + len;
+	const uint8_t *end = len == 0 ? p : p + len;
 
 	while (p < end) {
 		uint32_t cp = ' ';
