@@ -115,17 +115,18 @@ def counts_of_text(text):
     return int(found.get('requests', found.get('req', -1))), int(found.get('responses', found.get('resp', -1)))
 
 
-def weir_command(path, sink, workers=1):
-    return [WEIR, '-q', '-r', path, '-k', 'none', '-j', str(workers), '-o', sink, '--summary=json']
+def weir_command(path, sink, *options):
+    return [WEIR, '-q', '-r', path, '-k', 'none', '-j', '1', '-o', sink, '--summary=json'] + list(options)
 
 
 def commands(binaries, path, peers):
     """What is measured on one capture, in the order in which it runs."""
-    rows = [('floor', [binaries['floor'], 'rhttp', path])]
-    if os.access(WEIR, os.X_OK) and 'weir' not in os.environ.get('WEIR_BENCH_WITHOUT', ''):
-        rows.append(('weir', weir_command(path, 'none')))
-        rows.append(('weir json', weir_command(path, 'json:/dev/null')))
-        rows.append(('weir json -j 2', weir_command(path, 'json:/dev/null', 2)))
+    rows = [('floor', [binaries['floor'], 'rhttp', path]),
+            ('weir', weir_command(path, 'none')),
+            ('weir json', weir_command(path, 'json:/dev/null')),
+            ('weir json -j 2', weir_command(path, 'json:/dev/null', '-j', '2')),
+            ('weir -k auto', weir_command(path, 'none', '-k', 'auto')),
+            ('weir hash', weir_command(path, 'none', '--bodies=hash'))]
     if 'nids' in peers:
         rows.append(('nids', [binaries['nids'], path]))
     if 'go' in peers:
@@ -177,8 +178,7 @@ def measure_capture(binaries, path, peers, runs):
     for name, _ in rows:
         result[name] = {key: statistics.median(sample[key] for sample in samples[name]) for key in ('cpu', 'wall', 'rss')}
         result[name]['counts'] = counts_of_text(samples[name][-1]['text'])
-    if 'weir' in result:
-        result['weir']['counts'] = weir_counts(path)
+    result['weir']['counts'] = weir_counts(path)
     return result
 
 
@@ -205,13 +205,19 @@ def cpu_table(results):
 
 
 def memory_table(results):
-    yield '| capture | weir MB | weir JSON MB | libnids MB | Go MB | JSON, wall: one worker s | two s | gain |'
-    yield '|---|---|---|---|---|---|---|---|'
+    yield '| capture | weir MB | weir JSON MB | libnids MB | Go MB |'
+    yield '|---|---|---|---|---|'
     for capture, result in results.items():
-        one, two = result.get('weir json'), result.get('weir json -j 2')
-        walls = ('%.3f | %.3f | %.2f' % (one['wall'], two['wall'], one['wall'] / two['wall'])) if one else '– | – | –'
-        yield '| %s | %s | %s | %s | %s | %s |' % (
-            (capture,) + tuple(cell(result, name, 'rss') for name in ('weir', 'weir json', 'nids', 'go')) + (walls,))
+        yield '| %s | %s |' % (capture, ' | '.join(cell(result, name, 'rss') for name in ('weir', 'weir json', 'nids', 'go')))
+
+
+def options_table(results):
+    yield '| capture | no output s | with -k auto s | with --bodies=hash s | JSON, wall: one worker s | two workers s | gain |'
+    yield '|---|---|---|---|---|---|---|'
+    for capture, result in results.items():
+        one, two = result['weir json']['wall'], result['weir json -j 2']['wall']
+        cells = [cell(result, name, 'cpu') for name in ('weir', 'weir -k auto', 'weir hash')]
+        yield '| %s | %s | %.3f | %.3f | %.2f |' % (capture, ' | '.join(cells), one, two, one / two)
 
 
 def is_exact(capture, counts, truth):
@@ -283,11 +289,12 @@ def main():
         print('measuring %s: %d runs of each program' % (capture, options.runs + 1), flush=True)
         here = [p for p in peers if not (p == 'go' and capture == 'messyloss' and options.size == 'full')]
         results[capture] = measure_capture(binaries, path, here, options.runs)
-        if 'weir' in results[capture] and not is_exact(capture, results[capture]['weir']['counts'], truths[capture]):
+        if not is_exact(capture, results[capture]['weir']['counts'], truths[capture]):
             wrong.append(capture)
     lines = ['%s. Median of %d runs after one that is dropped, interleaved; CPU seconds, user + system.' %
              (machine(), options.runs), '']
-    lines += list(cpu_table(results)) + [''] + list(memory_table(results)) + [''] + list(truth_table(results, truths))
+    lines += list(cpu_table(results)) + [''] + list(memory_table(results)) + ['']
+    lines += list(options_table(results)) + [''] + list(truth_table(results, truths))
     print('\n' + '\n'.join(lines) + '\n\n' + GOALS)
     if options.write:
         write_document(options.size, lines)
