@@ -49,8 +49,36 @@ KNOWN = {
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_36951>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_59694>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_27393>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
+    ('beats/packetbeat__tests__system__pcaps__http_unmatched_timeout.pcap', 'object19'): 'Objects that are no bodies',
+    ('zeek/doc__traces__quickstart.pcap', 'object14'): 'Objects that are no bodies',
+    ('brimcap/cmd__brimcap__ztests__in.pcap', 'object8'): 'Objects that are no bodies',
+    ('brimcap/cmd__brimcap__ztests__ng.pcap', 'object8'): 'Objects that are no bodies',
+    (OISF + 'firewall__tcp-session-decode-malformed-ipv4__input.pcap', 'object4'): 'Objects that are no bodies',
+    (OISF + 'firewall__tcp-session-decode-malformed-ipv4__input.pcap', 'object6'): 'Objects that are no bodies',
+    (OISF + 'util-action-tests__util-action-08__input.pcap', 'object1'): 'Objects that are no bodies',
+    (OISF + 'util-action-tests__util-action-08__input.pcap', 'object2'): 'Objects that are no bodies',
+    (OISF + 'http-evader__http-evader-486__input.pcap', '2.0-space-200-space-ok-crlf-header;chunked'):
+        'Objects that are no bodies',
+    (ZEEK + 'ipv6-http-atomic-frag.pcap', 'object7'): 'HTTP/0.9',
+    (ZEEK + 'http__261__variant-09-te_obs_fold.pcap', '%2f'): 'A folded header',
+    (OISF + 'http-evader__http-evader-421__input.pcap', 'chunked;end-crlf%5C040crlfcrlf'): 'A folded header',
+    (OISF + 'http-evader__http-evader-421__input.pcap', 'chunked;end-crlf%5C040crlfcrlf(1)'): 'A folded header',
+    ('arkime/tests__pcap__http2-nghttp2.pcap', 'object4'): 'HTTP/2',
+    (OISF + 'http-evader__http-evader-081__input.pcap', 'xte,chunked,xte,do_chunked'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-085__input.pcap', 'xte,chunked,xte,clen,do_chunked'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-131__input.pcap', 'ce%3Agzip;ce%3Adeflate;gzip;deflate'):
+        'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-152__input.pcap', 'ce%3Agzip;ce%3Agzip;gzip'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-243__input.pcap', 'close,clen,clen200,content,junk'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-249__input.pcap', 'close,clen50-100,content'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-249__input.pcap', 'close,clen50-100,content(1)'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-287__input.pcap', 'cr-cronly;chunked'): 'Bodies with contradicting heads',
+    (OISF + 'http-evader__http-evader-413__input.pcap', 'end-lfcrcrlfcrlf'): 'Bodies with contradicting heads',
+    (SOCKS, '%2f'): 'Inside SOCKS',
+    (SOCKS, '%2f(1)'): 'Inside SOCKS',
+    (SOCKS, '%2f(2)'): 'Inside SOCKS',
+    (SOCKS, '%2f(3)'): 'Inside SOCKS',
 }
-
 
 Message = collections.namedtuple('Message', 'text cut')
 
@@ -153,6 +181,19 @@ def problems_of(folder, weir, file, rows):
     return answers
 
 
+def object_problems(weir, file, rows):
+    """[(name, problem)] of the bodies that tshark exported: each is one that weir hashed."""
+    result = corpus.run(weir, '-q', '-j', 1, '--bodies=hash', '-r', corpus.shared('corpus', file), '--json')
+    have = collections.Counter(corpus.dig(record, 'http.%s.body.sha256' % side) for record in corpus.records_of(result)
+                               for side in ('request', 'response'))
+    answers = []
+    for row in rows:
+        have[row['sha256_body']] -= 1
+        problem = 'no body of %s bytes with this hash' % row['bytes'] if have[row['sha256_body']] < 0 else None
+        answers.append(((corpus.short(file), row['name']), problem))
+    return answers
+
+
 def main():
     weir = sys.argv[1]
     files = corpus.by_file(corpus.rows('corpus', 'expected', 'tshark_http.tsv'))
@@ -170,6 +211,13 @@ def main():
             tally.row(name, problem)
     print('messages: %d of %d equal, %.2f %%' % (held['equal'], held['equal'] + held['differ'],
                                                 100 * held['equal'] / (held['equal'] + held['differ'])))
+    objects = corpus.by_file(corpus.rows('corpus', 'expected', 'tshark_http_objects_sha256.tsv'))
+    held.clear()
+    for answers in corpus.each(lambda item: object_problems(weir, *item), list(objects.items())):
+        for name, problem in answers:
+            held['differ' if problem else 'equal'] += 1
+            tally.row(name, problem)
+    print('bodies: %d of %d equal' % (held['equal'], held['equal'] + held['differ']))
     return tally.finish()
 
 
