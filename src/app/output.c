@@ -57,7 +57,7 @@ static int open_one(struct output *output, const struct options *options, const 
 	config.schemas = output->schemas;
 	config.tty = is_stdout(spec) && isatty(STDOUT_FILENO);
 	config.color = output_color(options, config.tty);
-	config.columns = config.tty ? columns_of(STDOUT_FILENO) : 0;
+	config.columns = is_stdout(spec) ? columns_of(STDOUT_FILENO) : 0;
 	config.verbose = options->verbose;
 	config.ascii = options->ascii;
 	err = spec->type->open(&config, &output->sinks[output->nsinks].sink, &message);
