@@ -23,6 +23,7 @@ static int http1_open(void *state, struct weir_host *host)
 
 	http->host = host;
 	http->config = weir_host_config(host);
+	http->c2s_lost_at = HTTP1_NOWHERE;
 	return 0;
 }
 
@@ -185,7 +186,7 @@ static void http1_on_gap(void *state, struct weir_host *host, enum weir_directio
 	case HTTP1_OVER:
 		return;
 	}
-	http1_lose(http, dir);
+	http1_lose(http, dir, offset - (dropped > offset ? offset : dropped));
 	if (dir == WEIR_S2C) {
 		http->c2s_unexplained = false; /* the answer to what was lost may be in this hole */
 	}

@@ -115,6 +115,8 @@ struct http1_exchange {
 	struct http1_message side[2]; /* request, response */
 	uint64_t
 		expect; /* s2c offset where its response is to begin: what the client had when it asked */
+	uint64_t
+		gap_at; /* c2s offset from which requests before it may have been lost; or NOWHERE */
 	int64_t begin_ns;
 	int64_t waited_stall_ns;         /* s2c stall total when the response before it had ended */
 	struct weir_tcp_figures figures; /* at its beginning */
@@ -132,8 +134,7 @@ struct http1_exchange {
 	bool is_head : 1;
 	bool is_connect : 1;
 	bool asked_upgrade : 1;
-	bool expects : 1;   /* Expect: 100-continue */
-	bool after_gap : 1; /* requests before it may have been lost */
+	bool expects : 1; /* Expect: 100-continue */
 	bool queued : 1;
 	bool interim : 1; /* the response being read is 1xx */
 };
@@ -147,10 +148,11 @@ struct http1 {
 	struct http1_exchange *answering; /* its response is being read; not in the queue */
 	struct http1_exchange *head;      /* requests without a final response, oldest first */
 	struct http1_exchange *tail;
+	uint64_t
+		c2s_lost_at; /* c2s offset from which requests after the last one may have been lost; or NOWHERE */
 	int64_t s2c_stall_ns; /* total at the last byte of the last response */
 	uint32_t npending;
 	bool pipelines : 1; /* the client sends requests before it has the answers: seen in this flow */
-	bool c2s_lost : 1; /* since the last request, requests may have been lost */
 	bool c2s_unexplained : 1; /* ... between messages, and no response has been seen that would be theirs */
 	bool s2c_lost : 1; /* since the last certain pair, responses may have been lost */
 	bool dark : 1;     /* c2s has stopped: responses wait for it no more */
@@ -200,6 +202,8 @@ static inline void http1_goto(struct http1_side *side, enum http1_step step)
 	side->step = (uint8_t)step;
 	side->scanned = 0;
 }
+
+#define HTTP1_NOWHERE UINT64_MAX /* of stream offsets */
 
 /* What a step says: go on with the next, or return this verdict to the engine. */
 #define HTTP1_GO   (-1)
@@ -305,7 +309,7 @@ void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t en
 void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex);
 void http1_exchange_emit(struct http1 *http, struct http1_exchange *ex);
 void http1_tick(void *state, struct weir_host *host);
-/** Direction is out of step: look for a start line. */
-void http1_lose(struct http1 *http, enum weir_direction dir);
+/** Direction is out of step from `offset` on: look for a start line. */
+void http1_lose(struct http1 *http, enum weir_direction dir, uint64_t offset);
 
 #endif

@@ -178,7 +178,7 @@ static int hand_over(struct http1_cursor *cur, struct http1_exchange *ex)
 	}
 	http1_message_done(cur->http, WEIR_S2C, http1_offset(cur, cur->p), true);
 	if (!asked) {
-		http1_lose(cur->http, WEIR_S2C);
+		http1_lose(cur->http, WEIR_S2C, http1_offset(cur, cur->p));
 		return HTTP1_GO;
 	}
 	return switch_protocol(cur, next);
@@ -376,7 +376,7 @@ static int break_off(struct http1_cursor *cur, struct http1_exchange *ex, enum h
 {
 	http1_anomaly(cur->http, ex, cur->dir, what, http1_offset(cur, cur->p));
 	http1_message_done(cur->http, cur->dir, http1_offset(cur, cur->p), false);
-	http1_lose(cur->http, cur->dir);
+	http1_lose(cur->http, cur->dir, http1_offset(cur, cur->p));
 	return HTTP1_GO;
 }
 
@@ -525,12 +525,12 @@ void http1_body_gap(struct http1 *http, enum weir_direction dir, uint64_t offset
 		http1_message_done(http, dir, side->until, true);
 		go_on(http, dir, close);
 		if (offset + length > side->until) {
-			http1_lose(http, dir);
+			http1_lose(http, dir, side->until);
 		}
 	} else if (offset + length == side->until) {
 		http1_goto(side, HTTP1_CHUNK_END);
 	} else {
 		http1_message_done(http, dir, offset + length, false);
-		http1_lose(http, dir);
+		http1_lose(http, dir, side->until);
 	}
 }

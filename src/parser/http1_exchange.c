@@ -29,6 +29,7 @@ struct http1_exchange *http1_exchange_new(struct http1 *http, const struct weir_
 	ex->rec = rec;
 	ex->begin_ns = mark->ts_ns;
 	ex->expect = WEIR_NO_ACK;
+	ex->gap_at = HTTP1_NOWHERE;
 	ex->waited_stall_ns = http->s2c_stall_ns;
 	weir_host_figures(http->host, &ex->figures);
 	if (!http->ticking && http->config->tick_ns > 0) {
@@ -395,7 +396,7 @@ void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t en
 	}
 }
 
-void http1_lose(struct http1 *http, enum weir_direction dir)
+void http1_lose(struct http1 *http, enum weir_direction dir, uint64_t offset)
 {
 	struct http1_side *side = &http->side[dir];
 
@@ -406,10 +407,10 @@ void http1_lose(struct http1 *http, enum weir_direction dir)
 	side->after_blank = false;
 	side->line_empty = false;
 	side->crlf = false;
-	if (dir == WEIR_C2S) {
-		http->c2s_lost = true;
-	} else {
+	if (dir == WEIR_S2C) {
 		http->s2c_lost = true;
+	} else if (offset < http->c2s_lost_at) {
+		http->c2s_lost_at = offset;
 	}
 }
 

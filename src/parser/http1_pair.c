@@ -82,7 +82,9 @@ static bool is_expected(const struct http1_exchange *ex, uint64_t offset)
 static enum http1_pairing judge_in_order(const struct http1 *http, const struct http1_exchange *ex,
 					 uint64_t offset, uint64_t ack)
 {
-	bool lost_before = ex->after_gap && (http->pipelines || http->c2s_unexplained);
+	bool after_gap = ex->gap_at != HTTP1_NOWHERE;
+	uint64_t lost_at = ex->next == NULL ? http->c2s_lost_at : ex->next->gap_at;
+	bool lost_before = after_gap && (http->pipelines || http->c2s_unexplained);
 
 	if (lost_before) {
 		return PAIRING_UNCERTAIN;
@@ -90,11 +92,10 @@ static enum http1_pairing judge_in_order(const struct http1 *http, const struct 
 	if (is_expected(ex, offset)) {
 		return PAIRING_EXACT;
 	}
-	if (ex->next == NULL ? !http->c2s_lost
-			     : !ex->next->after_gap && !is_possible(ex->next, offset, ack)) {
+	if (lost_at >= ack && (ex->next == NULL || !is_possible(ex->next, offset, ack))) {
 		return PAIRING_EXACT; /* the only one that the server had */
 	}
-	return ex->after_gap ? PAIRING_UNCERTAIN : PAIRING_ORDER;
+	return after_gap ? PAIRING_UNCERTAIN : PAIRING_ORDER;
 }
 
 /* Responses may have been lost: only what the acknowledgements say counts. */
@@ -106,9 +107,10 @@ static struct http1_exchange *choose_after_loss(const struct http1 *http, uint64
 
 	for (ex = http->head; ex != NULL && is_possible(ex, offset, ack); ex = ex->next) {
 		if (is_expected(ex, offset)) {
-			*ret_pairing = http->pipelines && (ex != http->head || ex->after_gap)
-					       ? PAIRING_UNCERTAIN
-					       : PAIRING_EXACT;
+			*ret_pairing =
+				http->pipelines && (ex != http->head || ex->gap_at != HTTP1_NOWHERE)
+					? PAIRING_UNCERTAIN
+					: PAIRING_EXACT;
 			return ex;
 		}
 		last = ex;
@@ -121,7 +123,7 @@ static struct http1_exchange *choose_after_loss(const struct http1 *http, uint64
 		return http->head;
 	}
 	/* within the last one's stretch: its own, unless the server had a request that we have not */
-	if (last->next == NULL ? http->c2s_lost : last->next->after_gap) {
+	if ((last->next == NULL ? http->c2s_lost_at : last->next->gap_at) < ack) {
 		return NULL;
 	}
 	return last;
@@ -137,8 +139,8 @@ struct http1_exchange *http1_choose(const struct http1 *http, uint64_t offset, u
 		return NULL;
 	}
 	if (ack == WEIR_NO_ACK || head->expect == WEIR_NO_ACK) {
-		*ret_pairing =
-			http->s2c_lost || head->after_gap ? PAIRING_UNCERTAIN : PAIRING_ORDER;
+		*ret_pairing = http->s2c_lost || head->gap_at != HTTP1_NOWHERE ? PAIRING_UNCERTAIN
+									       : PAIRING_ORDER;
 		return head;
 	}
 	if (!is_possible(head, offset, ack)) {
@@ -159,7 +161,7 @@ bool http1_supported(const struct http1 *http, uint64_t offset, uint64_t ack, bo
 {
 	enum http1_pairing pairing;
 	struct http1_exchange *ex;
-	bool lost = http->c2s_lost || !http->side[WEIR_C2S].any || ack == 0;
+	bool lost = http->c2s_lost_at < ack || !http->side[WEIR_C2S].any || ack == 0;
 
 	if (ack == WEIR_NO_ACK) {
 		return at_segment;
@@ -170,7 +172,7 @@ bool http1_supported(const struct http1 *http, uint64_t offset, uint64_t ack, bo
 	}
 	/* without a request: one that was lost, or sent before the capture began */
 	for (ex = http->head; ex != NULL && !lost; ex = ex->next) {
-		lost = ex->after_gap;
+		lost = ex->gap_at < ack;
 	}
 	return at_segment && lost;
 }
@@ -210,8 +212,8 @@ void http1_enqueue(struct http1 *http, struct http1_exchange *ex)
 		http->s2c_lost = true; /* the next response may be its own */
 		http1_exchange_emit(http, pop(http));
 	}
-	ex->after_gap = http->c2s_lost;
-	http->c2s_lost = false;
+	ex->gap_at = http->c2s_lost_at;
+	http->c2s_lost_at = HTTP1_NOWHERE;
 	ex->queued = true;
 	ex->next = NULL;
 	if (http->head == NULL) {

@@ -45,7 +45,7 @@ static int garbage(struct http1_cursor *cur)
 		http1_anomaly(http, NULL, cur->dir, what, http1_offset(cur, cur->p));
 	}
 	http->told_midstream = http->told_midstream || what == HTTP_A_MIDSTREAM;
-	http1_lose(http, cur->dir);
+	http1_lose(http, cur->dir, http1_offset(cur, cur->p));
 	return HTTP1_GO;
 }
 
@@ -93,8 +93,8 @@ static struct http1_exchange *begin_request(struct http1_cursor *cur)
 	struct http1_exchange *ex = http1_exchange_new(http, http1_mark(cur, cur->p));
 
 	if (ex == NULL) {
-		http1_lose(http,
-			   WEIR_C2S); /* memory is spent (counted): this request goes unseen */
+		/* memory is spent (counted): this request goes unseen */
+		http1_lose(http, WEIR_C2S, http1_offset(cur, cur->p));
 		cur->p++;
 		return NULL;
 	}
@@ -221,7 +221,7 @@ static struct http1_exchange *begin_response(struct http1_cursor *cur)
 	} else {
 		ex = http1_exchange_new(http, mark);
 		if (ex == NULL) {
-			http1_lose(http, WEIR_S2C);
+			http1_lose(http, WEIR_S2C, http1_offset(cur, cur->p));
 			cur->p++;
 			return NULL;
 		}
