@@ -90,6 +90,9 @@ void engine_find_wanted(struct engine *engine)
 			    options->wants(options->wants_context, schema, field)) {
 				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
 			}
+			if (weir_schema_field(schema, field)->flags != 0) {
+				engine->secret[i][field >> 6] |= UINT64_C(1) << (field & 63);
+			}
 		}
 	}
 }
@@ -480,10 +483,20 @@ const struct weir_flow_info *engine_info(struct engine *engine, const struct flo
 	return &engine->info;
 }
 
+#define BIT(field) (UINT64_C(1) << (field))
+
+_Static_assert(WEIR_NCOMMON <= 64, "the common fields are in the first word of the sets");
+
 static void fill_addresses(struct weir_record *rec, const struct weir_flow_info *info)
 {
+	static const uint64_t ours = BIT(WEIR_F_NETWORK_TYPE) | BIT(WEIR_F_CLIENT_ADDRESS) |
+				     BIT(WEIR_F_SERVER_ADDRESS) | BIT(WEIR_F_CLIENT_PORT) |
+				     BIT(WEIR_F_SERVER_PORT) | BIT(WEIR_F_NETWORK_VLAN_ID);
 	size_t len = info->ip_version == 4 ? 4 : 16;
 
+	if (rec->wanted != NULL && (rec->wanted[0] & ours) == 0) {
+		return;
+	}
 	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, info->ip_version == 4 ? "ipv4" : "ipv6");
 	weir_record_set_bytes(rec, WEIR_F_CLIENT_ADDRESS, info->client.address, len, len);
 	weir_record_set_bytes(rec, WEIR_F_SERVER_ADDRESS, info->server.address, len, len);
@@ -575,7 +588,10 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	if (rec->schema == &record_anomaly_schema) {
 		localise_packet(engine, rec, ANOMALY_F_PACKET);
 	}
-	redact_record(rec, engine->options.config->redact);
+	if (which >= ENGINE_MAX_SCHEMAS || (rec->present[0] & engine->secret[which][0]) != 0 ||
+	    (rec->present[1] & engine->secret[which][1]) != 0) {
+		redact_record(rec, engine->options.config->redact);
+	}
 	rec->key.packet = engine->now.packet;
 	rec->key.by_packet = engine->now.by_packet;
 	rec->key.deadline_ns = engine->now.deadline_ns;

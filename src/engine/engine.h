@@ -103,6 +103,7 @@ struct engine {
 	struct parser_set parsers;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
+	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
 	int64_t clock_ns;
 	struct engine_stats stats;
 	/* what is being handled: the key of records it completes */
