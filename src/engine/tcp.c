@@ -756,7 +756,10 @@ static void emit_tcp(struct engine *engine, struct flow *flow)
 	}
 	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, flow->first_packet);
 	weir_record_set_u64(rec, WEIR_F_PACKET_LAST, flow->last_packet);
-	weir_record_set_i64(rec, WEIR_F_DURATION, flow->last_ns - flow->first_ts_ns);
+	/* the clock has not reached the first packet's time when that was a jump nobody else confirmed */
+	weir_record_set_i64(rec, WEIR_F_DURATION,
+			    flow->last_ns > flow->first_ts_ns ? flow->last_ns - flow->first_ts_ns
+							      : 0);
 	fill_direction(rec, flow, WEIR_C2S);
 	fill_direction(rec, flow, WEIR_S2C);
 	engine_emit(engine, flow, rec);

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios: run.py WEIR [FILE.flow...]
+
+Each *.flow beside this script is a conversation (tests/lib/flow2pcap.py) that ends with what weir must make of it:
+
+    expect C "abc" gap 2 acked "fg"     the stream of C's bytes: text, and gaps by length and cause
+    expect 1 C "..."                    of the second flow of the tuple (0, the first, is the default)
+    expect S nothing                    no byte and no gap is told of S
+    expect client S                     who weir takes for the client
+    expect flows 2                      so many flows
+    expect tcp state closed             a field of the flow's tcp record; c2s. and s2c. are by weir's idea of the client
+    expect tcp c2s.duplicate 3          (expect 1 tcp ... for the second flow)
+    expect record duration_ns 0         a field of that record that is not below tcp.
+    expect anomaly tcp.overlap_conflict
+    expect no anomaly
+    expect http 2                       so many http records
+    expect rejected paws 10             bytes, in the run's summary
+    run -k all                          more arguments for weir
+
+Each is run as it is, and with two workers and batches of one packet. Always: exit 0, no sanitizer report, and each ledger balances (bytes = delivered + duplicate + overlap + rejected).
+"""
+import glob
+import json
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import corpus  # noqa: E402
+import flow2pcap  # noqa: E402
+
+WAYS = ((), ('-j', '2', '--batch', '1'))
+ENDPOINT = {'C': {'10.0.0.1', '2001:db8::1', '2001.db8..1'}, 'S': {'10.0.0.2', '2001:db8::2', '2001.db8..2'}}
+
+
+def side_of(address):
+    for side, addresses in ENDPOINT.items():
+        if address in addresses:
+            return side
+    return None
+
+
+class Result:
+    """What weir told of one capture."""
+
+    def __init__(self, weir, conversation, folder, way):
+        pcap, out, records = (os.path.join(folder, name) for name in ('in.pcap', 'streams', 'records.json'))
+        with open(pcap, 'wb') as file:
+            file.write(conversation.pcap())
+        arguments = [a for line in conversation.expectations if line[0] == 'run' for a in line[1:]]
+        self.run = corpus.run(weir, '--summary=json', '-r', pcap, '-o', 'streams:' + out, '-o', 'json:' + records,
+                              *arguments, *way)
+        self.summary = corpus.summary_of(self.run)
+        self.records = []
+        if os.path.exists(records):
+            with open(records, encoding='utf-8') as file:
+                self.records = [json.loads(line) for line in file]
+        flows = [record for record in self.records if record['type'] == 'tcp']
+        self.flows = sorted(flows, key=lambda record: record['packet']['first'])
+        self.streams = {}
+        index = os.path.join(out, 'index.jsonl')
+        if os.path.exists(index):
+            with open(index, encoding='utf-8') as file:
+                for line in file:
+                    self.take_stream(out, json.loads(line))
+
+    def take_stream(self, out, entry):
+        names, direction = entry['file'].rsplit('.', 1)
+        client = side_of(names.split('_')[0])
+        sender = client if direction == 'c2s' else flow2pcap.PEER[client]
+        flow = [record['flow_id'] for record in self.flows].index(entry['flow_id'])
+        with open(os.path.join(out, entry['file']), 'rb') as file:
+            self.streams[flow, sender] = (file.read(), entry['gaps'])
+
+    def pieces(self, flow, side):
+        """A stream as an expect line gives it: bytes, and (length, cause) for gaps."""
+        octets, gaps = self.streams.get((flow, side), (b'', []))
+        pieces, at, taken = [], 0, 0
+        for gap in gaps:
+            have = gap['offset'] - at
+            if have > 0:
+                pieces.append(octets[taken:taken + have])
+                taken += have
+            pieces.append((gap['length'], gap['cause']))
+            at = gap['offset'] + gap['length']
+        if taken < len(octets):
+            pieces.append(octets[taken:])
+        return pieces
+
+
+def pieces_of(tokens):
+    pieces, at = [], 0
+    while at < len(tokens):
+        if tokens[at] == 'gap':
+            pieces.append((int(tokens[at + 1]), tokens[at + 2]))
+            at += 3
+        elif tokens[at] == 'nothing':
+            at += 1
+        else:
+            octets = flow2pcap.bytes_of(tokens[at])
+            if pieces and isinstance(pieces[-1], bytes):
+                octets = pieces.pop() + octets
+            pieces.append(octets)
+            at += 1
+    return pieces
+
+
+def shown(pieces):
+    return ' '.join('gap %d %s' % p if isinstance(p, tuple) else repr(p[:60])[1:] for p in pieces) or 'nothing'
+
+
+def field(record, path):
+    value = record
+    for name in path.split('.'):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def check_line(result, tokens):
+    """What is wrong with one expect line, or None."""
+    flow = 0
+    if tokens[0].isdigit():
+        flow, tokens = int(tokens[0]), tokens[1:]
+    what, rest = tokens[0], tokens[1:]
+    if what in ('C', 'S'):
+        have, want = result.pieces(flow, what), pieces_of(rest)
+        return None if have == want else '%s is %s' % (what, shown(have))
+    if what == 'flows':
+        return None if len(result.flows) == int(rest[0]) else '%d flows' % len(result.flows)
+    if what == 'http':
+        have = sum(record['type'] == 'http' for record in result.records)
+        return None if have == int(rest[0]) else '%d http records' % have
+    codes = sorted({record['anomaly']['code'] for record in result.records if record['type'] == 'anomaly'})
+    if what == 'anomaly':
+        return None if rest[0] in codes else 'anomalies %s' % codes
+    if what == 'no':
+        return 'anomalies %s' % codes if codes else None
+    if what == 'rejected':
+        have = field(result.summary, 'tcp.payload.rejected.' + rest[0])
+        return None if have == int(rest[1]) else 'rejected %s' % field(result.summary, 'tcp.payload.rejected')
+    if flow >= len(result.flows):
+        return '%d flows' % len(result.flows)
+    if what == 'client':
+        have = side_of(result.flows[flow]['client']['address'])
+        return None if have == rest[0] else 'the client is %s' % have
+    if what == 'record':
+        have = field(result.flows[flow], rest[0])
+        return None if str(have) == rest[1] else '%s is %s' % (rest[0], have)
+    if what == 'tcp':
+        have = field(result.flows[flow]['tcp'], rest[0])
+        return None if str(have) == rest[1] else '%s is %s' % (rest[0], have)
+    return 'not understood'
+
+
+def check_ledgers(result):
+    for record in result.flows:
+        for name in ('c2s', 's2c'):
+            side = record['tcp'].get(name, {})
+            parts = sum(side.get(part, 0) for part in ('delivered', 'duplicate', 'overlap', 'rejected'))
+            if side.get('bytes', 0) != parts:
+                yield 'the ledger of %s does not balance: %s' % (name, side)
+    total = field(result.summary, 'tcp.payload')
+    if total is None:
+        yield 'no summary'
+    elif total['captured'] != (total['delivered'] + total['duplicate'] + total['overlap'] + total['pending'] +
+                               sum(total['rejected'].values())) or total['pending'] != 0:
+        yield 'the ledger of the run does not balance: %s' % total
+
+
+def problems_of(weir, path, way):
+    """What is wrong with a scenario: a list."""
+    conversation = flow2pcap.load(path)
+    with tempfile.TemporaryDirectory() as folder:
+        result = Result(weir, conversation, folder, way)
+        if result.run.status != 0 or corpus.SANITIZER.search(result.run.err):
+            return ['status %s: %s' % (result.run.status, result.run.err[:400])]
+        problems = list(check_ledgers(result))
+        expectations = [line for line in conversation.expectations if line[0] == 'expect']
+        if not expectations:
+            problems.append('it expects nothing')
+        for line in expectations:
+            problem = check_line(result, line[1:])
+            if problem is not None:
+                problems.append('%s: but %s' % (' '.join(line)[:160], problem))
+        return problems
+
+
+def main():
+    weir = sys.argv[1]
+    paths = sys.argv[2:] or sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), '*.flow')))
+    tally = corpus.Tally()
+    for path in paths:
+        name = os.path.basename(path)[:-len('.flow')]
+        for way in WAYS:
+            try:
+                problems = problems_of(weir, path, way)
+            except flow2pcap.FlowError as error:
+                problems = [str(error)]
+            tally.row(' '.join((name,) + way), '; '.join(problems) if problems else None)
+    return tally.finish()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
