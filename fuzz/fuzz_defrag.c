@@ -80,6 +80,7 @@ static void run_op(struct defrag *defrag, struct reference *refs, const uint8_t 
 	uint32_t len = (op[5] & 2) != 0 ? op[2] : (op[2] & 0xf8u);
 	bool more = (op[5] & 1) == 0;
 	uint64_t fragments = defrag_stats(defrag)->fragments;
+	uint64_t overlaps = defrag_stats(defrag)->overlaps;
 	struct weir_packet p = {.data = packet, .linktype = 101};
 	uint32_t i;
 
@@ -92,7 +93,9 @@ static void run_op(struct defrag *defrag, struct reference *refs, const uint8_t 
 		return;
 	}
 	if (defrag_push(defrag, &layers, now, &datagram) == 0) {
-		if (defrag_stats(defrag)->fragments > fragments) {
+		if (defrag_stats(defrag)->overlaps > overlaps) {
+			memset(&refs[which], 0, sizeof(refs[which])); /* dropped */
+		} else if (defrag_stats(defrag)->fragments > fragments) {
 			take_in(&refs[which], offset, data, len);
 		}
 		return;
@@ -116,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct budget budget;
 	struct defrag *defrag;
 	int64_t now = 0;
+	uint64_t timeouts = 0;
 	size_t i;
 
 	memset(refs, 0, sizeof(refs));
@@ -127,9 +131,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			now += 2 * NS_PER_S;
 			defrag_expire(defrag, now);
 			check(defrag_stats(defrag)->waiting == 0);
+			timeouts = defrag_stats(defrag)->timeouts;
 			memset(refs, 0, sizeof(refs));
 		}
 		run_op(defrag, refs, data + i, now);
+		now += DEFRAG_REPEAT_NS /
+		       50; /* so that repeats and new datagrams of an id both come */
+		if (defrag_stats(defrag)->timeouts != timeouts) {
+			break; /* the reference does not keep time */
+		}
 	}
 	check(defrag_stats(defrag)->evicted == 0);
 	defrag_free(defrag);

@@ -59,9 +59,14 @@ struct piece {
 };
 
 /*
- * A datagram in parts. While `is_dropped` it holds no pieces and no header and only remembers its key; else it has pieces,
- * and a header once the fragment with offset 0 came.
+ * A datagram.
+ *   PARTS    has pieces, and a header once the fragment with offset 0 came; since_ns: of its first fragment
+ *   DROPPED  (IPv6, after an overlap) remembers its key only, until it would have timed out
+ *   DONE     (completed) remembers its key only, for DEFRAG_REPEAT_NS from since_ns, the time of its completion
+ * PARTS and DROPPED are in the list `open`, by age; DONE in the list `done`.
  */
+enum datagram_state { PARTS, DROPPED, DONE };
+
 struct datagram {
 	struct datagram *chain; /* next of the same hash, newest first */
 	struct datagram *older;
@@ -77,10 +82,16 @@ struct datagram {
 	uint32_t nfragments; /* taken in */
 	uint32_t head;       /* of the hash */
 	uint8_t protocol;    /* of the fragment with offset 0 */
+	uint8_t state;       /* enum datagram_state */
 	bool conflict;
-	bool is_dropped;
 	int64_t since_ns;
 	struct key key;
+};
+
+/* Datagrams by age. */
+struct datagrams {
+	struct datagram *oldest;
+	struct datagram *newest;
 };
 
 struct defrag {
@@ -88,8 +99,8 @@ struct defrag {
 	size_t limit;
 	size_t used; /* bytes charged, this struct included */
 	int64_t timeout_ns;
-	struct datagram *oldest;
-	struct datagram *newest;
+	struct datagrams open;
+	struct datagrams done;
 	uint8_t *out;
 	size_t out_size;
 	struct defrag_stats stats;
@@ -125,6 +136,25 @@ static void drop_data(struct defrag *defrag, struct datagram *datagram)
 	datagram->nfragments = 0;
 }
 
+static struct datagrams *list_of(struct defrag *defrag, const struct datagram *datagram)
+{
+	return datagram->state == DONE ? &defrag->done : &defrag->open;
+}
+
+static void list_add(struct datagrams *list, struct datagram *datagram)
+{
+	datagram->newer = NULL;
+	datagram->older = list->newest;
+	*(list->newest != NULL ? &list->newest->newer : &list->oldest) = datagram;
+	list->newest = datagram;
+}
+
+static void list_remove(struct datagrams *list, struct datagram *datagram)
+{
+	*(datagram->older != NULL ? &datagram->older->newer : &list->oldest) = datagram->newer;
+	*(datagram->newer != NULL ? &datagram->newer->older : &list->newest) = datagram->older;
+}
+
 static void datagram_free(struct defrag *defrag, struct datagram *datagram)
 {
 	struct datagram **at = &defrag->heads[datagram->head];
@@ -133,31 +163,46 @@ static void datagram_free(struct defrag *defrag, struct datagram *datagram)
 		at = &(*at)->chain;
 	}
 	*at = datagram->chain;
-	if (datagram->older != NULL) {
-		datagram->older->newer = datagram->newer;
-	} else {
-		defrag->oldest = datagram->newer;
-	}
-	if (datagram->newer != NULL) {
-		datagram->newer->older = datagram->older;
-	} else {
-		defrag->newest = datagram->older;
-	}
+	list_remove(list_of(defrag, datagram), datagram);
 	drop_data(defrag, datagram);
 	give_back(defrag, datagram, sizeof(*datagram));
 }
 
+/* Completed: keep the key for a while. */
+static void datagram_finish(struct defrag *defrag, struct datagram *datagram, int64_t now_ns)
+{
+	drop_data(defrag, datagram);
+	list_remove(&defrag->open, datagram);
+	datagram->state = DONE;
+	datagram->since_ns = now_ns;
+	list_add(&defrag->done, datagram);
+}
+
 static void evict(struct defrag *defrag, struct datagram *datagram)
 {
-	defrag->stats.evicted += !datagram->is_dropped;
+	defrag->stats.evicted += datagram->state == PARTS;
 	datagram_free(defrag, datagram);
+}
+
+/* What goes first when memory is short: what is done, then the oldest that waits, but not `keep`. */
+static struct datagram *find_victim(const struct defrag *defrag, const struct datagram *keep)
+{
+	struct datagram *victim = defrag->done.oldest;
+
+	if (victim == NULL) {
+		victim = defrag->open.oldest;
+		if (victim != NULL && victim == keep) {
+			victim = victim->newer;
+		}
+	}
+	return victim;
 }
 
 /* Memory within the limit; the oldest datagrams but `keep` make room. NULL: there is none. */
 static void *take_memory(struct defrag *defrag, size_t size, const struct datagram *keep)
 {
 	for (;;) {
-		struct datagram *victim = defrag->oldest;
+		struct datagram *victim;
 		void *ptr = NULL;
 
 		if (defrag->used + size <= defrag->limit) {
@@ -167,9 +212,7 @@ static void *take_memory(struct defrag *defrag, size_t size, const struct datagr
 			defrag->used += size;
 			return ptr;
 		}
-		if (victim == keep && victim != NULL) {
-			victim = victim->newer;
-		}
+		victim = find_victim(defrag, keep);
 		if (victim == NULL) {
 			return NULL;
 		}
@@ -197,8 +240,11 @@ void defrag_free(struct defrag *defrag)
 	if (defrag == NULL) {
 		return;
 	}
-	while (defrag->oldest != NULL) {
-		datagram_free(defrag, defrag->oldest);
+	while (defrag->open.oldest != NULL) {
+		datagram_free(defrag, defrag->open.oldest);
+	}
+	while (defrag->done.oldest != NULL) {
+		datagram_free(defrag, defrag->done.oldest);
 	}
 	give_back(defrag, defrag->out, defrag->out_size);
 	assert(defrag->used == sizeof(*defrag));
@@ -232,13 +278,7 @@ static struct datagram *datagram_new(struct defrag *defrag, const struct key *ke
 	datagram->since_ns = now_ns;
 	datagram->chain = defrag->heads[head];
 	defrag->heads[head] = datagram;
-	datagram->older = defrag->newest;
-	if (defrag->newest != NULL) {
-		defrag->newest->newer = datagram;
-	} else {
-		defrag->oldest = datagram;
-	}
-	defrag->newest = datagram;
+	list_add(&defrag->open, datagram);
 	return datagram;
 }
 
@@ -383,7 +423,7 @@ static int merge_no_overlap(struct defrag *defrag, struct datagram *datagram, ui
 	    (next != NULL && next->offset < offset + len)) {
 		defrag->stats.overlaps++;
 		drop_data(defrag, datagram);
-		datagram->is_dropped = true;
+		datagram->state = DROPPED;
 		return 0;
 	}
 	return add_piece(defrag, datagram, piece, offset, data, len);
@@ -554,7 +594,11 @@ int defrag_push(struct defrag *defrag, const struct layers *layers, int64_t now_
 	if (datagram == NULL) {
 		return 0;
 	}
-	if (datagram->is_dropped || is_end_wrong(datagram, layers)) {
+	if (datagram->state == DONE) {
+		defrag->stats.duplicates++;
+		return 0;
+	}
+	if (datagram->state == DROPPED || is_end_wrong(datagram, layers)) {
 		defrag->stats.invalid++;
 		return 0;
 	}
@@ -564,7 +608,7 @@ int defrag_push(struct defrag *defrag, const struct layers *layers, int64_t now_
 		err = assemble(defrag, datagram, ret);
 		if (err == 0) {
 			defrag->stats.datagrams++;
-			datagram_free(defrag, datagram);
+			datagram_finish(defrag, datagram, now_ns);
 			return 1;
 		}
 	}
@@ -577,18 +621,26 @@ int defrag_push(struct defrag *defrag, const struct layers *layers, int64_t now_
 	return 0;
 }
 
+/* Unsigned: times of hostile captures may be anywhere. */
+static bool is_older(const struct datagram *datagram, int64_t now_ns, int64_t age_ns)
+{
+	return now_ns >= datagram->since_ns &&
+	       (uint64_t)now_ns - (uint64_t)datagram->since_ns >= (uint64_t)age_ns;
+}
+
 void defrag_expire(struct defrag *defrag, int64_t now_ns)
 {
-	while (defrag->oldest != NULL) {
-		struct datagram *datagram = defrag->oldest;
+	struct datagram *datagram = defrag->done.oldest;
 
-		/* unsigned: times of hostile captures may be anywhere */
-		if (now_ns < datagram->since_ns || (uint64_t)now_ns - (uint64_t)datagram->since_ns <
-							   (uint64_t)defrag->timeout_ns) {
-			return;
-		}
-		defrag->stats.timeouts += !datagram->is_dropped;
+	while (datagram != NULL && is_older(datagram, now_ns, DEFRAG_REPEAT_NS)) {
 		datagram_free(defrag, datagram);
+		datagram = defrag->done.oldest;
+	}
+	datagram = defrag->open.oldest;
+	while (datagram != NULL && is_older(datagram, now_ns, defrag->timeout_ns)) {
+		defrag->stats.timeouts += datagram->state == PARTS;
+		datagram_free(defrag, datagram);
+		datagram = defrag->open.oldest;
 	}
 }
 

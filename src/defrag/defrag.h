@@ -5,6 +5,9 @@
  * IPv4: the first copy of a byte wins; differing bytes count as a conflict (and mark the datagram). IPv6: any overlap that
  * is not an exact repeat drops the datagram. Bounded: a datagram is at most 65,535 bytes of payload, the table holds at
  * most `limit` bytes (oldest datagram given up first), each waits at most `timeout_ns` on the capture clock. All counted.
+ *
+ * A capture may hold each packet twice (a SPAN of both ports). The repeats that come after the datagram was completed are
+ * absorbed for a short while, so that they do not wait as the beginning of another.
  */
 #ifndef DEFRAG_DEFRAG_H
 #define DEFRAG_DEFRAG_H
@@ -13,6 +16,9 @@
 
 #include "base/budget.h"
 #include "decode/layers.h"
+
+/* A sender cannot come round to an identification (16 bits) so soon: what comes in this time is a repeat. */
+#define DEFRAG_REPEAT_NS (100 * INT64_C(1000000))
 
 struct defrag;
 
@@ -25,7 +31,8 @@ struct defrag_stats {
 	uint64_t evicted;   /* datagrams given up for the limit */
 	uint64_t
 		invalid; /* fragments refused: beyond 65,535, length not a multiple of 8, two ends, cut by snaplen */
-	uint64_t waiting; /* fragments in datagrams not complete (now) */
+	uint64_t waiting;    /* fragments in datagrams not complete (now) */
+	uint64_t duplicates; /* fragments of a datagram completed DEFRAG_REPEAT_NS ago or less */
 };
 
 /** limit: bytes charged to budget at most. WEIR_ENOMEM. */

@@ -20,6 +20,7 @@ struct fixture {
 	struct defrag_datagram datagram;
 	uint8_t packet[2048];
 	struct layers layers;
+	int64_t now_ns;
 };
 
 static void fixture_init(struct fixture *fixture, size_t limit)
@@ -89,7 +90,7 @@ static void make_v6(struct fixture *fixture, uint32_t id, uint32_t offset, bool 
 static int push_v4(struct fixture *fixture, uint32_t offset, bool more, const char *text)
 {
 	make_v4(fixture, 7, offset, more, text, strlen(text));
-	return defrag_push(fixture->defrag, &fixture->layers, 0, &fixture->datagram);
+	return defrag_push(fixture->defrag, &fixture->layers, fixture->now_ns, &fixture->datagram);
 }
 
 static int push_v6(struct fixture *fixture, uint32_t offset, bool more, const char *text)
@@ -123,6 +124,7 @@ static void fragments_in_any_order_make_the_datagram(void **state)
 		assert_int_equal(push_v4(&fixture, offsets[o[1]], o[1] < 2, texts[o[1]]), 0);
 		assert_int_equal(defrag_stats(fixture.defrag)->waiting, 2);
 		assert_int_equal(push_v4(&fixture, offsets[o[2]], o[2] < 2, texts[o[2]]), 1);
+		fixture.now_ns += DEFRAG_REPEAT_NS; /* from now on the id is another's */
 		check_datagram(&fixture, 20, "aaaaaaaabbbbbbbbccccccccddd");
 		assert_memory_equal(fixture.datagram.ip, header, 20);
 		assert_false(fixture.datagram.conflict);
@@ -213,6 +215,7 @@ static void ipv4_first_copy_wins(void **state)
 	assert_true(fixture.datagram.conflict);
 	assert_int_equal(defrag_stats(fixture.defrag)->conflicts, 8);
 	/* overlap without a difference is none; a hole is filled from one that covers all */
+	fixture.now_ns += DEFRAG_REPEAT_NS;
 	assert_int_equal(push_v4(&fixture, 16, true, "cccccccc"), 0);
 	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 0);
 	assert_int_equal(push_v4(&fixture, 24, false, "dd"), 0);
@@ -232,6 +235,32 @@ static void ipv4_repeats_change_nothing(void **state)
 	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 0);
 	assert_int_equal(push_v4(&fixture, 8, false, "b"), 1);
 	check_datagram(&fixture, 20, "aaaaaaaab");
+	fixture_fini(&fixture);
+}
+
+static void repeats_of_a_completed_datagram_are_absorbed(void **state)
+{
+	struct fixture fixture;
+	const struct defrag_stats *stats;
+
+	/* each packet captured twice */
+	fixture_init(&fixture, LIMIT);
+	stats = defrag_stats(fixture.defrag);
+	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 0);
+	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 0);
+	assert_int_equal(push_v4(&fixture, 8, false, "b"), 1);
+	fixture.now_ns = DEFRAG_REPEAT_NS - 1;
+	assert_int_equal(push_v4(&fixture, 8, false, "b"), 0);
+	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 0);
+	assert_int_equal(stats->duplicates, 2);
+	assert_int_equal(stats->waiting, 0);
+	/* later the identification is another datagram's */
+	fixture.now_ns = DEFRAG_REPEAT_NS;
+	assert_int_equal(push_v4(&fixture, 8, false, "d"), 0);
+	assert_int_equal(push_v4(&fixture, 0, true, "cccccccc"), 1);
+	check_datagram(&fixture, 20, "ccccccccd");
+	assert_int_equal(stats->duplicates, 2);
+	assert_int_equal(stats->timeouts + stats->evicted + stats->invalid, 0);
 	fixture_fini(&fixture);
 }
 
@@ -302,6 +331,7 @@ static void bad_fragments_are_refused_and_counted(void **state)
 	assert_int_equal(defrag_stats(fixture.defrag)->invalid, ++invalid);
 	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaa"), 1);
 	check_datagram(&fixture, 20, "aaaaaaaabbbb");
+	fixture.now_ns += DEFRAG_REPEAT_NS;
 
 	assert_int_equal(push_v4(&fixture, 16, true, "cccccccc"), 0);
 	assert_int_equal(push_v4(&fixture, 8, false, "bbbb"), 0); /* an end before what is there */
@@ -437,6 +467,7 @@ static void no_memory_at_any_point_loses_the_datagram_only(void **state)
 		done = push_v4(&fixture, 24, false, "d");
 		assert_int_equal(done, n >= 7); /* table, datagram, header, 3 pieces, output */
 		failing.left = 100;
+		fixture.now_ns = DEFRAG_REPEAT_NS;
 		(void)push_v4(&fixture, 0, true, "aaaaaaaa");
 		defrag_free(fixture.defrag);
 		assert_int_equal(fixture.budget.used, 0);
@@ -452,6 +483,7 @@ int main(void)
 		cmocka_unit_test(datagrams_are_told_apart),
 		cmocka_unit_test(ipv4_first_copy_wins),
 		cmocka_unit_test(ipv4_repeats_change_nothing),
+		cmocka_unit_test(repeats_of_a_completed_datagram_are_absorbed),
 		cmocka_unit_test(ipv6_overlap_drops_the_datagram),
 		cmocka_unit_test(ipv6_repeat_with_other_bytes_is_overlap),
 		cmocka_unit_test(bad_fragments_are_refused_and_counted),
