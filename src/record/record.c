@@ -111,6 +111,28 @@ void weir_record_set_bool(struct weir_record *rec, size_t field, bool value)
 	weir_record_set_u64(rec, field, value ? 1 : 0);
 }
 
+/* memcpy() for what is nearly always short: without the call. */
+static inline void copy_short(uint8_t *to, const uint8_t *p, size_t n)
+{
+	uint64_t first, last;
+
+	if (n >= 8 && n <= 16) {
+		memcpy(&first, p, 8);
+		memcpy(&last, p + n - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + n - 8, &last, 8);
+	} else if (n >= 4 && n < 8) {
+		uint32_t head, tail;
+
+		memcpy(&head, p, 4);
+		memcpy(&tail, p + n - 4, 4);
+		memcpy(to, &head, 4);
+		memcpy(to + n - 4, &tail, 4);
+	} else if (n > 0) {
+		memcpy(to, p, n);
+	}
+}
+
 static uint32_t clamp32(size_t n)
 {
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
@@ -153,11 +175,12 @@ void weir_record_set_bytes(struct weir_record *rec, size_t field, const void *p,
 			keep = cut_text(p, limit);
 		}
 	}
-	copy = arena_dup(rec->arena, p, keep);
+	copy = arena_bytes(rec->arena, keep);
 	if (copy == NULL) {
 		weir_record_clear(rec, field);
 		return;
 	}
+	copy_short(copy, p, keep);
 	to->v.bytes = copy;
 	to->len = (uint32_t)keep;
 	to->full_len = clamp32(len);
@@ -290,12 +313,8 @@ void weir_record_add_header(struct weir_record *rec, size_t field, const void *n
 	if (header == NULL) {
 		return;
 	}
-	if (name_len > 0) {
-		memcpy(copy, name, name_len);
-	}
-	if (keep > 0) {
-		memcpy(copy + name_len, value, keep);
-	}
+	copy_short(copy, name, name_len);
+	copy_short(copy + name_len, value, keep);
 	header += to->len++;
 	header->name.p = copy;
 	header->name.len = (uint32_t)name_len;

@@ -18,8 +18,10 @@
 #include <string.h>
 
 enum {
-	MAX_DEPTH = 8, /* dots in a name */
-	NHEADS = 256,  /* hash chains for repeated headers */
+	MAX_DEPTH = 8,   /* dots in a name */
+	SCALAR_MAX = 64, /* text of a number, time, address */
+	JSON_SLACK = 32, /* beyond what is written */
+	NHEADS = 256,    /* hash chains for repeated headers */
 };
 
 struct leaf {
@@ -30,6 +32,7 @@ struct leaf {
 	uint8_t kind;
 	uint8_t depth;  /* objects around it, the record itself not counted */
 	uint8_t common; /* of those, shared with the leaf before */
+	bool scalar;    /* short and bounded: SCALAR_MAX */
 };
 
 struct json_plan {
@@ -38,6 +41,7 @@ struct json_plan {
 	char *text; /* all the `open` texts */
 	char head[64];
 	size_t head_len;
+	size_t scalar_room; /* for every field's opening and every scalar, and the closing braces */
 	size_t nleaves;
 	struct leaf leaves[WEIR_MAX_FIELDS];
 };
@@ -81,6 +85,8 @@ static void order_fields(struct json_plan *plan, uint64_t done[2], const char *p
 			done[i >> 6] |= UINT64_C(1) << (i & 63);
 			plan->leaves[plan->nleaves].field = (uint8_t)i;
 			plan->leaves[plan->nleaves].kind = (uint8_t)field->kind;
+			plan->leaves[plan->nleaves].scalar =
+				field->kind <= WEIR_KIND_TIME || field->kind == WEIR_KIND_ADDRESS;
 			plan->nleaves++;
 		} else {
 			order_fields(plan, done, field->name,
@@ -132,6 +138,7 @@ static struct json_plan *plan_new(const struct weir_schema *schema)
 		return NULL;
 	}
 	plan->schema = schema;
+	plan->scalar_room = MAX_DEPTH;
 	order_fields(plan, done, "", 0);
 	strbuf_init(&text);
 	strbuf_printf(&text, "{\"type\":\"%s\"", schema->type);
@@ -144,10 +151,14 @@ static struct json_plan *plan_new(const struct weir_schema *schema)
 		const char *name = weir_schema_field(schema, plan->leaves[i].field)->name;
 
 		open_leaf(&plan->leaves[i], name, &text);
+		plan->scalar_room += plan->leaves[i].len + MAX_DEPTH + 1 + SCALAR_MAX;
 		if (i > 0) {
 			plan->leaves[i].common = common_depth(
 				weir_schema_field(schema, plan->leaves[i - 1].field)->name, name);
 		}
+	}
+	for (i = 0; i < JSON_SLACK; i++) {
+		strbuf_char(&text, ' '); /* put_short() reads on */
 	}
 	plan->text = text.p;
 	if (text.failed || plan->head_len == 0) {
@@ -214,9 +225,31 @@ struct run {
 
 enum { BAD_TEXT = 1 }; /* not UTF-8: write the field again with run->bad; errors are below 0 */
 
+/* Room for n bytes and some slack, which copies of whole words may write to. */
+static inline char *reserve(struct run *run, size_t n)
+{
+	return strbuf_reserve(run->out, n + JSON_SLACK);
+}
+
+static inline void wrote(struct run *run, const char *from, const char *to)
+{
+	strbuf_wrote(run->out, (size_t)(to - from));
+}
+
+/* A copy of short text of ours; up to 32 bytes are read and written whatever its length: both ends have slack. */
+static inline char *put_short(char *to, const char *p, size_t len)
+{
+	if (len <= 32) {
+		memcpy(to, p, 32);
+	} else {
+		memcpy(to, p, len);
+	}
+	return to + len;
+}
+
 static int put_str(struct run *run, const uint8_t *p, size_t len)
 {
-	char *to = strbuf_reserve(run->out, JSON_STRING_GROWTH * len + JSON_STRING_EXTRA);
+	char *to = reserve(run, JSON_STRING_GROWTH * len + JSON_STRING_EXTRA);
 	char *end;
 
 	if (to == NULL) {
@@ -226,7 +259,7 @@ static int put_str(struct run *run, const uint8_t *p, size_t len)
 	if (end == NULL) {
 		return BAD_TEXT;
 	}
-	strbuf_wrote(run->out, (size_t)(end - to));
+	wrote(run, to, end);
 	return 0;
 }
 
@@ -253,7 +286,7 @@ static int put_strs(struct run *run, const struct weir_value *value)
 
 static int put_u64s(struct run *run, const struct weir_value *value)
 {
-	char *to = strbuf_reserve(run->out, (size_t)value->len * (JSON_U64_MAX + 1) + 2);
+	char *to = reserve(run, (size_t)value->len * (JSON_U64_MAX + 1) + 2);
 	char *at = to;
 	uint32_t i;
 
@@ -268,7 +301,7 @@ static int put_u64s(struct run *run, const struct weir_value *value)
 		at = json_put_u64(at, value->v.u64s[i]);
 	}
 	*at++ = ']';
-	strbuf_wrote(run->out, (size_t)(at - to));
+	wrote(run, to, at);
 	return 0;
 }
 
@@ -289,25 +322,22 @@ static bool same_name(const struct weir_str *a, const struct weir_str *b)
 	return i == a->len;
 }
 
-/* "name":  in lower case */
-static int put_header_name(struct run *run, const struct weir_str *name)
+/* "name" in lower case, when it is not plain. NULL: bad text */
+static char *put_odd_name(struct run *run, const struct weir_str *name, char *to)
 {
 	struct strbuf *low = &run->writer->name;
-	char *to;
+	char *text;
 	uint32_t i;
-	int err;
 
 	strbuf_clear(low);
-	to = strbuf_reserve(low, name->len + 1);
-	if (to == NULL) {
-		return WEIR_ENOMEM;
+	text = strbuf_reserve(low, (size_t)name->len + 1);
+	if (text == NULL) {
+		return NULL; /* taken for bad text, and then the record is given up */
 	}
 	for (i = 0; i < name->len; i++) {
-		to[i] = (char)lower(name->p[i]);
+		text[i] = (char)lower(name->p[i]);
 	}
-	err = put_str(run, (const uint8_t *)to, name->len);
-	strbuf_char(run->out, ':');
-	return err;
+	return json_put_string(to, (const uint8_t *)text, name->len, run->bad);
 }
 
 /* May a name occur twice? Never false when one does. */
@@ -382,22 +412,44 @@ static int group_headers(struct json_writer *writer, const struct weir_header *h
 	return 0;
 }
 
-/* name:[value, ...]: header i and those of its name behind it */
+/* "name":["value", ...]: header i and those of its name behind it */
 static int put_header(struct run *run, const struct weir_header *headers, uint32_t i, bool grouped)
 {
-	int err = put_header_name(run, &headers[i].name);
+	const struct weir_header *header = &headers[i];
+	size_t room = JSON_STRING_GROWTH * ((size_t)header->name.len + header->value.len) +
+		      2 * JSON_STRING_EXTRA + 8;
+	char *start = reserve(run, room);
+	char *to;
 
-	strbuf_char(run->out, '[');
-	while (err == 0) {
-		err = put_str(run, headers[i].value.p, headers[i].value.len);
-		if (!grouped || run->writer->groups[i].same == 0) {
-			break;
-		}
+	if (start == NULL) {
+		return WEIR_ENOMEM;
+	}
+	to = json_put_plain_name(start, header->name.p, header->name.len);
+	if (to == NULL) {
+		to = put_odd_name(run, &header->name, start);
+	}
+	if (to == NULL) {
+		return BAD_TEXT;
+	}
+	*to++ = ':';
+	*to++ = '[';
+	to = json_put_string(to, header->value.p, header->value.len, run->bad);
+	if (to == NULL) {
+		return BAD_TEXT;
+	}
+	wrote(run, start, to);
+	while (grouped && run->writer->groups[i].same != 0) {
+		int err;
+
 		i = run->writer->groups[i].same - 1;
 		strbuf_char(run->out, ',');
+		err = put_str(run, headers[i].value.p, headers[i].value.len);
+		if (err != 0) {
+			return err;
+		}
 	}
 	strbuf_char(run->out, ']');
-	return err;
+	return 0;
 }
 
 static int put_headers(struct run *run, const struct weir_value *value)
@@ -483,8 +535,6 @@ static char *put_scalar(struct run *run, const struct leaf *leaf, const struct w
 	return to;
 }
 
-enum { SCALAR_MAX = 64 };
-
 static int put_long(struct run *run, const struct leaf *leaf, const struct weir_value *value)
 {
 	char *to, *end;
@@ -499,7 +549,7 @@ static int put_long(struct run *run, const struct leaf *leaf, const struct weir_
 	case WEIR_KIND_HEADERS:
 		return put_headers(run, value);
 	case WEIR_KIND_HEX:
-		to = strbuf_reserve(run->out, 2 * (size_t)value->len + 2);
+		to = reserve(run, 2 * (size_t)value->len + 2);
 		if (to == NULL) {
 			return WEIR_ENOMEM;
 		}
@@ -547,6 +597,7 @@ static int put_text(struct run *run, const struct leaf *leaf, const struct weir_
 		err = put_long(run, leaf, value);
 		run->bad = false;
 		run->escaped[run->nescaped++] = leaf->field;
+		err = err == BAD_TEXT ? WEIR_ENOMEM : err; /* nothing is bad a second time */
 	}
 	if ((leaf->kind == WEIR_KIND_STR || leaf->kind == WEIR_KIND_HEADERS) &&
 	    cut_from((enum weir_kind)leaf->kind, value) > 0) {
@@ -555,9 +606,14 @@ static int put_text(struct run *run, const struct leaf *leaf, const struct weir_
 	return err;
 }
 
-static bool is_scalar(uint8_t kind)
+/* The braces, comma and names between the field written last and this one. */
+static inline char *put_opening(char *to, const struct leaf *leaf, unsigned depth, unsigned common)
 {
-	return kind <= WEIR_KIND_TIME || kind == WEIR_KIND_ADDRESS;
+	for (; depth > common; depth--) {
+		*to++ = '}';
+	}
+	*to++ = ',';
+	return put_short(to, leaf->open + leaf->at[common], leaf->len - leaf->at[common]);
 }
 
 static int put_fields(struct run *run, const struct json_plan *plan)
@@ -565,43 +621,40 @@ static int put_fields(struct run *run, const struct json_plan *plan)
 	const struct leaf *leaf = plan->leaves;
 	const struct leaf *end = leaf + plan->nleaves;
 	unsigned depth = 0, common = 0;
+	char *start = reserve(run, plan->scalar_room);
+	char *to = start;
 
-	for (; leaf < end; leaf++) {
+	/* at `to` there is always room for all the scalars: it is made anew behind every text */
+	for (; start != NULL && leaf < end; leaf++) {
 		const struct weir_value *value = &run->rec->values[leaf->field];
-		char *start, *to;
 		int err;
 
 		common = leaf->common < common ? leaf->common : common;
 		if (!weir_record_has(run->rec, leaf->field)) {
 			continue;
 		}
-		start = strbuf_reserve(run->out, MAX_DEPTH + 1 + leaf->len + SCALAR_MAX);
-		if (start == NULL) {
-			return WEIR_ENOMEM;
-		}
-		to = start;
-		for (; depth > common; depth--) {
-			*to++ = '}';
-		}
-		*to++ = ',';
-		memcpy(to, leaf->open + leaf->at[common], leaf->len - leaf->at[common]);
-		to += leaf->len - leaf->at[common];
+		to = put_opening(to, leaf, depth, common);
 		depth = leaf->depth;
 		common = MAX_DEPTH;
-		if (is_scalar(leaf->kind)) {
+		if (leaf->scalar) {
 			to = put_scalar(run, leaf, value, to);
-			strbuf_wrote(run->out, (size_t)(to - start));
 			continue;
 		}
-		strbuf_wrote(run->out, (size_t)(to - start));
+		wrote(run, start, to);
 		err = put_text(run, leaf, value);
 		if (err < 0) {
 			return err;
 		}
+		start = reserve(run, plan->scalar_room);
+		to = start;
+	}
+	if (start == NULL) {
+		return WEIR_ENOMEM;
 	}
 	for (; depth > 0; depth--) {
-		strbuf_char(run->out, '}');
+		*to++ = '}';
 	}
+	wrote(run, start, to);
 	return 0;
 }
 

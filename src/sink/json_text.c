@@ -157,20 +157,96 @@ static inline bool is_plain(uint8_t c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad)
+static inline uint64_t load8(const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, 8);
+	return word;
+}
+
+static inline uint32_t load4(const uint8_t *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, 4);
+	return word;
+}
+
+/* Change A-Z to a-z in eight bytes of ASCII at once. */
+static inline uint64_t lower8(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	/* bit 7 of a byte: it is 'A' or more; it is more than 'Z' */
+	uint64_t from_a = word + ones * (0x80 - 'A');
+	uint64_t beyond_z = word + ones * (0x7f - 'Z');
+
+	return word | ((from_a & ~beyond_z & (ones * 0x80)) >> 2);
+}
+
+/*
+ * Copy text that needs no care, in lower case if told; NULL when some of it does. The last bytes are copied together with
+ * some before them, which are written a second time with the same content: no loop over single bytes.
+ */
+static inline char *put_plain(char *to, const uint8_t *p, size_t len, bool lower)
+{
+	const uint8_t *end = p + len;
+	uint64_t word;
+
+	if (len < 8) {
+		if (len >= 4) {
+			word = load4(p) | (uint64_t)load4(end - 4) << 32;
+		} else if (len > 0) {
+			/* bytes 0, middle and last: all of up to three */
+			word = p[0] | (uint64_t)p[len / 2] << 8 | (uint64_t)p[len - 1] << 16 |
+			       UINT64_C(0x2020202020000000);
+		} else {
+			return to;
+		}
+		if (needs_care(word)) {
+			return NULL;
+		}
+		word = lower ? lower8(word) : word;
+		if (len >= 4) {
+			uint32_t high = (uint32_t)(word >> 32);
+
+			memcpy(to, &word, 4);
+			memcpy(to + len - 4, &high, 4);
+		} else {
+			to[0] = (char)word;
+			to[len / 2] = (char)(word >> 8);
+			to[len - 1] = (char)(word >> 16);
+		}
+		return to + len;
+	}
+	for (; end - p >= 8; p += 8, to += 8) {
+		word = load8(p);
+		if (needs_care(word)) {
+			return NULL;
+		}
+		word = lower ? lower8(word) : word;
+		memcpy(to, &word, 8);
+	}
+	if (p < end) {
+		word = load8(end - 8);
+		if (needs_care(word)) {
+			return NULL;
+		}
+		word = lower ? lower8(word) : word;
+		to += end - p;
+		memcpy(to - 8, &word, 8);
+	}
+	return to;
+}
+
+/* Any text, from its beginning. */
+static char *put_careful(char *to, const uint8_t *p, size_t len, bool bad)
 {
 	const uint8_t *end = p + len;
 
-	*to++ = '"';
 	while (p < end) {
-		uint64_t word;
-
-		while (end - p >= 8) {
-			memcpy(&word, p, 8);
-			if (needs_care(word)) {
-				break;
-			}
-			memcpy(to, &word, 8);
+		while (end - p >= 8 && !needs_care(load8(p))) {
+			memcpy(to, p, 8);
 			to += 8;
 			p += 8;
 		}
@@ -185,6 +261,34 @@ char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad)
 			}
 		}
 	}
-	*to++ = '"';
 	return to;
+}
+
+char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad)
+{
+	char *stop;
+
+	*to++ = '"';
+	stop = put_plain(to, p, len, false);
+	if (stop == NULL) {
+		stop = put_careful(to, p, len, bad);
+		if (stop == NULL) {
+			return NULL;
+		}
+	}
+	*stop++ = '"';
+	return stop;
+}
+
+char *json_put_plain_name(char *to, const uint8_t *p, size_t len)
+{
+	char *stop;
+
+	*to++ = '"';
+	stop = put_plain(to, p, len, true);
+	if (stop == NULL) {
+		return NULL;
+	}
+	*stop++ = '"';
+	return stop;
 }

@@ -27,4 +27,7 @@ char *json_put_address(char *to, const uint8_t *p, size_t len);
  */
 char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
 
+/** A quoted string in lower case (ASCII); NULL when it is not plain: then by way of json_put_string(). The same room. */
+char *json_put_plain_name(char *to, const uint8_t *p, size_t len);
+
 #endif
