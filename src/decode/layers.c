@@ -56,23 +56,6 @@ static void walk(struct cursor *cursor, enum step step)
 	tunnel_settle(cursor);
 }
 
-/*
- * Clear what a decode may leave unset: all but the SACK blocks, which are valid up to nsack. In pieces, because gcc makes
- * `rep stos` of one memset() this long, and its start costs nearly as much as all the decoding
- * (22 ns a packet, 13 without it; 64 packets in cache).
- */
-static void clear_layers(struct layers *ret)
-{
-	enum { PIECE = 32, END = offsetof(struct layers, sack) };
-	uint8_t *p = (uint8_t *)ret;
-	size_t i;
-
-	for (i = 0; i + PIECE <= END; i += PIECE) {
-		memset(p + i, 0, PIECE);
-	}
-	memset(p + END / PIECE * PIECE, 0, END % PIECE);
-}
-
 static void cursor_init(struct cursor *cursor, const uint8_t *data, uint32_t caplen, uint32_t len,
 			bool checksums, struct layers *ret)
 {
@@ -85,7 +68,8 @@ static void cursor_init(struct cursor *cursor, const uint8_t *data, uint32_t cap
 	cursor->is_guessed = false;
 	cursor->has_outer = false;
 	cursor->ret = ret;
-	clear_layers(ret);
+	/* the SACK blocks are valid up to nsack: not worth clearing for each packet */
+	memset(ret, 0, offsetof(struct layers, sack));
 }
 
 void layers_decode(const struct weir_packet *packet, bool checksums, struct layers *ret)
