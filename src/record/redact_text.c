@@ -32,31 +32,21 @@ static int hex_value(uint8_t c)
 
 /* ---- names ---- */
 
-/* Each of the words has a k (token, api-key), an ss (password, session) or a cr (secret, credential): few names do. */
-static bool may_have_secret_word(const uint8_t *low, size_t len)
+/*
+ * Each of the words has a k (token, api-key), an ss (password, session) or a cr (secret, credential), and few other names
+ * do: told from two bytes in a row.
+ */
+static inline bool is_hint(uint8_t before, uint8_t c)
 {
-	uint8_t before = 0;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if (low[i] == 'k' || (before == 's' && low[i] == 's') ||
-		    (before == 'c' && low[i] == 'r')) {
-			return true;
-		}
-		before = low[i];
-	}
-	return false;
+	return c == 'k' || (c == 's' && before == 's') || (c == 'r' && before == 'c');
 }
 
-bool mask_has_secret_word(const uint8_t *low, size_t len)
+static bool has_word(const uint8_t *low, size_t len)
 {
 	static const char *const words[] = {"token",  "secret",  "password", "passwd",    "session",
 					    "apikey", "api-key", "api_key",  "credential"};
 	size_t i;
 
-	if (!may_have_secret_word(low, len)) {
-		return false;
-	}
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (memmem(low, len, words[i], strlen(words[i])) != NULL) {
 			return true;
@@ -65,40 +55,64 @@ bool mask_has_secret_word(const uint8_t *low, size_t len)
 	return false;
 }
 
+bool mask_has_secret_word(const uint8_t *low, size_t len)
+{
+	bool hint = false;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		hint |= is_hint(i == 0 ? 0 : low[i - 1], low[i]);
+	}
+	return hint && has_word(low, len);
+}
+
+#define IS(text) (len == sizeof(text) - 1 && memcmp(low, (text), sizeof(text) - 1) == 0)
+
 /* Exactly one of the names that are secrets without saying so. */
 static bool is_secret_name(const uint8_t *low, size_t len)
 {
-	static const char *const names[] = {"code", "sig", "signature", "pwd", "pass",
-					    "auth", "pin", "otp",       "sid", "authorization"};
-	size_t i;
-
-	for (i = 0; len >= 3 && i < sizeof(names) / sizeof(names[0]); i++) {
-		if ((uint8_t)names[i][0] == low[0] && strlen(names[i]) == len &&
-		    memcmp(low, names[i], len) == 0) {
-			return true;
-		}
+	switch (len == 0 ? 0 : low[0]) {
+	case 'a':
+		return IS("auth") || IS("authorization");
+	case 'c':
+		return IS("code");
+	case 'o':
+		return IS("otp");
+	case 'p':
+		return IS("pwd") || IS("pass") || IS("pin");
+	case 's':
+		return IS("sig") || IS("signature") || IS("sid");
+	default:
+		return false;
 	}
-	return false;
 }
+
+#undef IS
 
 bool mask_is_secret_key(const uint8_t *key, size_t len)
 {
 	uint8_t low[KEY_MAX];
+	uint8_t before = 0;
 	size_t n = 0, start, i;
-
-	low[0] = 0;
+	bool hint = false;
 
 	for (i = 0; i < len && n < sizeof(low); i++) {
 		uint8_t c = key[i];
 
 		if (c == '%' && i + 2 < len && hex_value(key[i + 1]) >= 0 &&
 		    hex_value(key[i + 2]) >= 0) {
-			c = (uint8_t)(hex_value(key[i + 1]) * 16 + hex_value(key[i + 2]));
+			c = (uint8_t)(hex_value(key[i + 1]) << 4 | hex_value(key[i + 2]));
 			i += 2;
 		}
-		low[n++] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+		c = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+		hint |= is_hint(before, c);
+		before = c;
+		low[n++] = c;
 	}
-	if (mask_has_secret_word(low, n)) {
+	if (n == 0) {
+		return false;
+	}
+	if (hint && has_word(low, n)) {
 		return true;
 	}
 	/* user[pin], user.pin: the last part is what it is called */
