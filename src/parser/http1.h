@@ -150,12 +150,15 @@ struct http1 {
 	struct http1_exchange *tail;
 	uint64_t
 		c2s_lost_at; /* c2s offset from which requests after the last one may have been lost; or NOWHERE */
+	uint64_t shift_ack;   /* with shifted: first_ack of the last request paired by guess */
 	int64_t s2c_stall_ns; /* total at the last byte of the last response */
 	uint32_t npending;
 	bool pipelines : 1; /* the client sends requests before it has the answers: seen in this flow */
 	bool c2s_unexplained : 1; /* ... between messages, and no response has been seen that would be theirs */
 	bool s2c_lost : 1; /* since the last certain pair, responses may have been lost */
-	bool dark : 1;     /* c2s has stopped: responses wait for it no more */
+	bool shifted : 1; /* pipelining, and a response was paired by guess: the next ones may be out of step, too */
+	bool shift_explained : 1; /* ... but since then a request or a response was left over */
+	bool dark : 1;            /* c2s has stopped: responses wait for it no more */
 	bool ticking : 1;
 	bool told_midstream : 1;
 	bool switching : 1;
@@ -284,6 +287,9 @@ bool http1_must_hold(struct http1_cursor *cur, const struct weir_mark *mark);
  */
 struct http1_exchange *http1_choose(const struct http1 *http, uint64_t offset, uint64_t ack,
 				    enum http1_pairing *ret_pairing);
+/** What the pair of http1_choose() says about the pairs to come; before http1_dequeue(). ex NULL: a response without request */
+void http1_note_pair(struct http1 *http, const struct http1_exchange *ex,
+		     enum http1_pairing pairing);
 /** Put an exchange back that got an interim response. */
 void http1_requeue(struct http1 *http, struct http1_exchange *ex);
 /** Take the exchange out of the queue; those before it get no response and are emitted. */

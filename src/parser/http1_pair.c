@@ -78,6 +78,16 @@ static bool is_expected(const struct http1_exchange *ex, uint64_t offset)
 	return ex->expect == offset || (request->done && request->last_ack == offset);
 }
 
+/*
+ * Pipelining, a loss puts all that follow out of step: each response goes to the neighbour of its request. In step again is a
+ * request that was sent after all of that, with everything answered, when what was lost has shown as a leftover.
+ */
+static bool is_out_of_step(const struct http1 *http, const struct http1_exchange *ex)
+{
+	return http->pipelines && http->shifted &&
+	       !(http->shift_explained && ex->side[WEIR_C2S].first_ack > http->shift_ack);
+}
+
 /* s2c is whole since the oldest request: that one is answered. How sure is it? */
 static enum http1_pairing judge_in_order(const struct http1 *http, const struct http1_exchange *ex,
 					 uint64_t offset, uint64_t ack)
@@ -86,7 +96,7 @@ static enum http1_pairing judge_in_order(const struct http1 *http, const struct 
 	uint64_t lost_at = ex->next == NULL ? http->c2s_lost_at : ex->next->gap_at;
 	bool lost_before = after_gap && (http->pipelines || http->c2s_unexplained);
 
-	if (lost_before) {
+	if (lost_before || is_out_of_step(http, ex)) {
 		return PAIRING_UNCERTAIN;
 	}
 	if (is_expected(ex, offset)) {
@@ -107,10 +117,11 @@ static struct http1_exchange *choose_after_loss(const struct http1 *http, uint64
 
 	for (ex = http->head; ex != NULL && is_possible(ex, offset, ack); ex = ex->next) {
 		if (is_expected(ex, offset)) {
-			*ret_pairing =
-				http->pipelines && (ex != http->head || ex->gap_at != HTTP1_NOWHERE)
-					? PAIRING_UNCERTAIN
-					: PAIRING_EXACT;
+			bool guess = http->pipelines &&
+				     (ex != http->head || ex->gap_at != HTTP1_NOWHERE ||
+				      is_out_of_step(http, ex));
+
+			*ret_pairing = guess ? PAIRING_UNCERTAIN : PAIRING_EXACT;
 			return ex;
 		}
 		last = ex;
@@ -191,6 +202,25 @@ static struct http1_exchange *pop(struct http1 *http)
 	ex->next = NULL;
 	ex->queued = false;
 	return ex;
+}
+
+void http1_note_pair(struct http1 *http, const struct http1_exchange *ex,
+		     enum http1_pairing pairing)
+{
+	if (ex == NULL) {
+		/* a response without a request: order says nothing any more */
+		http->s2c_lost = true;
+		http->c2s_unexplained = false;
+		http->shift_explained = true;
+	} else if (pairing == PAIRING_EXACT) {
+		http->s2c_lost = false; /* in step again */
+		http->shifted = false;
+	} else if (pairing == PAIRING_UNCERTAIN) {
+		http->shift_explained =
+			(http->shifted && http->shift_explained) || ex != http->head;
+		http->shifted = true;
+		http->shift_ack = ex->side[WEIR_C2S].first_ack;
+	}
 }
 
 void http1_enqueue(struct http1 *http, struct http1_exchange *ex)

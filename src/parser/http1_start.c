@@ -212,12 +212,13 @@ static struct http1_exchange *begin_response(struct http1_cursor *cur)
 	struct http1_exchange *ex =
 		http1_choose(http, http1_offset(cur, cur->p), mark->peer_ack, &pairing);
 
+	if (ex != NULL && ex->pairing == PAIRING_UNCERTAIN) {
+		pairing = PAIRING_UNCERTAIN; /* no better than its interim response was */
+	}
+	http1_note_pair(http, ex, pairing);
 	if (ex != NULL) {
 		http1_dequeue(http, ex);
 		ex->pairing = (uint8_t)pairing;
-		if (pairing == PAIRING_EXACT) {
-			http->s2c_lost = false; /* in step again */
-		}
 	} else {
 		ex = http1_exchange_new(http, mark);
 		if (ex == NULL) {
@@ -225,8 +226,6 @@ static struct http1_exchange *begin_response(struct http1_cursor *cur)
 			cur->p++;
 			return NULL;
 		}
-		http->s2c_lost = true; /* order says nothing any more */
-		http->c2s_unexplained = false;
 	}
 	http->answering = ex;
 	begin_message(cur, ex);
