@@ -60,6 +60,8 @@ struct weir_config {
 	const char *parsers;    /* NULL: all; else a comma-separated list of names */
 	bool vlan_key;          /* the VLAN id is part of a flow's key */
 	const struct weir_allocator *allocator; /* borrowed; NULL: libc's */
+	uint64_t
+		hash_seed; /* of the flow hash: something random where peers might attack the table; the same bytes come out */
 };
 
 /** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */
