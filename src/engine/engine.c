@@ -265,7 +265,7 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 		}
 	}
 	if (err == 0) {
-		err = record_community_new(&engine->community);
+		err = record_community_new(&engine->budget, &engine->community);
 	}
 	if (err < 0) {
 		engine_free(engine);

@@ -7,7 +7,7 @@
 #include "weir/error.h"
 
 enum {
-	MEMORY_MIN = 1 << 20,
+	MEMORY_MIN = 4 << 20,
 	DATAGRAM_LIMIT = 1 << 20, /* bytes of datagrams put together for one packet, at most */
 	DATAGRAM_BLOCKS = 1
 };

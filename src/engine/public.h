@@ -34,10 +34,11 @@ struct public_sink {
 	struct weir_tap *tap;
 };
 
-/* An event and its memory, which it lives in itself. */
+/* An event. A chunk's marks and bytes are behind it. */
 struct public_event {
 	struct public_event *next;
-	struct weir_arena arena;
+	size_t size;             /* of all that, bytes */
+	struct weir_arena arena; /* a record is in here */
 	struct weir_event event;
 	struct weir_flow_info flow;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/public.h"
+#include "engine/session.h"
 #include "weir/error.h"
 
 enum { ROOM_TRIES = 8 }; /* evictions for one flow's state at most */

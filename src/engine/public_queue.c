@@ -2,7 +2,7 @@
 /*
  * Pull: events wait in a bounded queue for weir_engine_next().
  *
- * Each event lives in an arena of its own with all that it points to. The calls that make events stop when half of the queue's
+ * Each event has all that it points to: a chunk's bytes behind it, a record in an arena of its own. The calls that make events stop when half of the queue's
  * memory is used, between two timers or two flows; the other half is for what one packet or one timer brings.
  */
 #include <string.h>
@@ -37,74 +37,86 @@ bool public_queue_is_full(const struct weir_engine *engine)
 	return queue->types != 0 && queue->budget.used - kept > queue->budget.limit / 2;
 }
 
-/* All or nothing: false when memory is short. */
-static bool copy_chunk(struct public_event *event, const struct weir_chunk *chunk)
+/* An event, with room for so many bytes behind it. */
+static struct public_event *new_event(struct public_queue *queue, size_t extra)
 {
-	struct weir_chunk *copy = &event->event.chunk;
+	size_t size = sizeof(struct public_event) + extra;
+	struct public_event *event = budget_alloc(&queue->budget, size);
 
-	*copy = *chunk;
-	copy->marks = arena_alloc(&event->arena, chunk->nmarks * sizeof(*chunk->marks));
-	copy->data = arena_dup(&event->arena, chunk->data, chunk->len);
-	if (copy->marks == NULL || copy->data == NULL) {
-		return false;
+	if (event != NULL) {
+		event->next = NULL;
+		event->size = size;
+		arena_init(&event->arena, &queue->arenas);
 	}
-	memcpy((struct weir_mark *)(uintptr_t)copy->marks, chunk->marks,
-	       chunk->nmarks * sizeof(*chunk->marks));
-	return true;
-}
-
-static struct public_event *new_event(struct public_queue *queue)
-{
-	struct weir_arena arena;
-	struct public_event *event;
-
-	arena_init(&arena, &queue->arenas);
-	event = arena_alloc(&arena, sizeof(*event));
-	if (event == NULL) {
-		arena_fini(&arena);
-		return NULL;
-	}
-	event->next = NULL;
-	event->arena = arena;
 	return event;
 }
 
-static void free_event(struct public_event *event)
+static void free_event(struct public_queue *queue, struct public_event *event)
 {
-	struct weir_arena arena = event->arena; /* the event is in it */
+	arena_fini(&event->arena);
+	budget_free(&queue->budget, event, event->size);
+}
 
-	arena_fini(&arena);
+/* The chunk's marks and bytes go behind the event. */
+static struct public_event *copy_chunk(struct public_queue *queue, const struct weir_event *what)
+{
+	size_t marks = what->chunk.nmarks * sizeof(struct weir_mark);
+	struct public_event *event = new_event(queue, marks + what->chunk.len);
+	uint8_t *room = (uint8_t *)(event + 1);
+
+	if (event != NULL) {
+		event->event = *what;
+		event->event.chunk.marks = memcpy(room, what->chunk.marks,
+						  marks); /* after a struct of 8-byte members */
+		event->event.chunk.data = memcpy(room + marks, what->chunk.data, what->chunk.len);
+	}
+	return event;
+}
+
+static struct public_event *copy_record(struct public_queue *queue, const struct weir_event *what)
+{
+	struct public_event *event = new_event(queue, 0);
+
+	if (event != NULL) {
+		event->event = *what;
+		event->flow = *what->record->flow;
+		event->event.record = record_copy(what->record, &event->arena);
+		if (event->event.record == NULL) {
+			free_event(queue, event);
+			return NULL;
+		}
+	}
+	return event;
+}
+
+static struct public_event *copy_plain(struct public_queue *queue, const struct weir_event *what)
+{
+	struct public_event *event = new_event(queue, 0);
+
+	if (event != NULL) {
+		event->event = *what;
+	}
+	return event;
 }
 
 void public_queue_add(struct weir_engine *engine, const struct weir_flow *flow,
 		      const struct weir_event *what)
 {
 	struct public_queue *queue = &engine->queue;
-	struct public_event *event = new_event(queue);
-	bool ok = event != NULL;
+	struct public_event *event;
 
-	if (ok) {
-		event->event = *what;
-		if (flow != NULL) {
-			event->flow = *engine_info(engine->engine, flow->flow);
-			event->event.user = flow->user;
-		}
-		event->event.flow = &event->flow;
-		if (what->type == WEIR_EVENT_DATA) {
-			ok = copy_chunk(event, &what->chunk);
-		} else if (what->type == WEIR_EVENT_RECORD) {
-			event->event.record = record_copy(what->record, &event->arena);
-			event->flow = *what->record->flow;
-			ok = event->event.record != NULL;
-		}
-	}
-	if (!ok) {
+	event = what->type == WEIR_EVENT_DATA     ? copy_chunk(queue, what)
+		: what->type == WEIR_EVENT_RECORD ? copy_record(queue, what)
+						  : copy_plain(queue, what);
+	if (event == NULL) {
 		queue->lost++;
-		if (event != NULL) {
-			free_event(event);
-		}
 		return;
 	}
+	if (flow != NULL) {
+		event->flow = *engine_info(engine->engine, flow->flow);
+		event->event.user = flow->user;
+	}
+	event->event.flow = &event->flow;
 	if (queue->tail == NULL) {
 		queue->head = event;
 	} else {
@@ -121,7 +133,7 @@ int weir_engine_next(struct weir_engine *engine, const struct weir_event **ret)
 		return WEIR_EINVAL;
 	}
 	if (queue->taken != NULL) {
-		free_event(queue->taken);
+		free_event(queue, queue->taken);
 		queue->taken = NULL;
 	}
 	if (queue->head == NULL && engine->finishing) {
@@ -147,13 +159,13 @@ void public_queue_fini(struct weir_engine *engine)
 		return;
 	}
 	if (queue->taken != NULL) {
-		free_event(queue->taken);
+		free_event(queue, queue->taken);
 	}
 	while (queue->head != NULL) {
 		struct public_event *event = queue->head;
 
 		queue->head = event->next;
-		free_event(event);
+		free_event(queue, event);
 	}
 	arena_pool_fini(&queue->arenas);
 }

@@ -74,6 +74,12 @@ static void advance(struct weir_chunk *c, size_t n)
 
 /* ---- parsers ---- */
 
+/* Memory of a parser's state: one that needs none still has a pointer of its own. */
+static size_t state_size(const struct weir_parser *parser)
+{
+	return parser->state_size > 0 ? parser->state_size : 1;
+}
+
 static void leave(struct session *session)
 {
 	if (session->parser == NULL) {
@@ -82,7 +88,7 @@ static void leave(struct session *session)
 	if (session->parser->done != NULL) {
 		session->parser->done(session->state, &session->host);
 	}
-	budget_free(budget_of(session), session->state, session->parser->state_size);
+	budget_free(budget_of(session), session->state, state_size(session->parser));
 	session->state = NULL;
 	session->parser = NULL;
 	session->dir[0].skip = 0;
@@ -99,9 +105,7 @@ static void go_deaf(struct session *session)
 
 static void enter(struct session *session, const struct weir_parser *parser)
 {
-	size_t size = parser->state_size > 0 ? parser->state_size : 1;
-
-	session->state = budget_calloc(budget_of(session), 1, size);
+	session->state = budget_calloc(budget_of(session), 1, state_size(parser));
 	if (session->state == NULL) {
 		session->host.engine->stats.records_no_memory++;
 		go_deaf(session);

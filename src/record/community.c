@@ -8,21 +8,22 @@
 #include "weir/error.h"
 
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct record_community {
+	struct budget *budget;
 	EVP_MD *sha1;
 	EVP_MD_CTX *ctx;
 };
 
-int record_community_new(struct record_community **ret)
+int record_community_new(struct budget *budget, struct record_community **ret)
 {
-	struct record_community *community = calloc(1, sizeof(*community));
+	struct record_community *community = budget_calloc(budget, 1, sizeof(*community));
 
 	if (community == NULL) {
 		return WEIR_ENOMEM;
 	}
+	community->budget = budget;
 	community->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	community->ctx = EVP_MD_CTX_new();
 	if (community->sha1 == NULL || community->ctx == NULL) {
@@ -40,7 +41,7 @@ void record_community_free(struct record_community *community)
 	}
 	EVP_MD_CTX_free(community->ctx);
 	EVP_MD_free(community->sha1);
-	free(community);
+	budget_free(community->budget, community, sizeof(*community));
 }
 
 static void put_port(uint8_t *to, uint16_t port)

@@ -3,6 +3,7 @@
 #ifndef RECORD_COMMUNITY_H
 #define RECORD_COMMUNITY_H
 
+#include "base/budget.h"
 #include "weir/flow.h"
 
 enum { RECORD_COMMUNITY_LEN = 30 }; /* "1:" and 28 characters of base 64 */
@@ -10,8 +11,8 @@ enum { RECORD_COMMUNITY_LEN = 30 }; /* "1:" and 28 characters of base 64 */
 /* Keeps the library's handles, whose look-up costs more than the hash itself. One thread. */
 struct record_community;
 
-/** @return 0 or WEIR_ENOMEM (also when libcrypto has no SHA-1) */
-int record_community_new(struct record_community **ret);
+/** @return 0 or WEIR_ENOMEM (also when libcrypto has no SHA-1). The budget outlives it; libcrypto's handles are its own */
+int record_community_new(struct budget *budget, struct record_community **ret);
 void record_community_free(struct record_community *community);
 
 /**

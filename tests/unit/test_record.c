@@ -479,9 +479,11 @@ static void community_ids_are_those_of_the_specification(void **state)
 		{AF_INET, "10.0.0.1", 8080, "10.0.0.1", 80, "1:NYInnG4ZqIZG6i/y2qSwXnS92RI="},
 	};
 	struct record_community *community;
+	struct budget budget;
 	size_t i;
 
-	assert_int_equal(record_community_new(&community), 0);
+	budget_init(&budget, SIZE_MAX, NULL);
+	assert_int_equal(record_community_new(&budget, &community), 0);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct weir_flow_info flow = {.ip_version = rows[i].family == AF_INET6 ? 6 : 4};
 		char id[RECORD_COMMUNITY_LEN + 1] = {0};
@@ -495,6 +497,7 @@ static void community_ids_are_those_of_the_specification(void **state)
 	}
 	record_community_free(community);
 	record_community_free(NULL);
+	assert_int_equal(budget.used, 0);
 }
 
 static void causes_have_names(void **state)
