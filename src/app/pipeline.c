@@ -100,11 +100,33 @@ static void send_piece(struct worker *worker, bool end_of_batch)
 	worker->piece = NULL;
 }
 
+/* The budget of the pieces is spent: wait until all that were sent have been merged, and take their memory back. */
+static void reclaim(struct worker *worker)
+{
+	struct piece *pieces[NPIECES];
+	size_t k;
+
+	send_piece(worker, false);
+	for (k = 0; k < NPIECES; k++) {
+		pieces[k] = queue_pop(&worker->spare);
+		arena_fini(&pieces[k]->arena);
+	}
+	arena_pool_trim(&worker->arenas);
+	for (k = 0; k < NPIECES; k++) {
+		queue_push(&worker->spare, pieces[k]);
+	}
+	next_piece(worker);
+}
+
 static void keep_record(void *context, const struct weir_record *rec)
 {
 	struct worker *worker = context;
 	struct weir_record *copy = record_copy(rec, &worker->piece->arena);
 
+	if (copy == NULL) {
+		reclaim(worker);
+		copy = record_copy(rec, &worker->piece->arena);
+	}
 	if (copy == NULL) {
 		worker->engine->stats.records_no_memory++;
 		return;

@@ -310,7 +310,7 @@ static void keep_reserve(struct shard *shard)
 	int tries = 0;
 
 	while (!budget_has(&shard->budget, reserve) && tries++ < 4 &&
-	       shard_make_room(shard, NULL)) {
+	       shard_make_room(shard, SHARD_BYTES, NULL)) {
 	}
 }
 

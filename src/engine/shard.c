@@ -11,6 +11,7 @@
 
 enum {
 	ARENA_KEEP = 256, /* free record blocks kept for the next transactions */
+	ROOM_STEPS = 64,  /* flows looked at for one that owns memory */
 	ROOM_TRIES = 64,  /* evictions for one segment at most */
 	RING_ENTRIES =
 		256, /* delivered segments remembered against conflicting resends: 16 KiB a shard */
@@ -170,7 +171,10 @@ static int grow(struct shard *shard)
 	struct flow *block;
 	uint32_t i;
 
-	if (shard->nblocks == SHARD_MAX_BLOCKS) {
+	/* entries are never given back: a quarter of the budget is for what flows own */
+	if (shard->nblocks == SHARD_MAX_BLOCKS ||
+	    (shard->nblocks + 1) * SHARD_BLOCK * sizeof(struct flow) >
+		    shard->budget.limit / 4 * 3) {
 		return WEIR_ELIMIT;
 	}
 	if (shard->nblocks == shard->block_room) {
@@ -199,23 +203,56 @@ static int grow(struct shard *shard)
 	return 0;
 }
 
-bool shard_make_room(struct shard *shard, const struct flow *keep)
+/* The oldest of a list but `keep`; 0: there is none. */
+static uint32_t oldest(const struct shard *shard, enum flow_list list, const struct flow *keep)
 {
-	struct engine *engine = shard->engine;
-	uint32_t ref;
+	uint32_t ref = shard->lru[list].next;
 
-	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0) {
-		return true;
-	}
-	ref = shard->lru[FLOW_HALF_OPEN].next;
 	if (ref != 0 && shard_flow(shard, ref - 1) == keep) {
 		ref = keep->lru.next;
 	}
-	if (ref != 0) {
+	return ref;
+}
+
+static void evict(struct shard *shard, uint32_t ref)
+{
+	struct engine *engine = shard->engine;
+	struct flow *flow = shard_flow(shard, ref - 1);
+
+	if (flow->list == FLOW_HALF_OPEN) {
 		engine->stats.evicted_half_open++;
-		tcp_finalise(engine, shard_flow(shard, ref - 1), WEIR_CLOSE_EVICTED);
-		return true;
+	} else {
+		engine->stats.evicted_flows++;
 	}
+	tcp_finalise(engine, flow, WEIR_CLOSE_EVICTED);
+}
+
+/* Entries: the oldest half-open flow, else the idlest one. */
+static bool make_entry(struct shard *shard, const struct flow *keep)
+{
+	uint32_t ref = oldest(shard, FLOW_HALF_OPEN, keep);
+
+	if (ref == 0) {
+		ref = oldest(shard, FLOW_ESTABLISHED, keep);
+	}
+	if (ref != 0) {
+		evict(shard, ref);
+	}
+	return ref != 0;
+}
+
+static bool owns_bytes(const struct flow *flow)
+{
+	return flow->session != NULL || flow->waiting || flow->doubts != NULL ||
+	       flow->tcp.more != NULL || flow->tcp.syn.data != NULL;
+}
+
+/* Bytes: the oldest hole is given up, else the idlest flow that owns any is closed (an entry alone gives none back). */
+static bool make_bytes(struct shard *shard, const struct flow *keep)
+{
+	struct engine *engine = shard->engine;
+	int list, steps;
+
 	if (shard->holes.next != 0) {
 		struct flow *flow = shard_flow(shard, shard->holes.next - 1);
 		int64_t a = reasm_half_oldest(&flow->half[0]);
@@ -227,16 +264,28 @@ bool shard_make_room(struct shard *shard, const struct flow *keep)
 		shard_update_waiting(shard, flow);
 		return true;
 	}
-	ref = shard->lru[FLOW_ESTABLISHED].next;
-	if (ref != 0 && shard_flow(shard, ref - 1) == keep) {
-		ref = keep->lru.next;
-	}
-	if (ref != 0) {
-		engine->stats.evicted_flows++;
-		tcp_finalise(engine, shard_flow(shard, ref - 1), WEIR_CLOSE_EVICTED);
-		return true;
+	for (list = FLOW_HALF_OPEN; list < FLOW_NLISTS; list++) {
+		uint32_t ref = oldest(shard, (enum flow_list)list, keep);
+
+		for (steps = 0; ref != 0 && steps < ROOM_STEPS; steps++) {
+			struct flow *flow = shard_flow(shard, ref - 1);
+
+			if (flow != keep && owns_bytes(flow)) {
+				evict(shard, ref);
+				return true;
+			}
+			ref = flow->lru.next;
+		}
 	}
 	return false;
+}
+
+bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep)
+{
+	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0) {
+		return true;
+	}
+	return what == SHARD_ENTRY ? make_entry(shard, keep) : make_bytes(shard, keep);
 }
 
 /* A free entry, made room for. */
@@ -247,7 +296,7 @@ static struct flow *take_entry(struct shard *shard)
 	int tries = 0;
 
 	while (shard->free == 0 && grow(shard) < 0) {
-		if (++tries > ROOM_TRIES || !shard_make_room(shard, NULL)) {
+		if (++tries > ROOM_TRIES || !shard_make_room(shard, SHARD_ENTRY, NULL)) {
 			return NULL;
 		}
 	}
@@ -273,7 +322,7 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 	int tries = 0;
 
 	while (flow != NULL && flow_table_insert(shard->table, item->hash, flow->self) < 0) {
-		if (++tries > ROOM_TRIES || !shard_make_room(shard, NULL)) {
+		if (++tries > ROOM_TRIES || !shard_make_room(shard, SHARD_BYTES, NULL)) {
 			give_entry(shard, flow);
 			flow = NULL;
 		}

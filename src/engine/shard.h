@@ -3,8 +3,9 @@
  * A shard: a sixteenth of the flows with its own table, budget, reassembly pool and record memory. Nothing in it depends on
  * which worker owns it.
  *
- * When its budget is spent (DESIGN.md, Memory and time): the oldest half-open flow goes first, then the oldest hole is
- * declared a gap, then the idlest flow is closed. Each is counted.
+ * When its budget is spent (DESIGN.md, Memory and time), by what is short. Entries: the oldest half-open flow goes first, then
+ * the idlest one is closed. Bytes: the oldest hole is declared a gap, then the idlest flow that owns any is closed; a half-open
+ * flow owns none but its entry. Entries take three quarters of the budget at most. Each eviction is counted.
  */
 #ifndef ENGINE_SHARD_H
 #define ENGINE_SHARD_H
@@ -53,8 +54,11 @@ struct flow *shard_open(struct shard *shard, const struct item *item);
 /** Take the flow out of the table and free its entry. Everything it owned must have been released. */
 void shard_remove(struct shard *shard, struct flow *flow);
 
+/* What is short: entries for flows, or bytes for what flows own. */
+enum shard_room { SHARD_ENTRY, SHARD_BYTES };
+
 /** Make room in the budget. `keep` is not evicted (NULL: any may be). false: nothing left to give. */
-bool shard_make_room(struct shard *shard, const struct flow *keep);
+bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep);
 
 /** The flow was active: move it to the young end of its list (at most once a second of the capture clock). */
 void shard_touch(struct shard *shard, struct flow *flow, int64_t clock_ns);

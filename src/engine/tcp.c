@@ -292,7 +292,7 @@ static void push(struct flow *flow, uint8_t side, const struct reasm_seg *seg)
 	ssize_t got = reasm_half_push(&flow->half[side], &shard->reasm, flow, seg);
 	int tries = 0;
 
-	while (got < 0 && tries++ < PUSH_TRIES && shard_make_room(shard, flow)) {
+	while (got < 0 && tries++ < PUSH_TRIES && shard_make_room(shard, SHARD_BYTES, flow)) {
 		got = reasm_half_push(&flow->half[side], &shard->reasm, flow, seg);
 	}
 	if (got < 0) {

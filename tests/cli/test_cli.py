@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as users meet it: test_cli.py WEIR
+
+Exit statuses, what goes to stdout and what to stderr, and what an error says (CONTRACT.md §2): what, why and the fix.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
+import packets  # noqa: E402
+
+WEIR = sys.argv[1]
+GET = b'GET /a?b=c HTTP/1.1\r\nHost: shop.test\r\n\r\n'
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def weir(*args, **kwargs):
+    return subprocess.run([WEIR] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kwargs)
+
+
+def capture(name, exchange=True, gap=False, port=40000):
+    """One connection with one exchange; with a hole in the response."""
+    pcap = packets.Pcap(name)
+    connection = packets.Connection(pcap, ('10.0.0.1', port), ('10.0.0.2', 80))
+    connection.open()
+    if exchange:
+        connection.data(0, GET)
+        if gap:
+            connection.data(1, OK[:-3])
+            connection.seq[1] += 1
+            connection.data(1, OK[-2:])
+        else:
+            connection.data(1, OK)
+    connection.close()
+    pcap.close()
+    return name
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+@test
+def no_arguments_is_a_usage_error_with_help():
+    done = weir()
+    expect(done.returncode == 2, 'status %d' % done.returncode)
+    expect(b'usage: weir' in done.stdout and b'weir: error: ' in done.stderr, done.stderr)
+
+
+@test
+def help_and_version_succeed():
+    for option in ('--help', '-h'):
+        done = weir(option)
+        expect(done.returncode == 0 and b'--json' in done.stdout and not done.stderr, option)
+    done = weir('-V')
+    expect(done.returncode == 0 and b'parsers: ' in done.stdout and b'http' in done.stdout and b'json' in done.stdout, done.stdout)
+
+
+@test
+def a_wrong_option_names_itself_and_the_fix():
+    done = weir('--frobnicate')
+    expect(done.returncode == 2 and b'--frobnicate' in done.stderr and b'weir --help' in done.stderr, done.stderr)
+    done = weir('-r')
+    expect(done.returncode == 2 and b'-r' in done.stderr, done.stderr)
+    done = weir('-r', 'x', '--memory', 'lots')
+    expect(done.returncode == 2 and b'lots' in done.stderr and b'512M' in done.stderr, done.stderr)
+    done = weir('-r', 'x', '-k', 'maybe')
+    expect(done.returncode == 2 and b'auto, none or all' in done.stderr, done.stderr)
+
+
+@test
+def an_unknown_sink_is_a_usage_error():
+    done = weir('-r', capture('a.pcap'), '-o', 'carrier-pigeon:x')
+    expect(done.returncode == 2 and b'carrier-pigeon' in done.stderr, done.stderr)
+
+
+@test
+def a_missing_file_is_an_error():
+    done = weir('-r', 'nowhere.pcap')
+    expect(done.returncode == 1, 'status %d' % done.returncode)
+    expect(done.stderr.startswith(b'weir: error: ') and b'nowhere.pcap' in done.stderr and b'No such file' in done.stderr, done.stderr)
+
+
+@test
+def a_file_that_is_no_capture_is_an_error_that_quotes_it():
+    with open('notes.txt', 'w') as file:
+        file.write('from scapy.all import *\n')
+    done = weir('-r', 'notes.txt')
+    expect(done.returncode == 1 and b'notes.txt is not a capture file' in done.stderr and b'from sca' in done.stderr, done.stderr)
+    open('empty.pcap', 'w').close()
+    done = weir('-r', 'empty.pcap')
+    expect(done.returncode == 1 and b'empty.pcap' in done.stderr, done.stderr)
+
+
+@test
+def a_cut_file_delivers_what_came_before_and_exits_3():
+    name = capture('a.pcap')
+    with open(name, 'rb') as file:
+        data = file.read()
+    with open('cut.pcap', 'wb') as file:
+        file.write(data[:-7])
+    done = weir('-r', 'cut.pcap', '--json')
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    expect(done.returncode == 3, 'status %d' % done.returncode)
+    expect([r['http']['response']['status_code'] for r in records if r['type'] == 'http'] == [200], done.stdout)
+    expect(b'packet 10' in done.stderr and b'byte ' in done.stderr, done.stderr)
+
+
+@test
+def stdin_and_several_files_are_read_in_order():
+    with open(capture('a.pcap'), 'rb') as file:
+        data = file.read()
+    alone = weir('-q', '-r', 'a.pcap', '--json')
+    piped = weir('-q', '-r', '-', '--json', input=data)
+    expect(piped.returncode == 0 and piped.stdout == alone.stdout, 'stdin differs')
+    done = weir('-q', '-r', 'a.pcap', '-r', capture('b.pcap', port=40001), '--json')
+    numbers = [r['packet'] for r in map(json.loads, done.stdout.splitlines()) if r['type'] == 'http']
+    expect(numbers == [{'first': 4, 'last': 6}] * 2, 'packet numbers are per input: %s' % numbers)
+
+
+@test
+def records_go_to_stdout_and_the_summary_to_stderr():
+    done = weir('-r', capture('a.pcap'))
+    expect(done.stdout.count(b'\n') == 1 and b'shop.test' in done.stdout, done.stdout)
+    expect(b'packets' in done.stderr and b'quality' in done.stderr, done.stderr)
+    done = weir('-q', '-r', 'a.pcap')
+    expect(not done.stderr, done.stderr)
+    done = weir('-r', 'a.pcap', '-o', 'none', '--summary=json')
+    summary = json.loads(done.stderr)
+    payload = summary['tcp']['payload']
+    expect(not done.stdout and summary['packets'] == 10 and summary['records']['http'] == 1, done.stderr)
+    expect(payload['captured'] == len(GET) + len(OK) == payload['delivered'] and payload['pending'] == 0, payload)
+    expect(not weir('-r', 'a.pcap', '-o', 'none', '--summary=none').stderr, '--summary=none')
+
+
+@test
+def strict_tells_of_loss_by_its_status():
+    expect(weir('-q', '--strict', '-r', capture('a.pcap'), '-o', 'none').returncode == 0, 'nothing was lost')
+    expect(weir('-q', '-r', capture('g.pcap', gap=True), '-o', 'none').returncode == 0, 'without --strict')
+    expect(weir('-q', '--strict', '-r', 'g.pcap', '-o', 'none').returncode == 4, 'a gap')
+
+
+@test
+def a_gap_is_told_on_the_record():
+    done = weir('-q', '-r', capture('g.pcap', gap=True), '--json')
+    (record,) = [r for r in map(json.loads, done.stdout.splitlines()) if r['type'] == 'http']
+    expect(record['completeness'] == 'gap' and record['missing_bytes'] == 1, record)
+    expect(record['http']['response']['body']['size'] == 5, 'the framing says 5')
+
+
+@test
+def a_reader_that_goes_away_is_no_error():
+    pcap = packets.Pcap('many.pcap')
+    for port in range(3000):
+        connection = packets.Connection(pcap, ('10.0.0.1', 10000 + port), ('10.0.0.2', 80))
+        connection.open()
+        connection.data(0, GET)
+        connection.data(1, OK)
+    pcap.close()
+    done = subprocess.run('%s -r many.pcap --json | head -n 1' % WEIR, shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    expect(done.stdout.count(b'\n') == 1 and b'error' not in done.stderr, done.stderr)
+
+
+@test
+def a_full_disk_is_told():
+    if not os.path.exists('/dev/full'):
+        return
+    done = weir('-q', '-r', capture('a.pcap'), '-o', 'json:/dev/full')
+    expect(done.returncode == 1 and b'No space left' in done.stderr, done.stderr)
+
+
+@test
+def an_output_that_cannot_be_opened_is_told_before_reading():
+    done = weir('-r', capture('a.pcap'), '-o', 'json:/nowhere/x.json')
+    expect(done.returncode == 1 and b'/nowhere/x.json' in done.stderr, done.stderr)
+
+
+@test
+def nothing_captured_reaches_a_terminal_unescaped():
+    pcap = packets.Pcap('esc.pcap')
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    connection.data(0, b'GET /\x1b]0;pwn\x07\xe2\x80\xae\xff HTTP/1.1\r\nHost: a\x1b[2J\r\n\r\n')
+    connection.data(1, OK)
+    connection.close()
+    pcap.close()
+    for args in ([], ['-v'], ['-vv', '--bodies=keep'], ['--color=always']):
+        done = weir('-r', 'esc.pcap', *args)
+        text = done.stdout + done.stderr
+        if args == ['--color=always']:
+            import re
+            text = re.sub(rb'\x1b\[[0-9;]*m', b'', text)
+        expect(b'\x1b' not in text and b'\x07' not in text and b'\xe2\x80\xae' not in text and b'\xff' not in text, text)
+    (record,) = [r for r in map(json.loads, weir('-q', '-r', 'esc.pcap', '--json').stdout.splitlines()) if r['type'] == 'http']
+    expect('http.request.target' in record['escaped'], record)
+
+
+@test
+def secrets_are_masked_unless_told_otherwise():
+    pcap = packets.Pcap('sec.pcap')
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    connection.data(0, b'GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic aHVudGVyMg==\r\nCookie: sid=hunter2\r\n'
+                       b'Proxy-Authorization: Bearer hunter2\r\n\r\n')
+    connection.data(1, b'HTTP/1.1 200 OK\r\nSet-Cookie: sid=hunter2; Path=/\r\nContent-Length: 0\r\n\r\n')
+    connection.close()
+    pcap.close()
+    for args in (['--json'], ['-v'], []):
+        out = weir('-r', 'sec.pcap', *args).stdout
+        expect(b'hunter2' not in out and b'aHVudGVyMg' not in out, out)
+    out = weir('-r', 'sec.pcap', '--json', '--redact=off').stdout
+    expect(out.count(b'hunter2') == 3 and b'aHVudGVyMg' in out, out)
+
+
+@test
+def a_swapped_byte_order_and_microseconds_read_the_same():
+    with open(capture('a.pcap'), 'rb') as file:
+        data = file.read()
+    out = struct.pack('>IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1)
+    at = 24
+    while at < len(data):
+        sec, ns, cap, wire = struct.unpack('<IIII', data[at:at + 16])
+        out += struct.pack('>IIII', sec, ns // 1000, cap, wire) + data[at + 16:at + 16 + cap]
+        at += 16 + cap
+    with open('be.pcap', 'wb') as file:
+        file.write(out)
+    a, b = weir('-q', '-r', 'a.pcap', '--json'), weir('-q', '-r', 'be.pcap', '--json')
+    expect(a.stdout == b.stdout and b.returncode == 0, b.stdout)
+
+
+def main():
+    failed = 0
+    for function in tests:
+        with tempfile.TemporaryDirectory(prefix='weir-cli.') as folder:
+            here = os.getcwd()
+            os.chdir(folder)
+            try:
+                function()
+            except Exception as error:  # noqa: B902
+                failed += 1
+                print('%s: %s: %s' % (function.__name__, type(error).__name__, str(error)[:600]))
+            finally:
+                os.chdir(here)
+    print('%d passed, %d failed, 0 skipped' % (len(tests) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    WEIR = os.path.abspath(WEIR)
+    sys.exit(main())
