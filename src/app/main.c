@@ -2,51 +2,31 @@
 /*
  * weir, the program. Where things are:
  *   options.c   the command line, from one table
+ *   run.c       a run: opening, dropping rights, signals, the end
+ *   privs.c     dropping rights; syscalls.c: the system calls that are left
  *   output.c    the sinks of the run
  *   pipeline.c  inputs → batches → engines → records in order; threads
  *   queue.c     bounded queues between them
- *   summary.c   the closing summary
+ *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute
+ *   progress.c  how far the run is
+ *   doctor.c, ifaces.c  what can be captured here
  */
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/doctor.h"
+#include "app/ifaces.h"
 #include "app/options.h"
-#include "app/output.h"
-#include "app/pipeline.h"
-#include "app/report.h"
-#include "app/summary.h"
+#include "app/privs.h"
+#include "app/run.h"
+#include "capture/compress.h"
+#include "engine/front.h"
 #include "parser/registry.h"
 #include "sink/sink.h"
-#include "weir/error.h"
 
-#define WEIR_VERSION "0.1.0"
-
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3, EXIT_LOST = 4 };
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
-{
-	(void)number;
-	stop = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_signal;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
-}
+enum { EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
 static void print_version(void)
 {
@@ -60,149 +40,96 @@ static void print_version(void)
 	for (i = 0; sink_list()[i] != NULL; i++) {
 		printf(" %s", sink_list()[i]->name);
 	}
-	printf("\n");
+	printf("\nsandbox:%s\ncompressed files: gz zst%s\n", privs_features(),
+	       compress_can_write(".lz4") ? " lz4" : "");
 }
 
-/* Records of the run: to the summary and to the sinks. */
-struct run {
-	struct output output;
-	struct summary summary;
-};
-
-static void on_record(void *context, const struct weir_record *rec)
+static unsigned default_workers(void)
 {
-	struct run *run = context;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (!output_is_private(&run->output, rec)) {
-		summary_record(&run->summary.records, rec);
-	}
-	output_record(&run->output, rec);
-	if (run->output.broken_pipe) {
-		stop = 1;
-	}
+	return cores < 1 ? 1 : cores > ENGINE_SHARDS ? ENGINE_SHARDS : (unsigned)cores;
 }
 
-static bool wants(void *context, const struct weir_schema *schema, size_t field)
+/* Nothing was said about where packets come from. */
+static int nothing_to_read(const struct options *options)
 {
-	struct run *run = context;
+	struct strbuf up;
 
-	return summary_wants(schema, field) || output_wants(&run->output, schema, field);
-}
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void print_summary(const struct summary *summary, const struct options *options)
-{
-	struct strbuf text;
-
-	strbuf_init(&text);
-	if (options->summary == OPTIONS_SUMMARY_JSON) {
-		summary_write_json(summary, &text);
-	} else if (options->summary == OPTIONS_SUMMARY_TEXT && !options->quiet) {
-		summary_write_text(summary, output_color(options, isatty(STDERR_FILENO)), &text);
-	}
-	if (text.len > 0) {
-		(void)fwrite(text.p, 1, text.len, stderr);
-	}
-	strbuf_fini(&text);
-}
-
-static int run_files(struct run *run, const struct options *options)
-{
-	struct pipeline_options pipeline = {
-		.config = &options->config,
-		.inputs = options->inputs,
-		.ninputs = options->ninputs,
-		.nworkers = options->workers,
-		.batch = options->batch,
-		.record = on_record,
-		.wants = wants,
-		.context = run,
-		.tap = run->output.tap,
-		.tap_sink = run->output.tap_sink,
-		.stop = &stop,
-	};
-	struct pipeline_result result;
-	int64_t begin = monotonic_ns();
-	int status = 0;
-	int err = pipeline_run(&pipeline, &result);
-
-	if (output_close(&run->output) < 0) {
-		status = EXIT_ERROR;
-	}
-	if (err < 0) {
-		fprintf(stderr, "weir: error: %s\n",
-			result.message[0] != '\0' ? result.message : weir_strerror(err));
-		status = EXIT_ERROR;
-	} else if (result.truncated && status == 0) {
-		fprintf(stderr, "weir: warning: %s\n  Everything before that was processed.\n",
-			result.message);
-		status = EXIT_DAMAGED;
-	} else if (result.stopped && !run->output.broken_pipe) {
+	if (options->filter != NULL) {
 		fprintf(stderr,
-			"weir: error: interrupted after %" PRIu64
-			" packets\n  What was read until then has been "
-			"processed.\n",
-			result.front.packets);
-		status = EXIT_ERROR;
+			"weir: error: \"%s\" is not an option\n  A capture is read with -r FILE. "
+			"See: weir --help\n",
+			options->filter);
+		return EXIT_USAGE;
 	}
-	report_fill(&run->summary, &result, &options->config, monotonic_ns() - begin);
-	print_summary(&run->summary, options);
-	if (status == 0 && options->strict && summary_lost(&run->summary)) {
-		status = EXIT_LOST;
+	options_help();
+	strbuf_init(&up);
+	ifaces_up(&up);
+	fprintf(stderr,
+		"\nweir: error: nothing to read\n  Name a capture with -r FILE (- is standard "
+		"input), "
+		"or an interface with -i.\n  Up: %s. This user may %scapture.\n",
+		up.len > 0 ? strbuf_text(&up) : "none",
+		privs_can_capture() ? "" : "not (see: weir doctor) ");
+	strbuf_fini(&up);
+	return EXIT_USAGE;
+}
+
+static int list_linktypes(const struct options *options)
+{
+	int status = EXIT_USAGE;
+	size_t i;
+
+	if (options->ninterfaces == 0) {
+		fprintf(stderr, "weir: error: -L is about interfaces\n  Name one with -i.\n");
+	}
+	for (i = 0; i < options->ninterfaces; i++) {
+		status = ifaces_print_linktypes(stdout, options->interfaces[i]);
 	}
 	return status;
+}
+
+/* What the command line asks for. @return exit status */
+static int act(struct options *options)
+{
+	if (options->help) {
+		options_help();
+		return 0;
+	}
+	if (options->version) {
+		print_version();
+		return 0;
+	}
+	if (options->command != NULL) {
+		return strcmp(options->command, "doctor") == 0 ? doctor_run(stdout)
+							       : ifaces_print(stdout);
+	}
+	if (options->list_linktypes) {
+		return list_linktypes(options);
+	}
+	if (options->ninputs == 0 && options->ninterfaces == 0) {
+		return nothing_to_read(options);
+	}
+	if (options->workers == 0) {
+		options->workers = default_workers();
+	}
+	return run(options);
 }
 
 int main(int argc, char **argv)
 {
 	struct options *options = calloc(1, sizeof(*options));
-	struct run *run = calloc(1, sizeof(*run));
-	int status = EXIT_ERROR;
+	int status = EXIT_USAGE;
 
-	if (options == NULL || run == NULL) {
+	if (options == NULL) {
 		fprintf(stderr, "weir: error: out of memory\n");
-	} else if (options_parse(options, argc, argv) < 0) {
-		status = EXIT_USAGE;
-	} else if (options->help) {
-		options_help();
-		status = 0;
-	} else if (options->version) {
-		print_version();
-		status = 0;
-	} else if (options->ninputs == 0) {
-		options_help();
-		fprintf(stderr, "weir: error: nothing to read\n  Name a capture with -r FILE; -r - "
-				"reads standard input.\n");
-		status = EXIT_USAGE;
-	} else {
-		int err;
-
-		if (options->workers == 0) {
-			long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-			options->workers = cores < 1               ? 1
-					   : cores > ENGINE_SHARDS ? ENGINE_SHARDS
-								   : (unsigned)cores;
-		}
-		catch_signals();
-		summary_init(&run->summary);
-		err = output_open(&run->output, options);
-		if (err < 0) {
-			(void)output_close(&run->output);
-			status = err == WEIR_EINVAL || err == WEIR_ENOTFOUND ? EXIT_USAGE
-									     : EXIT_ERROR;
-		} else {
-			status = run_files(run, options);
-		}
+		return EXIT_ERROR;
 	}
-	free(run);
+	if (options_parse(options, argc, argv) == 0) {
+		status = act(options);
+	}
+	options_fini(options);
 	free(options);
 	return status;
 }

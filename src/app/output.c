@@ -178,6 +178,37 @@ void output_record(struct output *output, const struct weir_record *rec)
 	}
 }
 
+void output_flush(struct output *output)
+{
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		const struct weir_sink_type *type = output->sinks[i].spec.type;
+
+		if (!output->sinks[i].failed && type->flush != NULL &&
+		    type->flush(output->sinks[i].sink) < 0) {
+			failed(output, i);
+		}
+	}
+}
+
+void output_reopen(struct output *output)
+{
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		const struct sink_spec *spec = &output->sinks[i].spec;
+
+		if (spec->type->reopen != NULL && spec->type->reopen(output->sinks[i].sink) < 0) {
+			fprintf(stderr,
+				"weir: error: cannot reopen %s:%s: %s\n  Records go on into the "
+				"file "
+				"that is open.\n",
+				spec->type->name, spec->target, strerror(errno));
+		}
+	}
+}
+
 int output_close(struct output *output)
 {
 	int err = 0;

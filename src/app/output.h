@@ -37,6 +37,12 @@ bool output_is_private(const struct output *output, const struct weir_record *re
  * replace it. The first failure of each is told on stderr. */
 void output_record(struct output *output, const struct weir_record *rec);
 
+/** Push out what sinks hold back: somebody may be watching. Failures as of output_record() */
+void output_flush(struct output *output);
+
+/** Open the files again (SIGHUP: they have been moved away). What cannot be opened is told, and written on as before. */
+void output_reopen(struct output *output);
+
 /** Flush and close. @return 0, or WEIR_EIO when something could not be written (told) */
 int output_close(struct output *output);
 

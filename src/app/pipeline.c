@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "app/queue.h"
 #include "record/record.h"
@@ -18,8 +19,7 @@ enum {
 	NPIECES = 16,          /* pieces of output on their way, a worker */
 	OUT_BYTES = 128 << 10, /* of records in a piece */
 	OUT_BLOCK = 16 << 10,  /* its memory comes in: several records each */
-	OUT_RECORDS = 1024,
-	PROGRESS_BATCHES = 64
+	OUT_RECORDS = 1024
 };
 
 /* Packets and what the front made of them. Used by all workers, then filled again. */
@@ -30,7 +30,8 @@ struct batch {
 	size_t nitems;
 	uint64_t packets; /* of the run, with this batch */
 	atomic_uint users;
-	bool last; /* nothing more comes: finish */
+	bool figures; /* the workers say where they stand */
+	bool last;    /* nothing more comes: finish */
 };
 
 /* A piece of a worker's output: records in ascending order. */
@@ -53,7 +54,8 @@ struct worker {
 	struct piece pieces[NPIECES];
 	struct budget budget; /* of the pieces */
 	struct arena_pool arenas;
-	struct piece *piece; /* being filled */
+	struct piece *piece;       /* being filled */
+	struct engine_stats stats; /* as of the last batch that asked */
 	pthread_t thread;
 	bool running;
 	/* the merging thread's */
@@ -66,8 +68,6 @@ struct pipeline {
 	struct pipeline_result *result;
 	struct front front;
 	uint64_t *input_base;
-	struct capture **captures; /* kept open: names of interfaces live in them */
-	size_t ncaptures;
 	struct budget budget; /* of the batches */
 	struct arena_pool arenas;
 	struct batch batches[NBATCHES];
@@ -78,7 +78,12 @@ struct pipeline {
 	pthread_t merger;
 	struct queue order; /* batches given to the workers, for the merging thread */
 	struct batch end;   /* in that queue: nothing more comes */
-	uint64_t nread;     /* batches */
+	struct batch look;  /* in that queue: the figures asked for are there */
+	atomic_bool looking;
+	struct pipeline_result so_far; /* what goes with them */
+	uint64_t bytes_before;         /* of the inputs that were read */
+	bool live;
+	bool full; /* max_packets were read, or the last file is written */
 };
 
 /* ---- workers (more than one) ---- */
@@ -156,6 +161,10 @@ static void *worker_main(void *context)
 		next_piece(worker);
 		last = batch->last;
 		engine_items(worker->engine, batch->items, batch->nitems);
+		if (batch->figures) {
+			engine_get_stats(worker->engine, &worker->stats);
+			worker->stats.budget_peak += worker->budget.peak;
+		}
 		if (last) {
 			engine_finish(worker->engine, batch->packets);
 		}
@@ -234,6 +243,28 @@ static void merge_batch(struct pipeline *pipeline)
 	}
 }
 
+/* Live: somebody may be watching the output. */
+static void settle(struct pipeline *pipeline)
+{
+	if (pipeline->live && pipeline->options.settled != NULL) {
+		pipeline->options.settled(pipeline->options.context);
+	}
+}
+
+/* All workers have said where they stand, and what they said before has been delivered. */
+static void give_figures(struct pipeline *pipeline)
+{
+	struct pipeline_result *so_far = &pipeline->so_far;
+	unsigned i;
+
+	for (i = 0; i < pipeline->nworkers; i++) {
+		engine_stats_add(&so_far->engine, &pipeline->workers[i].stats);
+		so_far->memory_peak += pipeline->workers[i].stats.budget_peak;
+	}
+	pipeline->options.figures(pipeline->options.context, so_far);
+	atomic_store(&pipeline->looking, false);
+}
+
 static void *merger_main(void *context)
 {
 	struct pipeline *pipeline = context;
@@ -241,12 +272,15 @@ static void *merger_main(void *context)
 	for (;;) {
 		/* the first worker's batches are everybody's */
 		struct batch *batch = queue_pop(&pipeline->order);
-		bool last = batch == &pipeline->end;
-
-		if (last) {
+		if (batch == &pipeline->end) {
 			return NULL;
 		}
+		if (batch == &pipeline->look) {
+			give_figures(pipeline);
+			continue;
+		}
 		merge_batch(pipeline);
+		settle(pipeline);
 	}
 }
 
@@ -261,6 +295,7 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 		if (batch->last) {
 			engine_finish(pipeline->workers[0].engine, batch->packets);
 		}
+		settle(pipeline);
 		return;
 	}
 	atomic_store(&batch->users, pipeline->nworkers);
@@ -278,6 +313,7 @@ static struct batch *free_batch(struct pipeline *pipeline)
 	arena_fini(&batch->arena);
 	arena_init(&batch->arena, &pipeline->arenas);
 	batch->nitems = 0;
+	batch->figures = false;
 	batch->last = false;
 	return batch;
 }
@@ -301,62 +337,197 @@ static bool stopped(const struct pipeline *pipeline)
 	return pipeline->options.stop != NULL && *pipeline->options.stop;
 }
 
-static void note(struct pipeline *pipeline, const char *format, const char *input, const char *text)
+/* The first thing that is said stays. */
+static void note(struct pipeline *pipeline, const char *text)
 {
 	if (pipeline->result->message[0] == '\0') {
-		(void)snprintf(pipeline->result->message, sizeof(pipeline->result->message), format,
-			       input, text);
+		(void)snprintf(pipeline->result->message, sizeof(pipeline->result->message), "%s",
+			       text);
+	}
+}
+
+/* The packets of a batch that the run is about: those that match, and no more than were asked for. */
+static void select_packets(struct pipeline *pipeline, struct capture *capture,
+			   struct capture_batch *batch)
+{
+	uint64_t max = pipeline->options.max_packets;
+
+	if (pipeline->options.filter != NULL && !capture_is_live(capture)) {
+		filter_batch(pipeline->options.filter, batch);
+	}
+	if (max > 0 && batch->npackets >= max - pipeline->front.index) {
+		batch->npackets = (size_t)(max - pipeline->front.index);
+		pipeline->full = true;
+	}
+}
+
+/* -w. What cannot be written ends the run: a capture with holes that nobody sees is worse. */
+static int write_packets(struct pipeline *pipeline, const struct capture *capture,
+			 struct capture_batch *batch)
+{
+	struct writer *writer = pipeline->options.writer;
+	size_t i;
+
+	for (i = 0; writer != NULL && i < batch->npackets; i++) {
+		int got = writer_packet(writer, capture, &batch->packets[i]);
+
+		if (got < 0) {
+			note(pipeline, writer_message(writer));
+			return got;
+		}
+		if (got == 0) {
+			pipeline->full = true;
+			batch->npackets = i;
+		}
+	}
+	return 0;
+}
+
+/* What the reading thread knows of the run so far. */
+static void collect_reading(const struct pipeline *pipeline, struct pipeline_result *ret)
+{
+	size_t i;
+
+	ret->front = pipeline->front.stats;
+	ret->defrag = *defrag_stats(pipeline->front.defrag);
+	ret->memory_peak = pipeline->front.budget.peak + pipeline->budget.peak;
+	ret->drops = 0;
+	ret->kernel_drops = 0;
+	ret->interface_drops = 0;
+	for (i = 0; i < pipeline->options.ninputs; i++) {
+		const struct capture_stats *stats = capture_stats(pipeline->options.inputs[i]);
+
+		ret->drops += stats->drops;
+		ret->kernel_drops += stats->kernel_drops;
+		ret->interface_drops += stats->interface_drops;
+	}
+}
+
+/* Figures so far: through the workers and the merging thread, behind all that was read. */
+static void ask_for_figures(struct pipeline *pipeline)
+{
+	struct batch *batch;
+
+	if (atomic_load(&pipeline->looking)) {
+		return;
+	}
+	memset(&pipeline->so_far, 0, sizeof(pipeline->so_far));
+	collect_reading(pipeline, &pipeline->so_far);
+	if (pipeline->nworkers == 1) {
+		engine_get_stats(pipeline->workers[0].engine, &pipeline->workers[0].stats);
+		give_figures(pipeline);
+		return;
+	}
+	atomic_store(&pipeline->looking, true);
+	batch = free_batch(pipeline);
+	batch->figures = true;
+	batch->packets = pipeline->front.index;
+	handle(pipeline, batch);
+	queue_push(&pipeline->order, &pipeline->look);
+}
+
+/* Between two batches. */
+static void look_around(struct pipeline *pipeline, const struct capture *capture)
+{
+	const struct pipeline_options *options = &pipeline->options;
+
+	if (options->progress != NULL) {
+		struct pipeline_progress progress = {.input = capture,
+						     .bytes_before = pipeline->bytes_before,
+						     .packets = pipeline->front.index};
+
+		options->progress(options->context, &progress);
+	}
+	if (options->wants_figures != NULL && options->wants_figures(options->context)) {
+		ask_for_figures(pipeline);
+	}
+}
+
+/* Packets to items; live, the time goes with them: what came may have been nothing for an engine. */
+static int take_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
+{
+	int err;
+
+	select_packets(pipeline, capture, &batch->capture);
+	err = write_packets(pipeline, capture, &batch->capture);
+	if (err < 0) {
+		batch->capture.npackets = 0;
+	}
+	decode_batch(pipeline, capture, batch);
+	if (capture_is_live(capture)) {
+		if (batch->capture.clock_ns != 0) {
+			front_tick(&pipeline->front, batch->capture.clock_ns);
+		}
+		front_tick_item(&pipeline->front, &batch->items[batch->nitems++]);
+	}
+	handle(pipeline, batch);
+	return err;
+}
+
+/* There is no more to read: why, and what to say about it. */
+static int end_of_input(struct pipeline *pipeline, const struct capture *capture, int got)
+{
+	if (got == WEIR_EDAMAGED) {
+		pipeline->result->truncated = true;
+		note(pipeline, capture_message(capture));
+		return 0;
+	}
+	if (got < 0) {
+		note(pipeline, capture_message(capture));
+	}
+	return got;
+}
+
+static void give_back(struct pipeline *pipeline, struct batch *batch)
+{
+	if (pipeline->nworkers > 1) {
+		queue_push(&pipeline->free, batch);
 	}
 }
 
 /* One input to its end. 0, or an error that ends the run. */
-static int read_input(struct pipeline *pipeline, size_t which)
+static int read_input(struct pipeline *pipeline, struct capture *capture)
 {
-	const char *name = pipeline->options.inputs[which];
-	struct capture *capture = NULL;
-	int got;
-	int err = capture_open_file(name, (uint16_t)which, &capture);
+	int err = capture_begin(capture);
 
 	if (err < 0) {
-		note(pipeline, "%s%s", capture == NULL ? name : "",
-		     capture == NULL ? ": out of memory" : capture_message(capture));
-		capture_close(capture);
+		note(pipeline, capture_message(capture));
 		return err;
 	}
-	pipeline->captures[pipeline->ncaptures++] = capture;
-	while (!stopped(pipeline)) {
+	/* live, a stop is obeyed by capture_fill(), when the kernel has nothing left */
+	while (err == 0 && !pipeline->full && (capture_is_live(capture) || !stopped(pipeline))) {
 		struct batch *batch = free_batch(pipeline);
+		int got = capture_fill(capture, &batch->capture);
 
-		got = capture_fill(capture, &batch->capture);
 		if (got <= 0) {
-			if (pipeline->nworkers > 1) {
-				queue_push(&pipeline->free, batch);
-			}
-			if (got == WEIR_EDAMAGED) {
-				pipeline->result->truncated = true;
-				note(pipeline, "%s%s", "", capture_message(capture));
-				got = 0;
-			} else if (got < 0) {
-				note(pipeline, "%s%s", "", capture_message(capture));
-			}
-			err = got;
+			give_back(pipeline, batch);
+			err = end_of_input(pipeline, capture, got);
 			break;
 		}
-		decode_batch(pipeline, capture, batch);
-		handle(pipeline, batch);
-		if (pipeline->options.progress != NULL &&
-		    pipeline->nread++ % PROGRESS_BATCHES == 0) {
-			const struct capture_stats *stats = capture_stats(capture);
-
-			pipeline->options.progress(pipeline->options.context, stats->bytes,
-						   stats->size, pipeline->front.index);
+		err = take_batch(pipeline, capture, batch);
+		if (got == CAPTURE_IDLE && pipeline->options.writer != NULL) {
+			(void)writer_flush(pipeline->options.writer);
 		}
+		look_around(pipeline, capture);
 	}
-	pipeline->result->drops += capture_stats(capture)->drops;
+	pipeline->bytes_before += capture_stats(capture)->bytes;
 	return err;
 }
 
 /* ---- life ---- */
+
+/* Threads that signals do not go to: the reading thread is the one that waits. */
+static int start_thread(pthread_t *thread, void *(*run)(void *context), void *context)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(thread, NULL, run, context);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err == 0 ? 0 : WEIR_ENOMEM;
+}
 
 static int start_worker(struct pipeline *pipeline, unsigned i)
 {
@@ -401,11 +572,22 @@ static int start_worker(struct pipeline *pipeline, unsigned i)
 		arena_init(&worker->pieces[k].arena, &worker->arenas);
 		queue_push(&worker->spare, &worker->pieces[k]);
 	}
-	if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+	if (start_thread(&worker->thread, worker_main, worker) < 0) {
 		return WEIR_ENOMEM;
 	}
 	worker->running = true;
 	return 0;
+}
+
+/* Live, nobody outside can know which flows meet in one shard. */
+static uint64_t hash_seed(const struct weir_config *config)
+{
+	uint64_t seed = 0;
+
+	if (config->random_hash && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+		seed = (uint64_t)(uintptr_t)&seed;
+	}
+	return seed;
 }
 
 static int start(struct pipeline *pipeline)
@@ -417,12 +599,11 @@ static int start(struct pipeline *pipeline)
 
 	pipeline->nbatches = pipeline->nworkers == 1 ? 1 : NBATCHES;
 	pipeline->input_base = calloc(options->ninputs, sizeof(*pipeline->input_base));
-	pipeline->captures = calloc(options->ninputs, sizeof(struct capture *));
-	if (pipeline->input_base == NULL || pipeline->captures == NULL) {
+	if (pipeline->input_base == NULL) {
 		return WEIR_ENOMEM;
 	}
-	err = front_init(&pipeline->front, options->config, 0, pipeline->input_base,
-			 options->ninputs);
+	err = front_init(&pipeline->front, options->config, hash_seed(options->config),
+			 pipeline->input_base, options->ninputs);
 	if (err < 0) {
 		return err;
 	}
@@ -433,7 +614,7 @@ static int start(struct pipeline *pipeline)
 	for (k = 0; k < pipeline->nbatches; k++) {
 		struct batch *batch = &pipeline->batches[k];
 
-		batch->items = malloc(options->batch * sizeof(struct item));
+		batch->items = malloc((options->batch + 1) * sizeof(struct item));
 		if (batch->items == NULL ||
 		    capture_batch_init(&batch->capture, options->batch) < 0) {
 			return WEIR_ENOMEM;
@@ -448,7 +629,7 @@ static int start(struct pipeline *pipeline)
 		}
 	}
 	if (pipeline->nworkers > 1) {
-		if (pthread_create(&pipeline->merger, NULL, merger_main, pipeline) != 0) {
+		if (start_thread(&pipeline->merger, merger_main, pipeline) < 0) {
 			return WEIR_ENOMEM;
 		}
 	}
@@ -494,9 +675,7 @@ static void collect(struct pipeline *pipeline)
 	struct pipeline_result *result = pipeline->result;
 	unsigned i;
 
-	result->front = pipeline->front.stats;
-	result->defrag = *defrag_stats(pipeline->front.defrag);
-	result->memory_peak = pipeline->front.budget.peak + pipeline->budget.peak;
+	collect_reading(pipeline, result);
 	for (i = 0; i < pipeline->nworkers; i++) {
 		struct engine_stats stats;
 
@@ -536,11 +715,7 @@ static void clean_up(struct pipeline *pipeline)
 	if (pipeline->arenas.budget != NULL) {
 		arena_pool_fini(&pipeline->arenas);
 	}
-	for (k = 0; k < pipeline->ncaptures; k++) {
-		capture_close(pipeline->captures[k]);
-	}
 	front_fini(&pipeline->front);
-	free(pipeline->captures);
 	free(pipeline->input_base);
 }
 
@@ -557,12 +732,21 @@ int pipeline_run(const struct pipeline_options *options, struct pipeline_result 
 	pipeline->options = *options;
 	pipeline->result = ret;
 	pipeline->nworkers = options->nworkers < ENGINE_SHARDS ? options->nworkers : ENGINE_SHARDS;
+	for (k = 0; k < options->ninputs; k++) {
+		pipeline->live = pipeline->live || capture_is_live(options->inputs[k]);
+	}
 	err = start(pipeline);
 	if (err == 0) {
-		for (k = 0; k < options->ninputs && err == 0 && !stopped(pipeline); k++) {
-			err = read_input(pipeline, k);
+		for (k = 0;
+		     k < options->ninputs && err == 0 && !pipeline->full && !stopped(pipeline);
+		     k++) {
+			err = read_input(pipeline, options->inputs[k]);
 		}
 		finish(pipeline);
+		if (options->writer != NULL && writer_finish(options->writer) < 0 && err == 0) {
+			note(pipeline, writer_message(options->writer));
+			err = WEIR_EIO;
+		}
 		collect(pipeline);
 	} else {
 		abandon(pipeline);

@@ -6,6 +6,9 @@
  * engine that owns some of the shards), and one thread merges the workers' records by weir_record_key and calls `record`.
  * Each worker's records are ascending already, so merging needs the head of each stream and no more; the queues are bounded,
  * and a slow sink slows the reader down. The output is the same, byte for byte, for any number of workers and any batch size.
+ *
+ * Live, batches come as the kernel has packets, and when it has none a tick item tells the engines the time. What looks at a
+ * running engine (the summary so far) does it in a batch of its own, on the workers' threads.
  */
 #ifndef APP_PIPELINE_H
 #define APP_PIPELINE_H
@@ -13,34 +16,58 @@
 #include <signal.h>
 
 #include "capture/capture.h"
+#include "capture/filter.h"
+#include "capture/writer.h"
 #include "engine/engine.h"
 #include "engine/front.h"
 
+struct pipeline_result;
+
+struct pipeline_progress {
+	const struct capture *input; /* the one being read */
+	uint64_t bytes_before;       /* of the inputs before it */
+	uint64_t packets;            /* of the run */
+};
+
 struct pipeline_options {
 	const struct weir_config *config;
-	const char *const *inputs; /* file names; "-" is standard input */
+	struct capture *const
+		*inputs; /* opened, not begun; the caller's to close, when the run is over */
 	size_t ninputs;
-	unsigned nworkers;       /* 1..ENGINE_SHARDS */
-	size_t batch;            /* packets in a batch */
+	unsigned nworkers;     /* 1..ENGINE_SHARDS */
+	size_t batch;          /* packets in a batch */
+	uint64_t max_packets;  /* the run ends after so many; 0: no limit */
+	struct filter *filter; /* packets that do not match are passed over; may be NULL */
+	struct writer
+		*writer; /* packets that match are written; may be NULL. Finished by the pipeline */
 	engine_record_fn record; /* called from one thread, in order */
 	bool (*wants)(void *context, const struct weir_schema *schema, size_t field);
 	void *context;
 	const struct weir_tap_type *tap;
-	struct weir_sink *tap_sink;        /* what the tap belongs to */
-	const volatile sig_atomic_t *stop; /* set: finish with what was read */
-	/* called now and then from the reading thread, for progress; may be NULL */
-	void (*progress)(void *context, uint64_t bytes, uint64_t size, uint64_t packets);
+	struct weir_sink *tap_sink; /* what the tap belongs to */
+	const volatile sig_atomic_t
+		*stop; /* set: finish with what was read (live: and what the kernel has) */
+	/* between two batches, from the reading thread: for progress. May be NULL */
+	void (*progress)(void *context, const struct pipeline_progress *progress);
+	/* between two batches, from the reading thread: are figures wanted now? May be NULL */
+	bool (*wants_figures)(void *context);
+	/* the figures so far, from the thread that calls `record`, between two records; `message` is not filled in */
+	void (*figures)(void *context, const struct pipeline_result *so_far);
+	/* live: the records of a batch have been delivered; from that thread too. May be NULL */
+	void (*settled)(void *context);
 };
 
 struct pipeline_result {
 	struct front_stats front;
 	struct defrag_stats defrag;
 	struct engine_stats engine;
-	uint64_t drops; /* told by the inputs */
+	uint64_t drops;           /* told by the files */
+	uint64_t kernel_drops;    /* live */
+	uint64_t interface_drops; /* live */
 	uint64_t memory_peak;
-	bool truncated;    /* an input was damaged or cut short */
-	bool stopped;      /* by *stop */
-	char message[512]; /* about the input, when truncated or on an error */
+	bool truncated;                /* an input was damaged or cut short */
+	bool stopped;                  /* by *stop, with input left */
+	char message[CAPTURE_MESSAGE]; /* about the input, when truncated or on an error */
 };
 
 /**

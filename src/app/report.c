@@ -2,6 +2,7 @@
 /* From a run's figures to the closing summary: see report.h. */
 #include "app/report.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* A figure that is only worth a line when it is not 0. */
@@ -43,6 +44,8 @@ static void fill_drops(struct summary *summary, const struct pipeline_result *re
 	const struct engine_stats *engine = &result->engine;
 
 	summary_count(summary->drops, "capture", result->drops);
+	some(summary->drops, "kernel", result->kernel_drops);
+	some(summary->drops, "interface", result->interface_drops);
 	some(summary->drops, "flows_refused", engine->refused_flows);
 	some(summary->drops, "evicted_half_open", engine->evicted_half_open);
 	some(summary->drops, "evicted_holes", engine->evicted_holes);
@@ -79,4 +82,62 @@ void report_fill(struct summary *summary, const struct pipeline_result *result,
 	if (result->truncated) {
 		summary->notes[0] = result->message;
 	}
+}
+
+/* " (fin 12, rst 1)": those that are not 0. */
+static void put_causes(struct strbuf *out, const char *(*name)(int i), const uint64_t *now,
+		       const uint64_t *before, int n)
+{
+	bool any = false;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (now[i] > before[i]) {
+			strbuf_printf(out, "%s%s %" PRIu64, any ? ", " : " (", name(i),
+				      now[i] - before[i]);
+			any = true;
+		}
+	}
+	strbuf_str(out, any ? ")" : "");
+}
+
+static const char *close_name(int i)
+{
+	return weir_close_name((enum weir_close)i);
+}
+
+static const char *gap_name(int i)
+{
+	return weir_gap_cause_name((enum weir_gap_cause)i);
+}
+
+static uint64_t since(const uint64_t *now, const uint64_t *before, int n)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		sum += now[i] - before[i];
+	}
+	return sum;
+}
+
+void report_ticker(const struct pipeline_result *now, const struct engine_stats *before,
+		   struct strbuf *out)
+{
+	const struct engine_stats *engine = &now->engine;
+	static const uint64_t zeros[WEIR_CLOSE_NKINDS];
+	uint64_t ended = since(engine->ended, zeros, WEIR_CLOSE_NKINDS);
+
+	strbuf_printf(out,
+		      "%" PRIu64 " packets; flows %" PRIu64 " open, %" PRIu64 " new, %" PRIu64
+		      " closed",
+		      now->front.packets, engine->flows - ended, engine->flows - before->flows,
+		      since(engine->ended, before->ended, WEIR_CLOSE_NKINDS));
+	put_causes(out, close_name, engine->ended, before->ended, WEIR_CLOSE_NKINDS);
+	strbuf_printf(out, "; flushed %" PRIu64 " gaps",
+		      since(engine->gap_causes, before->gap_causes, WEIR_GAP_NCAUSES));
+	put_causes(out, gap_name, engine->gap_causes, before->gap_causes, WEIR_GAP_NCAUSES);
+	strbuf_printf(out, "; drops %" PRIu64 " kernel, %" PRIu64 " interface", now->kernel_drops,
+		      now->interface_drops);
 }

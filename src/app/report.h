@@ -12,4 +12,11 @@
 void report_fill(struct summary *summary, const struct pipeline_result *result,
 		 const struct weir_config *config, int64_t elapsed_ns);
 
+/**
+ * The line of every minute: flows, those closed by cause, and what was flushed (gaps declared, by cause), since `before`.
+ * Appended to out, without line end.
+ */
+void report_ticker(const struct pipeline_result *now, const struct engine_stats *before,
+		   struct strbuf *out);
+
 #endif

@@ -42,8 +42,7 @@ void capture_batch_fini(struct capture_batch *batch)
 	*batch = (struct capture_batch){.packets = NULL};
 }
 
-/* Make room for n bytes in a growing buffer whose first `keep` bytes count. */
-static int reserve(uint8_t **buf, size_t *size, size_t n)
+int capture_reserve(uint8_t **buf, size_t *size, size_t n)
 {
 	size_t grown = *size;
 	uint8_t *p;
@@ -86,7 +85,7 @@ static void refuse_format(struct capture *capture, const uint8_t *p, size_t len)
 /* Read the first bytes into the carry and choose the format. */
 static int sniff(struct capture *capture)
 {
-	if (reserve(&capture->carry, &capture->carry_size, CAPTURE_SNIFF) < 0) {
+	if (capture_reserve(&capture->carry, &capture->carry_size, CAPTURE_SNIFF) < 0) {
 		capture_fail(capture, WEIR_ENOMEM, "cannot be read: out of memory");
 		return WEIR_ENOMEM;
 	}
@@ -102,6 +101,9 @@ static int sniff(struct capture *capture)
 		}
 		capture->carry_len += (size_t)n;
 	}
+	if (capture->carry_len < CAPTURE_SNIFF && !capture->ended) {
+		return 0; /* stopped while waiting: no input at all */
+	}
 	if (file_pcap_sniff(capture, capture->carry, capture->carry_len)) {
 		capture->format = &file_pcap_format;
 	} else if (file_pcapng_sniff(capture, capture->carry, capture->carry_len)) {
@@ -112,7 +114,7 @@ static int sniff(struct capture *capture)
 	return capture->error;
 }
 
-static struct capture *new_capture(const char *name, uint16_t input)
+struct capture *capture_alloc(const char *name, uint16_t input)
 {
 	struct capture *capture = calloc(1, sizeof(*capture));
 	char text[256];
@@ -131,9 +133,14 @@ static struct capture *new_capture(const char *name, uint16_t input)
 	return capture;
 }
 
-static int start(struct capture *capture, int fd)
+int capture_begin(struct capture *capture)
 {
-	int error = capture_input_open(capture, fd);
+	int error = capture->error;
+
+	if (error != 0 || capture->format != NULL || capture->live != NULL) {
+		return error;
+	}
+	error = capture_input_open(capture, capture->input.fd);
 
 	if (error == 0) {
 		error = sniff(capture);
@@ -144,24 +151,27 @@ static int start(struct capture *capture, int fd)
 
 int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret)
 {
-	*ret = new_capture(name, input);
+	*ret = capture_alloc(name, input);
 	if (*ret == NULL) {
 		close(fd);
 		return WEIR_ENOMEM;
 	}
-	return start(*ret, fd);
+	(*ret)->input.fd = fd;
+	return capture_begin(*ret);
 }
 
-int capture_open_file(const char *path, uint16_t input, struct capture **ret)
+int capture_new_file(const char *path, uint16_t input, const volatile sig_atomic_t *stop,
+		     struct capture **ret)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
-	struct capture *capture = new_capture(is_stdin ? "standard input" : path, input);
+	struct capture *capture = capture_alloc(is_stdin ? "standard input" : path, input);
 	int fd = STDIN_FILENO;
 
 	*ret = capture;
 	if (capture == NULL) {
 		return WEIR_ENOMEM;
 	}
+	capture->stop_flag = stop;
 	capture->input.keep = is_stdin;
 	if (!is_stdin) {
 		fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -173,7 +183,15 @@ int capture_open_file(const char *path, uint16_t input, struct capture **ret)
 		errno = error;
 		return WEIR_EIO;
 	}
-	return start(capture, fd);
+	capture->input.fd = fd;
+	return 0;
+}
+
+int capture_open_file(const char *path, uint16_t input, struct capture **ret)
+{
+	int err = capture_new_file(path, input, NULL, ret);
+
+	return err < 0 ? err : capture_begin(*ret);
 }
 
 void capture_close(struct capture *capture)
@@ -184,6 +202,7 @@ void capture_close(struct capture *capture)
 	if (capture->format != NULL && capture->format->fini != NULL) {
 		capture->format->fini(capture);
 	}
+	live_free(capture->live);
 	capture_input_close(&capture->input);
 	free(capture->carry);
 	free(capture->name);
@@ -216,7 +235,7 @@ static int take_carry(struct capture *capture, struct capture_batch *batch)
 		capture->carry_len -= used;
 		used = capture->carry_len;
 	}
-	if (reserve(&batch->buf, &batch->size, used) < 0) {
+	if (capture_reserve(&batch->buf, &batch->size, used) < 0) {
 		batch->npackets = 0;
 		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
 		return WEIR_ENOMEM;
@@ -251,7 +270,8 @@ static int read_and_parse(struct capture *capture, struct capture_batch *batch)
 	ssize_t n;
 
 	/* doubles as the bytes come in: a record that only claims to be large costs nothing */
-	if (batch->used == batch->size && reserve(&batch->buf, &batch->size, batch->size + 1) < 0) {
+	if (batch->used == batch->size &&
+	    capture_reserve(&batch->buf, &batch->size, batch->size + 1) < 0) {
 		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
 		return WEIR_ENOMEM;
 	}
@@ -273,7 +293,7 @@ static int read_and_parse(struct capture *capture, struct capture_batch *batch)
 	}
 	capture->carry_at = 0;
 	capture->carry_len = batch->used - used;
-	if (reserve(&capture->carry, &capture->carry_size, capture->carry_len) < 0) {
+	if (capture_reserve(&capture->carry, &capture->carry_size, capture->carry_len) < 0) {
 		batch->npackets = 0;
 		capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
 		return WEIR_ENOMEM;
@@ -289,14 +309,18 @@ int capture_fill(struct capture *capture, struct capture_batch *batch)
 {
 	batch->npackets = 0;
 	batch->used = 0;
+	batch->clock_ns = 0;
+	if (capture->live != NULL) {
+		return live_fill(capture, batch);
+	}
 	if (capture->error != 0 || capture->format == NULL) {
 		return capture->error;
 	}
-	if (capture->carry_len > 0 && !atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+	if (capture->carry_len > 0 && !capture_is_stopped(capture)) {
 		(void)take_carry(capture, batch);
 	}
 	while (batch->npackets == 0 && capture->error == 0) {
-		if (atomic_load_explicit(&capture->stop, memory_order_relaxed)) {
+		if (capture_is_stopped(capture)) {
 			return 0;
 		}
 		if (capture->ended) {
@@ -320,13 +344,26 @@ const char *capture_message(const struct capture *capture)
 	return capture == NULL ? "out of memory" : capture->message;
 }
 
+const char *capture_name(const struct capture *capture)
+{
+	return capture->name;
+}
+
 const struct capture_stats *capture_stats(const struct capture *capture)
 {
 	return &capture->stats;
 }
 
+bool capture_is_live(const struct capture *capture)
+{
+	return capture->live != NULL;
+}
+
 const char *capture_interface_name(const struct capture *capture, uint16_t interface)
 {
+	if (capture->live != NULL) {
+		return live_interface_name(capture->live, interface);
+	}
 	if (capture->format == NULL || capture->format->interface_name == NULL) {
 		return NULL;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where packets come from: capture files and standard input (live sources later). A source fills batches; a batch owns the
+ * Where packets come from: capture files, standard input and network interfaces. A source fills batches; a batch owns the
  * bytes of its packets, so that it can be handed to another thread.
  *
  * Reading is read(2) into the batch's own buffer (mmap and stdio measured slower); a record cut by the buffer's end moves to
@@ -9,6 +9,8 @@
 #ifndef CAPTURE_CAPTURE_H
 #define CAPTURE_CAPTURE_H
 
+#include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,13 +26,15 @@ struct capture_batch {
 	uint8_t *buf; /* grows when one packet is larger than it (up to CAPTURE_MAX_PACKET) */
 	size_t size;
 	size_t used;
+	int64_t clock_ns; /* live: packets up to this time have been delivered; 0: not known */
 };
 
 enum {
 	CAPTURE_MAX_PACKET = 1 << 24,     /* bytes: a record that claims more is damage */
 	CAPTURE_BLOCK = 1 << 19,          /* bytes read at a time */
 	CAPTURE_MAX_INTERFACES = 1 << 16, /* of one input (pcapng): one more is damage */
-	CAPTURE_MESSAGE = 768             /* bytes of capture_message(), NUL included */
+	CAPTURE_MESSAGE = 768,            /* bytes of capture_message(), NUL included */
+	CAPTURE_IDLE = INT_MAX            /* of capture_fill(), live: nothing came for a while */
 };
 
 /* Times beyond +-2^62 ns (the years 1823 and 2116) are clamped: timeouts can be added to any time without overflow. */
@@ -41,10 +45,12 @@ int capture_batch_init(struct capture_batch *batch, size_t max_packets);
 void capture_batch_fini(struct capture_batch *batch);
 
 struct capture_stats {
-	uint64_t packets; /* delivered */
-	uint64_t bytes;   /* of the input read so far (compressed, if it is), for progress */
-	uint64_t size;    /* of the input, likewise; 0: unknown (pipe) */
-	uint64_t drops;   /* told by the kernel or in the file (pcapng ISB, EPB drop count) */
+	uint64_t packets;      /* delivered */
+	uint64_t bytes;        /* of the input read so far (compressed, if it is), for progress */
+	uint64_t size;         /* of the input, likewise; 0: unknown (pipe) */
+	uint64_t drops;        /* told in the file (pcapng ISB, EPB drop count) */
+	uint64_t kernel_drops; /* live: no room in the kernel's ring */
+	uint64_t interface_drops; /* live: by the interface or its driver */
 };
 
 /**
@@ -59,6 +65,39 @@ struct capture_stats {
  */
 int capture_open_file(const char *path, uint16_t input, struct capture **ret);
 
+/**
+ * The two halves of capture_open_file(): the first opens the file and reads nothing, so that rights can be dropped in between;
+ * the second reads the first bytes and tells the format.
+ *
+ * @param stop a flag that ends waiting as capture_stop() does, from before the first byte on; may be NULL
+ */
+int capture_new_file(const char *path, uint16_t input, const volatile sig_atomic_t *stop,
+		     struct capture **ret);
+int capture_begin(struct capture *capture);
+
+struct capture_live_options {
+	const char *const *interfaces; /* "any" is all of them */
+	size_t ninterfaces;
+	const char *filter;  /* capture filter; NULL or "": everything */
+	uint32_t snaplen;    /* bytes kept of a packet; 0: all (256 KiB) */
+	uint32_t buffer_kib; /* of the kernel's ring, an interface; 0: CAPTURE_LIVE_BUFFER_KIB */
+	bool promiscuous;
+	const volatile sig_atomic_t *stop; /* as of capture_new_file() */
+};
+
+enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768 };
+
+/**
+ * Capture from interfaces. One source reads them all; packet.interface says which. Nanosecond stamps where the kernel has
+ * them. The filter must have been found to be good (filter_new()): here a bad one is an error like others.
+ *
+ * @param ret as of capture_open_file()
+ * @return 0, WEIR_EACCES (not permitted), WEIR_ENOTFOUND (no such interface), WEIR_EIO, WEIR_EINVAL, WEIR_ENOMEM
+ */
+int capture_open_live(const struct capture_live_options *options, uint16_t input,
+		      struct capture **ret);
+bool capture_is_live(const struct capture *capture);
+
 /** As capture_open_file(), from a descriptor, which is given (closed by capture_close(), whatever is returned).
  * name: for messages, copied. */
 int capture_open_fd(int fd, const char *name, uint16_t input, struct capture **ret);
@@ -68,6 +107,9 @@ void capture_close(struct capture *capture);
  * Fill a batch (its earlier contents are dropped).
  * @return packets in the batch; 0 at the end of the input; WEIR_EDAMAGED: damaged or cut short — every packet before the
  *         damage has been delivered by earlier calls; WEIR_EIO; WEIR_ENOMEM
+ *
+ * Live: CAPTURE_IDLE when nothing came for a tenth of a second (batch->clock_ns says until when), 0 when it was stopped and
+ * what the kernel had has been delivered, WEIR_EIO when no interface is left.
  *
  * An error stays: further calls return it again. A packet of a pcapng simple packet block has no time of its own: it gets
  * the time of the packet before it (0 when it is the first).
@@ -84,10 +126,22 @@ void capture_stop(struct capture *capture);
  */
 const char *capture_message(const struct capture *capture);
 
+/** The input's name, printable. */
+const char *capture_name(const struct capture *capture);
+
 /** To be read by the thread that fills. */
 const struct capture_stats *capture_stats(const struct capture *capture);
 
-/** Name of an interface of the input (pcapng if_name; not escaped, at most 127 bytes), or NULL. */
+struct capture_drops {
+	uint64_t kernel;
+	uint64_t interface;
+};
+
+/** Drops of one interface that was captured on (live), as of the last capture_fill(); zeros for others. */
+void capture_interface_drops(const struct capture *capture, uint16_t interface,
+			     struct capture_drops *ret);
+
+/** Name of an interface of the input (live, pcapng if_name; not escaped, at most 127 bytes), or NULL. */
 const char *capture_interface_name(const struct capture *capture, uint16_t interface);
 
 #endif

@@ -23,16 +23,11 @@ enum {
 	POLL_MS = 200       /* how often a waiting read looks at capture->stop */
 };
 
-static bool is_stopped(struct capture *capture)
-{
-	return atomic_load_explicit(&capture->stop, memory_order_relaxed);
-}
-
 static bool wait_readable(struct capture *capture)
 {
 	struct pollfd pollfd = {.fd = capture->input.fd, .events = POLLIN};
 
-	while (!is_stopped(capture)) {
+	while (!capture_is_stopped(capture)) {
 		int n = poll(&pollfd, 1, POLL_MS);
 
 		if (n > 0 || (n < 0 && errno != EINTR)) {
@@ -49,7 +44,7 @@ static ssize_t read_raw(struct capture *capture, uint8_t *p, size_t n)
 	ssize_t got;
 
 	do {
-		if (is_stopped(capture) || (!input->regular && !wait_readable(capture))) {
+		if (capture_is_stopped(capture) || (!input->regular && !wait_readable(capture))) {
 			return 0;
 		}
 		got = read(input->fd, p, n);

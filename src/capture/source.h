@@ -106,14 +106,18 @@ struct file_pcapng {
 	int64_t last_ts_ns;
 };
 
+struct live; /* live.c */
+
 struct capture {
-	const struct capture_format *format; /* NULL: opening failed */
+	const struct capture_format *format; /* NULL: opening failed, or live */
+	struct live *live;                   /* NULL: a file */
 	struct capture_input input;
 	char *name; /* printable */
 	uint16_t index;
 	atomic_bool stop;
-	bool ended;      /* the input has given all */
-	int error;       /* below 0: stays */
+	const volatile sig_atomic_t *stop_flag; /* the caller's, as good as stop; may be NULL */
+	bool ended;                             /* the input has given all */
+	int error;                              /* below 0: stays */
 	uint64_t offset; /* in the input (decompressed), of the next byte to parse */
 	uint64_t end;    /* in the input (decompressed), of the bytes read so far */
 	struct capture_item item;
@@ -149,6 +153,23 @@ ssize_t capture_input_read(struct capture *capture, uint8_t *p, size_t n);
 /** The first bytes (len of them, CAPTURE_SNIFF unless the input is shorter) are of that format; sets up capture->u. */
 bool file_pcap_sniff(struct capture *capture, const uint8_t *p, size_t len);
 bool file_pcapng_sniff(struct capture *capture, const uint8_t *p, size_t len);
+
+/** A source without an input yet; NULL without memory. name is escaped. */
+struct capture *capture_alloc(const char *name, uint16_t input);
+
+/** Make room for n bytes in a growing buffer whose contents count. WEIR_ENOMEM: unchanged */
+int capture_reserve(uint8_t **buf, size_t *size, size_t n);
+
+/** capture_fill(), capture_close() and capture_interface_name() of interfaces. */
+int live_fill(struct capture *capture, struct capture_batch *batch);
+void live_free(struct live *live);
+const char *live_interface_name(const struct live *live, uint16_t interface);
+
+static inline bool capture_is_stopped(struct capture *capture)
+{
+	return atomic_load_explicit(&capture->stop, memory_order_relaxed) ||
+	       (capture->stop_flag != NULL && *capture->stop_flag);
+}
 
 /** Where the span stands in the input. */
 static inline uint64_t capture_span_offset(const struct capture_span *span)

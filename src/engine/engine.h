@@ -97,7 +97,8 @@ struct engine_stats {
 
 struct engine {
 	struct engine_options options;
-	struct shard *shards[ENGINE_SHARDS]; /* NULL: another engine's */
+	struct shard *shards[ENGINE_SHARDS +
+			     1]; /* NULL: another engine's; the last is nobody's: FRONT_NO_SHARD */
 	struct timer_wheel *timers;
 	struct budget budget; /* of the wheel */
 	struct parser_set parsers;

@@ -156,3 +156,11 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 	ret->input = packet->input;
 	return 1;
 }
+
+void front_tick_item(const struct front *front, struct item *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->shard = FRONT_NO_SHARD;
+	ret->index = front->index + 1; /* before the next packet */
+	ret->clock_ns = front->clock_ns;
+}

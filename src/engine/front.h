@@ -14,7 +14,7 @@
 #include "weir/config.h"
 #include "weir/packet.h"
 
-enum { ENGINE_SHARDS = 16 };
+enum { ENGINE_SHARDS = 16, FRONT_NO_SHARD = ENGINE_SHARDS };
 
 /* A TCP segment on its way to a shard. */
 struct item {
@@ -29,7 +29,7 @@ struct item {
 	uint16_t interface;
 	uint16_t input;
 	uint8_t side;
-	uint8_t shard;
+	uint8_t shard;    /* FRONT_NO_SHARD: a tick */
 	uint8_t conflict; /* fragments of the datagram overlapped with different bytes */
 };
 
@@ -83,5 +83,8 @@ void front_tick(struct front *front, int64_t now_ns);
  */
 int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
 	       struct item *ret);
+
+/** An item that belongs to no shard: it only tells the engines the clock, so that timers run though no segment came. */
+void front_tick_item(const struct front *front, struct item *ret);
 
 #endif

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run: see run.h. */
+#include "app/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/doctor.h"
+#include "app/ifaces.h"
+#include "app/output.h"
+#include "app/pipeline.h"
+#include "app/privs.h"
+#include "app/progress.h"
+#include "app/report.h"
+#include "app/summary.h"
+#include "base/time.h"
+#include "sink/human.h"
+#include "weir/error.h"
+
+enum {
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_DAMAGED = 3,
+	EXIT_LOST = 4,
+	FILTER_MAX = 1 << 16, /* bytes of a filter in a file */
+	SPARE_FILES = 64      /* descriptors beside those of inputs */
+};
+
+#define TICKER_NS (60 * NS_PER_S)
+
+static volatile sig_atomic_t stop;
+static volatile sig_atomic_t asked_summary;
+static volatile sig_atomic_t asked_reopen;
+
+struct run {
+	const struct options *options;
+	struct output output;
+	struct summary summary;
+	struct capture *inputs[OPTIONS_MAX_INPUTS];
+	size_t ninputs;
+	bool live;
+	char *filter_text; /* owned */
+	struct filter *filter;
+	struct writer *writer;
+	struct privs_needs needs;
+	char *directories[PRIVS_MAX_PATHS]; /* owned, behind needs */
+	size_t ndirectories;
+	atomic_uint_fast64_t transactions;
+	/* what the next figures are for; set by the reading thread, taken by the one that records come on */
+	atomic_bool show_summary;
+	atomic_bool show_ticker;
+	atomic_bool reopen;
+	pthread_mutex_t terminal; /* stderr: the progress line and what is written between */
+	struct progress progress;
+	int64_t begin_ns;
+	int64_t ticker_ns;          /* when the last line was written */
+	struct engine_stats ticked; /* as of then */
+};
+
+/* ---- signals ---- */
+
+static void on_signal(int number)
+{
+	if (number == SIGUSR1) {
+		asked_summary = 1;
+	} else if (number == SIGHUP) {
+		asked_reopen = 1;
+	} else {
+		stop = 1;
+	}
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_signal;
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	/* the second one finds the default action, and ends the process at once */
+	action.sa_flags = (int)SA_RESETHAND;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	action.sa_flags = 0;
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+/* ---- what the pipeline calls ---- */
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void on_record(void *context, const struct weir_record *rec)
+{
+	struct run *run = context;
+
+	if (!output_is_private(&run->output, rec)) {
+		summary_record(&run->summary.records, rec);
+		if (strcmp(rec->schema->type, "http") == 0) {
+			atomic_fetch_add_explicit(&run->transactions, 1, memory_order_relaxed);
+		}
+	}
+	output_record(&run->output, rec);
+	if (run->output.broken_pipe) {
+		stop = 1;
+	}
+}
+
+static bool wants(void *context, const struct weir_schema *schema, size_t field)
+{
+	struct run *run = context;
+
+	return summary_wants(schema, field) || output_wants(&run->output, schema, field);
+}
+
+static void on_progress(void *context, const struct pipeline_progress *progress)
+{
+	struct run *run = context;
+
+	if (run->progress.form == OPTIONS_PROGRESS_NONE) {
+		return;
+	}
+	pthread_mutex_lock(&run->terminal);
+	progress_update(&run->progress, progress,
+			atomic_load_explicit(&run->transactions, memory_order_relaxed),
+			monotonic_ns());
+	pthread_mutex_unlock(&run->terminal);
+}
+
+/* On the reading thread. The packet writer is its own, and is reopened here. */
+static bool wants_figures(void *context)
+{
+	struct run *run = context;
+
+	if (asked_summary) {
+		asked_summary = 0;
+		atomic_store(&run->show_summary, true);
+	}
+	if (asked_reopen) {
+		asked_reopen = 0;
+		atomic_store(&run->reopen, true);
+		if (run->writer != NULL) {
+			(void)writer_reopen(run->writer);
+		}
+	}
+	if (run->live && run->options->verbose > 0 && !run->options->quiet) {
+		int64_t now = monotonic_ns();
+
+		if (now - run->ticker_ns >= TICKER_NS) {
+			run->ticker_ns = now;
+			atomic_store(&run->show_ticker, true);
+		}
+	}
+	return atomic_load(&run->show_summary) || atomic_load(&run->show_ticker) ||
+	       atomic_load(&run->reopen);
+}
+
+static void print_summary(const struct summary *summary, const struct options *options)
+{
+	struct strbuf text;
+
+	strbuf_init(&text);
+	if (options->summary == OPTIONS_SUMMARY_JSON) {
+		summary_write_json(summary, &text);
+	} else if (options->summary == OPTIONS_SUMMARY_TEXT && !options->quiet) {
+		summary_write_text(summary, output_color(options, isatty(STDERR_FILENO)), &text);
+	}
+	if (text.len > 0) {
+		(void)fwrite(text.p, 1, text.len, stderr);
+	}
+	strbuf_fini(&text);
+}
+
+static void print_ticker(struct run *run, const struct pipeline_result *so_far)
+{
+	struct strbuf text;
+
+	strbuf_init(&text);
+	report_ticker(so_far, &run->ticked, &text);
+	fprintf(stderr, "weir: %s\n", strbuf_text(&text));
+	strbuf_fini(&text);
+	run->ticked = so_far->engine;
+}
+
+/* On the thread that records come on: sinks and the records' figures are not being changed now. */
+static void on_figures(void *context, const struct pipeline_result *so_far)
+{
+	struct run *run = context;
+
+	pthread_mutex_lock(&run->terminal);
+	progress_clear(&run->progress);
+	if (atomic_exchange(&run->reopen, false)) {
+		output_reopen(&run->output);
+	}
+	if (atomic_exchange(&run->show_ticker, false)) {
+		print_ticker(run, so_far);
+	}
+	if (atomic_exchange(&run->show_summary, false)) {
+		struct summary *now = malloc(sizeof(*now));
+
+		if (now != NULL) {
+			*now = run->summary;
+			report_fill(now, so_far, &run->options->config,
+				    monotonic_ns() - run->begin_ns);
+			print_summary(now, run->options);
+			free(now);
+		}
+	}
+	pthread_mutex_unlock(&run->terminal);
+}
+
+static void on_settled(void *context)
+{
+	struct run *run = context;
+
+	output_flush(&run->output);
+}
+
+/* ---- opening ---- */
+
+static int read_filter_file(struct run *run, const char *path)
+{
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 0;
+
+	run->filter_text = malloc(FILTER_MAX + 1);
+	if (run->filter_text == NULL) {
+		return WEIR_ENOMEM;
+	}
+	while (fd >= 0 && len < FILTER_MAX &&
+	       (n = read(fd, run->filter_text + len, FILTER_MAX - len)) > 0) {
+		len += (size_t)n;
+	}
+	if (fd < 0 || n < 0) {
+		fprintf(stderr, "weir: error: cannot read the filter from %s: %s\n", path,
+			strerror(errno));
+	}
+	if (fd > STDIN_FILENO) {
+		close(fd);
+	}
+	run->filter_text[len] = '\0';
+	return fd < 0 || n < 0 ? WEIR_EIO : 0;
+}
+
+/* The line of the filter that is wrong, a mark under the place, and what was perhaps meant. */
+static void print_filter_error(const char *text, const struct filter_error *error)
+{
+	size_t begin = error->offset, end = error->offset, i;
+
+	while (begin > 0 && text[begin - 1] != '\n') {
+		begin--;
+	}
+	while (text[end] != '\0' && text[end] != '\n') {
+		end++;
+	}
+	fprintf(stderr, "weir: error: bad capture filter: %s\n    ", error->reason);
+	for (i = begin; i < end; i++) {
+		fputc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', stderr);
+	}
+	fprintf(stderr, "\n    %*s^", (int)(error->offset - begin), "");
+	for (i = 1; i < error->length; i++) {
+		fputc('~', stderr);
+	}
+	if (error->suggestion[0] != '\0') {
+		fprintf(stderr, " did you mean \"%s\"?\n", error->suggestion);
+	} else {
+		fprintf(stderr, "%s\n", error->length == 0 ? " something is missing here" : "");
+	}
+	fprintf(stderr, "  The language is described in pcap-filter(7).\n");
+}
+
+static int open_filter(struct run *run)
+{
+	const struct options *options = run->options;
+	struct filter_error error;
+	int err = 0;
+
+	if (options->filter_file != NULL) {
+		err = read_filter_file(run, options->filter_file);
+	} else if (options->filter != NULL) {
+		run->filter_text = strdup(options->filter);
+		err = run->filter_text == NULL ? WEIR_ENOMEM : 0;
+	}
+	if (err < 0 || run->filter_text == NULL ||
+	    run->filter_text[strspn(run->filter_text, " \t\r\n")] == '\0') {
+		return err < 0 ? EXIT_ERROR : 0;
+	}
+	err = filter_new(run->filter_text, &run->filter, &error);
+	if (err == WEIR_EINVAL) {
+		print_filter_error(run->filter_text, &error);
+		return EXIT_USAGE;
+	}
+	return err < 0 ? EXIT_ERROR : 0;
+}
+
+static void refused(const struct capture *capture, const char *name, int err)
+{
+	struct strbuf up;
+
+	fprintf(stderr, "weir: error: %s", capture_message(capture));
+	if (err == WEIR_EACCES) {
+		fputc('\n', stderr);
+		doctor_explain(stderr, name);
+		return;
+	}
+	if (err == WEIR_ENOTFOUND) {
+		strbuf_init(&up);
+		ifaces_up(&up);
+		if (up.len > 0) {
+			fprintf(stderr, ". Up: %s.", strbuf_text(&up));
+		}
+		strbuf_fini(&up);
+		fprintf(stderr, "\n  Try: weir ifaces");
+	}
+	fputc('\n', stderr);
+}
+
+static int open_live(struct run *run)
+{
+	const struct options *options = run->options;
+	struct capture_live_options live = {
+		.interfaces = options->interfaces,
+		.ninterfaces = options->ninterfaces,
+		.filter = run->filter == NULL ? NULL : run->filter_text,
+		.snaplen = options->snaplen,
+		.buffer_kib = options->buffer_kib,
+		.promiscuous = !options->no_promiscuous,
+		.stop = &stop,
+	};
+	int err;
+
+	run->live = true;
+	run->ninputs = 1;
+	err = capture_open_live(&live, 0, &run->inputs[0]);
+	if (err < 0) {
+		refused(run->inputs[0], options->interfaces[0], err);
+		return EXIT_ERROR;
+	}
+	return 0;
+}
+
+/* Every file of a long list is opened at the beginning: later there may be no right to. */
+static void raise_limit(size_t nfiles)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < nfiles + SPARE_FILES) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_inputs(struct run *run)
+{
+	const struct options *options = run->options;
+	size_t i;
+
+	if (options->ninterfaces > 0) {
+		return open_live(run);
+	}
+	raise_limit(options->ninputs);
+	for (i = 0; i < options->ninputs; i++) {
+		int err = capture_new_file(options->inputs[i], (uint16_t)i, &stop, &run->inputs[i]);
+
+		if (err < 0) {
+			fprintf(stderr, "weir: error: %s\n", capture_message(run->inputs[i]));
+			capture_close(run->inputs[i]);
+			return EXIT_ERROR;
+		}
+		run->ninputs++;
+	}
+	return 0;
+}
+
+static int open_writer(struct run *run)
+{
+	const struct options *options = run->options;
+	struct writer_options writer = {
+		.path = options->write,
+		.size_limit = options->write_size,
+		.files = options->write_files,
+		.seconds = options->write_s,
+		.snaplen = options->snaplen,
+		.version = WEIR_VERSION,
+		.filter = run->filter == NULL ? NULL : run->filter_text,
+		.comment = run->live ? "captured by weir: packets as they came, nothing masked"
+				     : "selected by weir from other captures; nothing masked",
+	};
+
+	if (options->write == NULL) {
+		return 0;
+	}
+	if (writer_open(&writer, &run->writer) < 0) {
+		fprintf(stderr, "weir: error: %s\n", writer_message(run->writer));
+		return EXIT_ERROR;
+	}
+	return 0;
+}
+
+/* ---- rights ---- */
+
+static void need_directory(struct run *run, char *directory)
+{
+	if (directory != NULL && run->ndirectories < PRIVS_MAX_PATHS) {
+		run->directories[run->ndirectories++] = directory;
+		privs_need_directory(&run->needs, directory);
+	} else {
+		free(directory);
+	}
+}
+
+/* The directory of a file, as far as it is fixed: a strftime() format may stand in a directory's name too. */
+static char *directory_of(const char *path)
+{
+	size_t len = strcspn(path, "%");
+
+	while (len > 0 && path[len - 1] != '/') {
+		len--;
+	}
+	return len == 0 ? strdup(".") : strndup(path, len == 1 ? 1 : len - 1);
+}
+
+static bool is_one_of(const char *name, const char *const *list)
+{
+	while (*list != NULL && strcmp(*list, name) != 0) {
+		list++;
+	}
+	return *list != NULL;
+}
+
+/* What the outputs will still need: later files of theirs, servers. */
+static void find_needs(struct run *run)
+{
+	static const char *const directories[] = {"streams", "files", NULL};
+	static const char *const servers[] = {"clickhouse", "elasticsearch", "kafka", "otlp", NULL};
+	size_t i;
+
+	for (i = 0; i < run->output.nsinks; i++) {
+		const struct sink_spec *spec = &run->output.sinks[i].spec;
+
+		if (is_one_of(spec->type->name, servers)) {
+			run->needs.network = true;
+		} else if (is_one_of(spec->type->name, directories)) {
+			need_directory(run, strdup(spec->target));
+		} else if (spec->target[0] != '\0' && strcmp(spec->target, "-") != 0) {
+			need_directory(run, directory_of(spec->target));
+		}
+	}
+	if (run->options->write != NULL && strcmp(run->options->write, "-") != 0) {
+		need_directory(run, directory_of(run->options->write));
+	}
+}
+
+static int drop_rights(struct run *run)
+{
+	struct privs_status status;
+
+	if (run->options->no_sandbox) {
+		return 0;
+	}
+	find_needs(run);
+	if (privs_drop(&run->needs, &status) < 0) {
+		fprintf(stderr,
+			"weir: error: rights could not be dropped: %s\n  Packets are not parsed "
+			"with "
+			"more rights than needed. --no-sandbox does it all the same.\n",
+			status.message);
+		return EXIT_ERROR;
+	}
+	return 0;
+}
+
+/* ---- the run ---- */
+
+static uint64_t size_of_inputs(const struct run *run)
+{
+	struct stat st;
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < run->options->ninputs; i++) {
+		if (strcmp(run->options->inputs[i], "-") == 0 ||
+		    stat(run->options->inputs[i], &st) != 0 || !S_ISREG(st.st_mode)) {
+			return 0;
+		}
+		size += (uint64_t)st.st_size;
+	}
+	return size;
+}
+
+static void start_progress(struct run *run)
+{
+	const char *term = getenv("TERM");
+	bool tty = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+	size_t i;
+
+	/* records on the same terminal are progress enough */
+	for (i = 0; i < run->output.nsinks && isatty(STDOUT_FILENO); i++) {
+		const struct sink_spec *spec = &run->output.sinks[i].spec;
+
+		if (strcmp(spec->type->name, "none") != 0 &&
+		    (spec->target[0] == '\0' || strcmp(spec->target, "-") == 0)) {
+			tty = false;
+		}
+	}
+	progress_init(&run->progress, run->options, tty, size_of_inputs(run));
+}
+
+static int status_of(struct run *run, const struct pipeline_result *result, int err)
+{
+	if (err < 0) {
+		fprintf(stderr, "weir: error: %s\n",
+			result->message[0] != '\0' ? result->message : weir_strerror(err));
+		return EXIT_ERROR;
+	}
+	if (result->truncated) {
+		fprintf(stderr, "weir: warning: %s\n  Everything before that was processed.\n",
+			result->message);
+		return EXIT_DAMAGED;
+	}
+	if (result->stopped && !run->live && !run->output.broken_pipe) {
+		fprintf(stderr,
+			"weir: error: interrupted after %" PRIu64
+			" packets\n  What was read until then has been processed.\n",
+			result->front.packets);
+		return EXIT_ERROR;
+	}
+	return 0;
+}
+
+/* Remarks that belong to the summary for people. */
+static void print_remarks(const struct run *run)
+{
+	const struct options *options = run->options;
+	char count[HUMAN_LEN], size[HUMAN_LEN];
+	const char *unfit = run->filter == NULL ? NULL : filter_unfit_linktype(run->filter);
+
+	if (unfit != NULL) {
+		fprintf(stderr,
+			"weir: warning: the capture filter does not fit packets of link type %s: "
+			"none of "
+			"them matched\n",
+			unfit);
+	}
+	if (run->writer == NULL || options->quiet || options->summary != OPTIONS_SUMMARY_TEXT) {
+		return;
+	}
+	human_count(writer_packets(run->writer), count);
+	human_size(writer_bytes(run->writer), size);
+	fprintf(stderr,
+		"written      %s packets (%s) to %s, as they were captured: nothing is masked\n",
+		count, size, strcmp(options->write, "-") == 0 ? "standard output" : options->write);
+}
+
+static int run_pipeline(struct run *run)
+{
+	const struct options *options = run->options;
+	struct weir_config config = options->config;
+	struct pipeline_options pipeline = {
+		.config = &config,
+		.inputs = run->inputs,
+		.ninputs = run->ninputs,
+		.nworkers = options->workers,
+		.batch = options->batch,
+		.max_packets = options->max_packets,
+		.filter = run->filter,
+		.writer = run->writer,
+		.record = on_record,
+		.wants = wants,
+		.context = run,
+		.tap = run->output.tap,
+		.tap_sink = run->output.tap_sink,
+		.stop = &stop,
+		.progress = on_progress,
+		.wants_figures = wants_figures,
+		.figures = on_figures,
+		.settled = on_settled,
+	};
+	struct pipeline_result result;
+	int status, closed, err;
+
+	config.random_hash = run->live;
+	run->begin_ns = monotonic_ns();
+	run->ticker_ns = run->begin_ns;
+	err = pipeline_run(&pipeline, &result);
+	progress_clear(&run->progress);
+	closed = output_close(&run->output);
+	status = status_of(run, &result, err);
+	if (closed < 0) {
+		status = EXIT_ERROR;
+	}
+	report_fill(&run->summary, &result, &config, monotonic_ns() - run->begin_ns);
+	print_summary(&run->summary, options);
+	print_remarks(run);
+	if (status == 0 && options->strict && summary_lost(&run->summary)) {
+		status = EXIT_LOST;
+	}
+	return status;
+}
+
+static void clean_up(struct run *run)
+{
+	size_t i;
+
+	writer_free(run->writer);
+	filter_free(run->filter);
+	for (i = 0; i < run->ninputs; i++) {
+		capture_close(run->inputs[i]);
+	}
+	for (i = 0; i < run->ndirectories; i++) {
+		free(run->directories[i]);
+	}
+	free(run->filter_text);
+	pthread_mutex_destroy(&run->terminal);
+}
+
+int run(const struct options *options)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int status, err;
+
+	if (run == NULL) {
+		fprintf(stderr, "weir: error: out of memory\n");
+		return EXIT_ERROR;
+	}
+	run->options = options;
+	pthread_mutex_init(&run->terminal, NULL);
+	catch_signals();
+	summary_init(&run->summary);
+	status = open_filter(run);
+	if (status == 0) {
+		status = open_inputs(run);
+	}
+	if (status == 0) {
+		err = output_open(&run->output, options);
+		status = err == 0                                      ? 0
+			 : err == WEIR_EINVAL || err == WEIR_ENOTFOUND ? EXIT_USAGE
+								       : EXIT_ERROR;
+	}
+	if (status == 0) {
+		status = open_writer(run);
+	}
+	if (status == 0) {
+		start_progress(run);
+		status = drop_rights(run);
+	}
+	if (status == 0) {
+		status = run_pipeline(run);
+	} else {
+		(void)output_close(&run->output);
+	}
+	clean_up(run);
+	free(run);
+	return status;
+}

@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packets from network interfaces, by libpcap (on Linux: one TPACKET_V3 ring an interface, which it maps for us).
+ *
+ * Idea: the rings are read without blocking and waited for with our own poll(2) and time limit. A blocking pcap_dispatch()
+ * would sleep for ever on an idle link, and flows on it would never time out. The packets of a round are copied from the
+ * rings into the batch, so that the ring's blocks go back to the kernel at once and the batch can go to another thread.
+ *
+ * One thread reads all interfaces in turn, and packets of one batch are put in order of time. The seam for a reader per
+ * interface is struct capture: open one for each instead of one for all.
+ *
+ * Drops: PACKET_STATISTICS of each ring is read directly, and the interface's counters through descriptors opened at the
+ * beginning. pcap_stats() would open files under /sys at each call, which the sandbox refuses, and then count nonsense.
+ *
+ * `any` gives cooked packets (LINKTYPE_LINUX_SLL2), whose interface index becomes the packet's interface.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pcap/pcap.h>
+
+#include "base/time.h"
+#include "base/wire.h"
+#include "capture/filter.h"
+#include "capture/source.h"
+
+enum {
+	RETIRE_MS = 50,      /* a block of the ring that is not full is handed over after this */
+	POLL_MS = 100,       /* of waiting for packets at a time: timers run at least this often */
+	DRAIN_MS = 150,      /* after a stop: until the last block has been handed over */
+	DRAIN_MAX_MS = 2000, /* after a stop, when packets come faster than they can be read */
+	WHOLE_PACKETS = 262144,
+	MAX_NAMES = 1024, /* interfaces seen through `any` */
+	NAME_LEN = 128,
+	SLL2_INDEX = 4 /* offset of the interface index in its header */
+};
+
+/* How far behind the clock a packet may be that has not been delivered yet. */
+#define LAG_NS NS_PER_S
+
+static const char *const interface_counters[] = {"rx_missed_errors", "rx_fifo_errors"};
+enum { NCOUNTERS = sizeof(interface_counters) / sizeof(interface_counters[0]) };
+
+struct live_interface {
+	pcap_t *pcap; /* NULL: gone */
+	uint16_t linktype;
+	bool cooked;             /* `any`: its packets name their interface */
+	int counters[NCOUNTERS]; /* descriptors, or -1 */
+	uint64_t counted[NCOUNTERS];
+	uint64_t kernel_drops;
+	uint64_t interface_drops;
+};
+
+/* A name that packets refer to by index: those captured on first, then what `any` covers. */
+struct live_name {
+	unsigned ifindex;
+	char text[NAME_LEN];
+};
+
+struct live {
+	struct live_interface interfaces[CAPTURE_LIVE_INTERFACES];
+	struct pollfd fds[CAPTURE_LIVE_INTERFACES];
+	size_t n;
+	size_t left; /* not gone */
+	size_t next; /* whose turn it is */
+	struct live_name *names;
+	size_t nnames;
+	int64_t stopped_ns;  /* when the stop was noticed; 0: not yet */
+	int64_t measured_ns; /* when the drops were last read */
+};
+
+/* What a callback needs to put a packet into the batch. */
+struct sink {
+	struct capture *capture;
+	struct capture_batch *batch;
+	struct live_interface *interface;
+	uint16_t index;
+	bool failed;
+};
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void fail(struct capture *capture, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* As capture_fail(), the whole text the caller's. */
+static void fail(struct capture *capture, int error, const char *format, ...)
+{
+	va_list args;
+
+	if (capture->error != 0) {
+		return;
+	}
+	capture->error = error;
+	va_start(args, format);
+	(void)vsnprintf(capture->message, sizeof(capture->message), format, args);
+	va_end(args);
+}
+
+/* ---- opening ---- */
+
+static int error_of(int status)
+{
+	switch (status) {
+	case PCAP_ERROR_PERM_DENIED:
+	case PCAP_ERROR_PROMISC_PERM_DENIED:
+		return WEIR_EACCES;
+	case PCAP_ERROR_NO_SUCH_DEVICE:
+	case PCAP_ERROR_IFACE_NOT_UP:
+		return WEIR_ENOTFOUND;
+	default:
+		return WEIR_EIO;
+	}
+}
+
+static int refuse(struct capture *capture, const char *name, pcap_t *pcap, int status)
+{
+	const char *detail = pcap_geterr(pcap);
+
+	if (error_of(status) == WEIR_EACCES) {
+		fail(capture, WEIR_EACCES, "cannot capture on %s: operation not permitted", name);
+	} else if (status == PCAP_ERROR_NO_SUCH_DEVICE) {
+		fail(capture, WEIR_ENOTFOUND, "no interface \"%s\"", name);
+	} else if (status == PCAP_ERROR_IFACE_NOT_UP) {
+		fail(capture, WEIR_ENOTFOUND, "interface \"%s\" is not up", name);
+	} else {
+		fail(capture, WEIR_EIO, "cannot capture on %s: %s%s%s", name,
+		     pcap_statustostr(status), detail[0] != '\0' ? ": " : "", detail);
+	}
+	return capture->error;
+}
+
+static int activate(struct capture *capture, const struct capture_live_options *options,
+		    const char *name, pcap_t *pcap)
+{
+	uint32_t kib = options->buffer_kib == 0 ? CAPTURE_LIVE_BUFFER_KIB : options->buffer_kib;
+	int status;
+
+	if (pcap_set_snaplen(pcap, options->snaplen == 0 ? WHOLE_PACKETS : (int)options->snaplen) !=
+		    0 ||
+	    pcap_set_promisc(pcap, options->promiscuous && strcmp(name, "any") != 0) != 0 ||
+	    pcap_set_timeout(pcap, RETIRE_MS) != 0 ||
+	    pcap_set_buffer_size(pcap, (int)(kib > INT_MAX / 1024 ? INT_MAX : kib * 1024)) != 0) {
+		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, pcap_geterr(pcap));
+		return WEIR_EIO;
+	}
+	(void)pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
+	status = pcap_activate(pcap);
+	return status < 0 ? refuse(capture, name, pcap, status) : 0;
+}
+
+static uint64_t read_counter(int fd)
+{
+	char text[32];
+	ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0) {
+		return 0;
+	}
+	text[n] = '\0';
+	return strtoull(text, NULL, 10);
+}
+
+static void open_counters(struct live_interface *interface, const char *name)
+{
+	char path[160];
+	size_t i;
+
+	for (i = 0; i < NCOUNTERS; i++) {
+		(void)snprintf(path, sizeof(path), "/sys/class/net/%.100s/statistics/%s", name,
+			       interface_counters[i]);
+		interface->counters[i] =
+			strchr(name, '/') == NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		interface->counted[i] = read_counter(interface->counters[i]);
+	}
+}
+
+static int set_filter(struct capture *capture, const char *text, const char *name, pcap_t *pcap)
+{
+	struct bpf_program program;
+	int err;
+
+	if (text == NULL || text[0] == '\0') {
+		return 0;
+	}
+	err = filter_compile(pcap, text, &program);
+	if (err == 0) {
+		if (pcap_setfilter(pcap, &program) != 0) {
+			err = WEIR_EIO;
+		}
+		pcap_freecode(&program);
+	}
+	if (err < 0) {
+		fail(capture, err, "the capture filter cannot be used on %s: %s", name,
+		     pcap_geterr(pcap));
+	}
+	return err;
+}
+
+static void add_name(struct live *live, unsigned ifindex, const char *text)
+{
+	struct live_name *name = &live->names[live->nnames];
+
+	if (live->nnames < MAX_NAMES) {
+		name->ifindex = ifindex;
+		(void)snprintf(name->text, sizeof(name->text), "%s", text);
+		live->nnames++;
+	}
+}
+
+/* The names behind the indexes that `any` gives. Those of interfaces that come later are not asked for: packets of theirs
+ * have the name "any". */
+static void add_all_names(struct live *live)
+{
+	struct if_nameindex *all = if_nameindex();
+	size_t i;
+
+	for (i = 0; all != NULL && all[i].if_index != 0; i++) {
+		add_name(live, all[i].if_index, all[i].if_name);
+	}
+	if (all != NULL) {
+		if_freenameindex(all);
+	}
+}
+
+static int open_interface(struct capture *capture, const struct capture_live_options *options,
+			  const char *name)
+{
+	struct live *live = capture->live;
+	struct live_interface *interface = &live->interfaces[live->n];
+	char text[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *pcap = pcap_create(name, text);
+	int err;
+
+	if (pcap == NULL) {
+		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
+		return WEIR_EIO;
+	}
+	interface->pcap = pcap;
+	live->n++;
+	live->left++;
+	memset(interface->counters, -1, sizeof(interface->counters));
+	err = activate(capture, options, name, pcap);
+	if (err < 0) {
+		return err;
+	}
+	interface->cooked = strcmp(name, "any") == 0;
+	if (interface->cooked) {
+		(void)pcap_set_datalink(pcap, DLT_LINUX_SLL2);
+	}
+	err = set_filter(capture, options->filter, name, pcap);
+	if (err < 0) {
+		return err;
+	}
+	if (pcap_setnonblock(pcap, 1, text) < 0) {
+		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
+		return WEIR_EIO;
+	}
+	interface->cooked = interface->cooked && pcap_datalink(pcap) == DLT_LINUX_SLL2;
+	interface->linktype = filter_linktype(pcap_datalink(pcap));
+	open_counters(interface, name);
+	live->fds[live->n - 1].fd = pcap_get_selectable_fd(pcap);
+	live->fds[live->n - 1].events = POLLIN;
+	return 0;
+}
+
+int capture_open_live(const struct capture_live_options *options, uint16_t input,
+		      struct capture **ret)
+{
+	struct capture *capture = capture_alloc(options->interfaces[0], input);
+	bool any = false;
+	size_t i;
+	int err = 0;
+
+	*ret = capture;
+	if (capture == NULL) {
+		return WEIR_ENOMEM;
+	}
+	capture->live = calloc(1, sizeof(*capture->live));
+	if (capture->live != NULL) {
+		capture->live->names = calloc(MAX_NAMES, sizeof(*capture->live->names));
+	}
+	if (capture->live == NULL || capture->live->names == NULL) {
+		fail(capture, WEIR_ENOMEM, "cannot capture: out of memory");
+		return WEIR_ENOMEM;
+	}
+	capture->stop_flag = options->stop;
+	for (i = 0; i < options->ninterfaces && i < CAPTURE_LIVE_INTERFACES && err == 0; i++) {
+		any = any || strcmp(options->interfaces[i], "any") == 0;
+		add_name(capture->live, 0, options->interfaces[i]);
+		err = open_interface(capture, options, options->interfaces[i]);
+	}
+	if (any) {
+		add_all_names(capture->live);
+	}
+	return err;
+}
+
+static void close_interface(struct live *live, size_t i)
+{
+	struct live_interface *interface = &live->interfaces[i];
+	size_t k;
+
+	if (interface->pcap == NULL) {
+		return;
+	}
+	pcap_close(interface->pcap);
+	interface->pcap = NULL;
+	for (k = 0; k < NCOUNTERS; k++) {
+		if (interface->counters[k] >= 0) {
+			close(interface->counters[k]);
+		}
+	}
+	live->fds[i].fd = -1;
+	live->left--;
+}
+
+void live_free(struct live *live)
+{
+	size_t i;
+
+	if (live == NULL) {
+		return;
+	}
+	for (i = 0; i < live->n; i++) {
+		close_interface(live, i);
+	}
+	free(live->names);
+	free(live);
+}
+
+const char *live_interface_name(const struct live *live, uint16_t interface)
+{
+	return interface < live->nnames ? live->names[interface].text : NULL;
+}
+
+/* ---- drops ---- */
+
+static void measure(struct capture *capture)
+{
+	struct live *live = capture->live;
+	size_t i, k;
+
+	capture->stats.kernel_drops = 0;
+	capture->stats.interface_drops = 0;
+	for (i = 0; i < live->n; i++) {
+		struct live_interface *interface = &live->interfaces[i];
+		struct tpacket_stats_v3 stats = {0};
+		socklen_t len = sizeof(stats);
+
+		/* reading it sets it to 0 */
+		if (interface->pcap != NULL && getsockopt(pcap_fileno(interface->pcap), SOL_PACKET,
+							  PACKET_STATISTICS, &stats, &len) == 0) {
+			interface->kernel_drops += stats.tp_drops;
+		}
+		for (k = 0; k < NCOUNTERS && interface->pcap != NULL; k++) {
+			uint64_t now = read_counter(interface->counters[k]);
+
+			if (now > interface->counted[k]) {
+				interface->interface_drops += now - interface->counted[k];
+				interface->counted[k] = now;
+			}
+		}
+		capture->stats.kernel_drops += interface->kernel_drops;
+		capture->stats.interface_drops += interface->interface_drops;
+	}
+	live->measured_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+void capture_interface_drops(const struct capture *capture, uint16_t interface,
+			     struct capture_drops *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (capture->live != NULL && interface < capture->live->n) {
+		ret->kernel = capture->live->interfaces[interface].kernel_drops;
+		ret->interface = capture->live->interfaces[interface].interface_drops;
+	}
+}
+
+/* ---- reading ---- */
+
+/* The interface that a cooked packet came through. */
+static uint16_t find_name(const struct live *live, const struct sink *sink, const uint8_t *bytes,
+			  uint32_t caplen)
+{
+	uint32_t ifindex;
+	size_t i;
+
+	if (caplen < SLL2_INDEX + 4) {
+		return sink->index;
+	}
+	ifindex = load_be32(bytes + SLL2_INDEX);
+	for (i = live->n; i < live->nnames; i++) {
+		if (live->names[i].ifindex == ifindex) {
+			return (uint16_t)i;
+		}
+	}
+	return sink->index;
+}
+
+/* Room for another packet's bytes; the packets there are keep theirs. */
+static bool make_room(struct capture_batch *batch, size_t n)
+{
+	uintptr_t before = (uintptr_t)batch->buf;
+	size_t i;
+
+	if (batch->used + n <= batch->size) {
+		return true;
+	}
+	if (capture_reserve(&batch->buf, &batch->size, batch->used + n) < 0) {
+		return false;
+	}
+	for (i = 0; i < batch->npackets; i++) {
+		batch->packets[i].data = batch->buf + ((uintptr_t)batch->packets[i].data - before);
+	}
+	return true;
+}
+
+static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_char *bytes)
+{
+	struct sink *sink = (struct sink *)context;
+	struct capture_batch *batch = sink->batch;
+	struct live *live = sink->capture->live;
+	struct weir_packet *packet = &batch->packets[batch->npackets];
+
+	if (batch->npackets == batch->max_packets || !make_room(batch, head->caplen)) {
+		sink->failed = true;
+		pcap_breakloop(sink->interface->pcap);
+		return;
+	}
+	memcpy(batch->buf + batch->used, bytes, head->caplen);
+	*packet = (struct weir_packet){
+		.data = batch->buf + batch->used,
+		.ts_ns = (int64_t)head->ts.tv_sec * NS_PER_S +
+			 head->ts.tv_usec, /* ns, by precision */
+		.caplen = head->caplen,
+		.wirelen = head->len,
+		.linktype = sink->interface->linktype,
+		.interface = sink->interface->cooked ? find_name(live, sink, bytes, head->caplen)
+						     : sink->index,
+		.input = sink->capture->index,
+	};
+	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
+		packet->ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);
+	}
+	batch->used += head->caplen;
+	batch->npackets++;
+	if (batch->used >= CAPTURE_BLOCK) {
+		pcap_breakloop(sink->interface->pcap);
+	}
+}
+
+/* An interface went away (unplugged, a namespace deleted). The others go on. */
+static void lose_interface(struct capture *capture, size_t i)
+{
+	struct live *live = capture->live;
+
+	measure(capture);
+	if (live->left == 1) {
+		fail(capture, WEIR_EIO, "capturing on %s has ended: %s", live->names[i].text,
+		     pcap_geterr(live->interfaces[i].pcap));
+	}
+	close_interface(live, i);
+}
+
+/* What the rings hold, as far as the batch has room. */
+static void drain(struct capture *capture, struct capture_batch *batch)
+{
+	struct live *live = capture->live;
+	size_t k;
+
+	for (k = 0;
+	     k < live->n && batch->npackets < batch->max_packets && batch->used < CAPTURE_BLOCK;
+	     k++) {
+		size_t i = (live->next + k) % live->n;
+		struct sink sink = {.capture = capture,
+				    .batch = batch,
+				    .interface = &live->interfaces[i],
+				    .index = (uint16_t)i};
+		int n;
+
+		if (sink.interface->pcap == NULL) {
+			continue;
+		}
+		n = pcap_dispatch(sink.interface->pcap, (int)(batch->max_packets - batch->npackets),
+				  on_packet, (u_char *)&sink);
+		if (n == PCAP_ERROR) {
+			lose_interface(capture, i);
+		} else if (sink.failed) {
+			capture->stats.kernel_drops++; /* out of memory for one packet */
+		}
+	}
+	live->next = (live->next + 1) % live->n;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct weir_packet *x = a, *y = b;
+
+	if (x->ts_ns != y->ts_ns) {
+		return x->ts_ns < y->ts_ns ? -1 : 1;
+	}
+	/* as they were read: the batch's bytes ascend */
+	return x->data < y->data ? -1 : x->data > y->data;
+}
+
+static void number_packets(struct capture *capture, struct capture_batch *batch)
+{
+	size_t i;
+
+	if (capture->live->n > 1) {
+		qsort(batch->packets, batch->npackets, sizeof(*batch->packets), by_time);
+	}
+	for (i = 0; i < batch->npackets; i++) {
+		batch->packets[i].number = ++capture->stats.packets;
+	}
+	capture->stats.bytes += batch->used;
+}
+
+/* After a stop: is there nothing more to wait for? */
+static bool is_drained(struct live *live)
+{
+	int64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (live->stopped_ns == 0) {
+		live->stopped_ns = now;
+	}
+	return now - live->stopped_ns > DRAIN_MS * NS_PER_MS;
+}
+
+static bool drains_too_long(const struct live *live)
+{
+	return live->stopped_ns != 0 &&
+	       clock_ns(CLOCK_MONOTONIC) - live->stopped_ns > DRAIN_MAX_MS * NS_PER_MS;
+}
+
+int live_fill(struct capture *capture, struct capture_batch *batch)
+{
+	struct live *live = capture->live;
+	bool waited = false;
+
+	for (;;) {
+		int64_t before = clock_ns(CLOCK_REALTIME);
+		bool stopped = capture_is_stopped(capture);
+		bool drained = stopped && is_drained(live);
+
+		if (capture->error == 0 && !drains_too_long(live)) {
+			drain(capture, batch);
+		}
+		if (batch->npackets > 0) {
+			number_packets(capture, batch);
+			if (clock_ns(CLOCK_MONOTONIC) - live->measured_ns > NS_PER_S) {
+				measure(capture);
+			}
+			return (int)batch->npackets;
+		}
+		if (capture->error != 0 || drained) {
+			measure(capture);
+			return capture->error;
+		}
+		if (waited) {
+			batch->clock_ns = before - LAG_NS;
+			if (clock_ns(CLOCK_MONOTONIC) - live->measured_ns > NS_PER_S) {
+				measure(capture);
+			}
+			return CAPTURE_IDLE;
+		}
+		/* a signal ends the wait: whoever asked for something gets it now */
+		(void)poll(live->fds, live->n, stopped ? RETIRE_MS : POLL_MS);
+		waited = true;
+	}
+}
