@@ -82,6 +82,8 @@ static const struct weir_field fields[] = {
 	 "base64 when the content is not text"},
 	{"http.response.body.truncated", WEIR_KIND_BOOL, 0,
 	 "the kept content is not the whole body"},
+	{"http.response.version", WEIR_KIND_STR, 0,
+	 "version of the response, when it is not the request's"},
 	{"http.upgrade", WEIR_KIND_STR, 0,
 	 "protocol that a 101 response changed to"},
 	{"rpc.system", WEIR_KIND_STR, 0,

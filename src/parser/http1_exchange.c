@@ -193,12 +193,12 @@ static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir
 	message->body = NULL;
 }
 
-static const char *version_name(const struct http1_exchange *ex)
+/* NULL when it is none of those that have a name */
+static const char *version_name(const struct http1_message *message)
 {
 	static const char *const names[] = {
 		[VERSION_09] = "0.9", [VERSION_10] = "1.0", [VERSION_11] = "1.1"};
-	uint8_t version =
-		ex->side[WEIR_C2S].begun ? ex->side[WEIR_C2S].version : ex->side[WEIR_S2C].version;
+	uint8_t version = message->version;
 
 	return version == VERSION_NONE || version == VERSION_ODD ? NULL : names[version];
 }
@@ -308,12 +308,16 @@ void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
 	const struct http1_message *response = &ex->side[WEIR_S2C];
 	const struct http1_message *first = request->begun ? request : response;
 	struct weir_record *rec = ex->rec;
-	const char *version = version_name(ex);
+	const char *version = version_name(first);
+	const char *replied = response->begun ? version_name(response) : version;
 	uint64_t missing = request->missing + response->missing;
 
 	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
 	if (version != NULL) {
 		weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_VERSION, version);
+	}
+	if (replied != NULL && replied != version) {
+		weir_record_set_static(rec, HTTP_F_RESPONSE_VERSION, replied);
 	}
 	if (!weir_record_has(rec, WEIR_F_SERVICE_NAME) && ex->server.len > 0) {
 		weir_record_set_bytes(rec, WEIR_F_SERVICE_NAME, ex->server.p, ex->server.len,

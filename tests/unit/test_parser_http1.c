@@ -392,6 +392,20 @@ static void connect_hands_over_at_the_exact_byte(void **state)
 	over();
 }
 
+static void another_version_of_the_response_is_told(void **state)
+{
+	converse((struct shuffle_event[]){{'C', "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+						"GET /b HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', "HTTP/1.1 204 X\r\n\r\n"
+						"HTTP/1.0 304 X\r\n\r\n"},
+					  {0}});
+	count_is(2);
+	is_text(0, "network.protocol.version", "1.1");
+	is_text(0, "http.response.version", NULL);
+	is_text(1, "network.protocol.version", "1.1");
+	is_text(1, "http.response.version", "1.0");
+}
+
 static void an_upgrade_that_was_asked_for_is_followed(void **state)
 {
 	converse((struct shuffle_event[]){
@@ -637,6 +651,7 @@ int main(void)
 		cmocka_unit_test(an_early_response_waits_for_its_request),
 		cmocka_unit_test(interim_responses_are_listed),
 		cmocka_unit_test(connect_hands_over_at_the_exact_byte),
+		cmocka_unit_test(another_version_of_the_response_is_told),
 		cmocka_unit_test(an_upgrade_that_was_asked_for_is_followed),
 		cmocka_unit_test(a_cut_body_is_truncated),
 		cmocka_unit_test(an_open_exchange_is_told_every_ten_seconds),
