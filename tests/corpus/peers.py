@@ -1,0 +1,496 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peers' expectations in weir's words: for each kind of row, which record must be there and which values it must have.
+
+A mapping returns None when the row holds, else why not. A field of a row is compared, or is in IGNORED (names that a peer
+gives to things, its rules' verdicts, its configuration: nothing that is in the packets), or makes the row fail as `unmapped`.
+"""
+import calendar
+import ipaddress
+import json
+import re
+import urllib.parse
+
+import corpus
+
+IGNORED = {
+    'http_tx': {'tags', 'resp_fuids'},
+    'conn': {'_stream', '_system_name', '_innerLogged.a', '_innerLogged.c', '_innerLogged.d', 'local_orig', 'local_resp',
+             'tunnel_parents', 'ip_proto', 'proto', 'orig_ip_bytes', 'resp_ip_bytes'},
+    'flow_count': {'event', 'suri:flow.alerted', 'suri:flow.reason', 'any'},
+    'http_tx_count': {'event', 'suri:proto', 'any'},
+    'file_count': {'event', 'any', 'suri:has-key', 'suri:fileinfo.stored'},
+    'session': {'protocols', 'tcpflags', 'ipproto', 'c2s_wire_bytes', 's2c_wire_bytes'},
+    'http_session': {'http.requestHeaderField', 'http.requestHeaderValue', 'http.responseHeaderField',
+                     'http.responseHeaderValue', 'http.bodyMagic', 'http.md5'},
+    'http_msg': {'msg_type', 'type', 'proto', 'captured_request_byte', 'captured_response_byte', 'status'},
+    'har_entry': {'decoded_body_encoding'},
+}
+
+
+class Capture:
+    """What weir says about a capture."""
+
+    def __init__(self, records, summary):
+        self.http = sorted((r for r in records if r['type'] == 'http'), key=lambda r: r['ts'])
+        self.tcp = [r for r in records if r['type'] == 'tcp']
+        self.summary = summary
+
+
+def same_address(a, b):
+    if a.endswith('.0.0'):
+        return b.startswith(a[:-3])  # the peer's script masked it
+    try:
+        return ipaddress.ip_address(a) == ipaddress.ip_address(b)
+    except ValueError:
+        return a == b
+
+
+def tuple_differs(record, fields, swapped=False):
+    """Why a record is not of this tuple, or None; fields that are absent match."""
+    source, target = ('server', 'client') if swapped else ('client', 'server')
+    for name, side, part in (('src', source, 'address'), ('sport', source, 'port'),
+                             ('dst', target, 'address'), ('dport', target, 'port')):
+        if name not in fields:
+            continue
+        have = record[side][part]
+        if not (same_address(str(fields[name]), have) if part == 'address' else str(fields[name]) == str(have)):
+            return name
+    return None
+
+
+def first_value(record, side, name):
+    return ((corpus.dig(record, 'http.%s.header' % side) or {}).get(name) or [''])[0]
+
+
+def body_size(record, side):
+    """After content coding where that is known, as peers count."""
+    decoded = corpus.dig(record, 'http.%s.body.decoded_size' % side)
+    return decoded if decoded is not None else corpus.dig(record, 'http.%s.body.size' % side) or 0
+
+
+def host_of(record):
+    return re.sub(r':\d+$', '', first_value(record, 'request', 'host'))
+
+
+def version_of(record):
+    return corpus.dig(record, 'network.protocol.version') or ''
+
+
+def reply_version(record):
+    return corpus.dig(record, 'http.response.version') or version_of(record)
+
+
+def depth_of(capture, record):
+    flow = [r for r in capture.http if r['flow_id'] == record['flow_id']]
+    return flow.index(record) + 1
+
+
+def header_names(record, side):
+    headers = corpus.dig(record, 'http.%s.header' % side) or {}
+    return sorted(name.upper() for name in headers for _ in headers[name])
+
+
+def mismatch(row_fields, getters, ignored):
+    """Why the values differ, or None. getters: {field: (value, normalise)} or {field: value}."""
+    for name, want in row_fields.items():
+        if name in ignored or name in ('src', 'dst', 'sport', 'dport'):
+            continue
+        if name not in getters:
+            return 'unmapped: ' + name
+        have = getters[name]() if callable(getters[name]) else getters[name]
+        if str(want) != str(have):
+            return '%s: want %s, have %s' % (name, str(want)[:60], str(have)[:60])
+    return None
+
+
+def best(reasons):
+    """The reason of the record that came nearest: one that is not about where or what it is."""
+    return sorted(reasons, key=lambda reason: reason.split(':')[0] in NEAR)[0] if reasons else 'no record'
+
+
+NEAR = ('tuple', 'url', 'uri', 'method', 'src', 'dst', 'sport', 'dport', 'host')
+
+
+def find(records, check):
+    """None when a record passes, else a reason; the record is taken."""
+    reasons = []
+    for record in records:
+        reason = check(record)
+        if reason is None:
+            records.remove(record)
+            return None
+        reasons.append(reason)
+    return best(reasons)
+
+
+def http_tx(row, capture, taken):
+    fields = row['fields']
+
+    def check(record):
+        if tuple_differs(record, fields):
+            return 'tuple'
+        return mismatch(fields, {
+            'method': corpus.dig(record, 'http.request.method'), 'uri': corpus.dig(record, 'http.request.target'),
+            'host': first_value(record, 'request', 'host'), 'status': corpus.dig(record, 'http.response.status_code'),
+            'status_msg': corpus.dig(record, 'http.response.reason'),
+            'depth': lambda: depth_of(capture, record), 'version': reply_version(record),
+            'req_body_len': body_size(record, 'request'), 'resp_body_len': body_size(record, 'response'),
+            'user_agent': corpus.dig(record, 'user_agent.original'), 'referrer': first_value(record, 'request', 'referer'),
+            'resp_mime_types': corpus.dig(record, 'http.response.mime_type'),
+            'client_header_names': lambda: names_like(fields['client_header_names'], record, 'request'),
+            'server_header_names': lambda: names_like(fields['server_header_names'], record, 'response'),
+        }, IGNORED['http_tx'])
+
+    return find(taken.setdefault(row['case'].split('#')[0], list(capture.http)), check)
+
+
+def names_like(want, record, side):
+    """Names are a list in a record only by value: the peer's order when they are the same names."""
+    return want if sorted(want.split(',')) == header_names(record, side) else ','.join(header_names(record, side))
+
+
+def matching(records, fields, getters, ignored):
+    return [r for r in records if tuple_differs(r, fields) is None and mismatch(fields, getters(r), ignored) is None]
+
+
+def counted(row, records, getters, ignored):
+    unmapped = [name for name in row['fields'] if name not in ignored and name not in ('src', 'dst', 'sport', 'dport')
+                and not any(name in getters(r) for r in records[:1])]
+    if unmapped and records:
+        return 'unmapped: ' + unmapped[0]
+    have = len(matching(records, row['fields'], getters, ignored))
+    if have == int(row['count']):
+        return None
+    reasons = [mismatch(row['fields'], getters(r), ignored) or tuple_differs(r, row['fields']) for r in records]
+    return 'count: want %s, have %d (%s)' % (row['count'], have, best([r for r in reasons if r]))
+
+
+def http_tx_count(row, capture, taken):
+    def getters(record):
+        return {
+            'method': corpus.dig(record, 'http.request.method'), 'uri': corpus.dig(record, 'http.request.target'),
+            'host': host_of(record), 'status': corpus.dig(record, 'http.response.status_code'),
+            'resp_body_len': body_size(record, 'response'), 'user_agent': corpus.dig(record, 'user_agent.original'),
+            'content_type': first_value(record, 'response', 'content-type').split(';')[0],
+            'version': 'HTTP/' + version_of(record), 'suri:tx_id': depth_of(capture, record) - 1,
+            'suri:vlan[0]': corpus.dig(record, 'network.vlan.id'),
+        }
+    return counted(row, capture.http, getters, IGNORED['http_tx_count'])
+
+
+def file_name(record):
+    disposition = first_value(record, 'response', 'content-disposition')
+    found = re.search(r'filename="?([^";]*)', disposition)
+    return found.group(1) if found else (corpus.dig(record, 'url.path') or '').rsplit('/', 1)[-1]
+
+
+def file_count(row, capture, taken):
+    files = [r for r in capture.http if body_size(r, 'response') > 0]
+
+    def getters(record):
+        return {
+            'filename': file_name(record), 'host': host_of(record), 'method': corpus.dig(record, 'http.request.method'),
+            'size': body_size(record, 'response'), 'sha256': corpus.dig(record, 'http.response.body.sha256'),
+            'state': 'CLOSED' if record['completeness'] == 'complete' else 'TRUNCATED',
+            'gaps': record['completeness'] == 'gap', 'suri:proto': 'TCP', 'suri:app_proto': 'http',
+        }
+    if not files and 'suri:app_proto' in row['fields']:
+        return 'a file of ' + row['fields']['suri:app_proto']
+    return counted(row, files, getters, IGNORED['file_count'])
+
+
+def har_entry(row, capture, taken):
+    fields = dict(row['fields'])
+
+    def check(record):
+        if corpus.dig(record, 'url.full') != fields['url'] and raw_url(record) != fields['url']:
+            return 'url: want %s' % fields['url'][:60]
+        return mismatch(fields, {
+            'url': fields['url'], 'method': corpus.dig(record, 'http.request.method'),
+            'status': corpus.dig(record, 'http.response.status_code'),
+            'status_msg': corpus.dig(record, 'http.response.reason'), 'version': 'HTTP/' + version_of(record),
+            'resp_version': 'HTTP/' + reply_version(record),
+            'n_req_headers': len(header_names(record, 'request')), 'n_resp_headers': len(header_names(record, 'response')),
+            'req_body': corpus.dig(record, 'http.request.body.size'),
+            'resp_body_wire': corpus.dig(record, 'http.response.body.size'), 'content_size': body_size(record, 'response'),
+            'decoded_body_sha256': corpus.dig(record, 'http.response.body.sha256'),
+            'mime': first_value(record, 'response', 'content-type').split(';')[0],
+        }, IGNORED['har_entry'])
+
+    return find(taken.setdefault(row['file'] + 'har', list(capture.http)), check)
+
+
+def raw_url(record):
+    return 'http://' + first_value(record, 'request', 'host') + (corpus.dig(record, 'http.request.target') or '')
+
+
+CONN_STATES = {
+    # what was seen of the handshake and how the flow ended: Zeek's states
+    ('complete', 'open'): ('S1',), ('complete', 'timeout'): ('S1', 'S2', 'S3'), ('complete', 'closed'): ('SF',),
+    ('complete', 'reset'): ('RSTO', 'RSTR', 'SF'), ('syn', 'open'): ('S0', 'SH'), ('syn', 'timeout'): ('S0', 'SH'),
+    ('syn_ack', 'open'): ('OTH', 'SHR', 'S1'), ('syn_ack', 'timeout'): ('OTH', 'SHR', 'S1'), ('syn_ack', 'closed'): ('SF',),
+    ('none', 'open'): ('OTH',), ('none', 'timeout'): ('OTH',), ('none', 'closed'): ('OTH', 'SF'),
+}
+
+
+def history_differs(want, record):
+    """Of Zeek's letters, those that a record tells: data and handshake of each side."""
+    seen = {'D': corpus.dig(record, 'tcp.c2s.bytes') > 0, 'd': corpus.dig(record, 'tcp.s2c.bytes') > 0,
+            'S': corpus.dig(record, 'tcp.handshake') in ('complete', 'syn'),
+            'h': corpus.dig(record, 'tcp.handshake') in ('complete', 'syn_ack')}
+    if 'H' in want:
+        want = want.replace('H', 'h')
+    return [letter for letter in seen if (letter in want) != seen[letter]]
+
+
+def conn(row, capture, taken):
+    fields = dict(row['fields'])
+    for name, others in (('src', ('id_orig_h',)), ('dst', ('id_resp_h',)), ('sport', ('id_orig_p', 'src_port')),
+                         ('dport', ('id_resp_p', 'dst_port'))):
+        for other in others:
+            if other in fields:
+                fields[name] = fields.pop(other)
+    service = fields.pop('service', None)
+
+    def check(record):
+        if tuple_differs(record, fields):
+            # Without a SYN the first sender is the peer's client; weir asks what was sent.
+            if not re.search('[S^]', fields.get('history', 'S')) and not tuple_differs(record, fields, swapped=True):
+                record = swap(record)
+            else:
+                return 'tuple'
+        state = CONN_STATES.get((corpus.dig(record, 'tcp.handshake'), corpus.dig(record, 'tcp.state')), ())
+        if service and ('http' in service.split(',')) != any(r['flow_id'] == record['flow_id'] for r in capture.http):
+            return 'service: want ' + service
+        if 'history' in fields and history_differs(fields['history'], record):
+            return 'history: want %s, differs in %s' % (fields['history'], history_differs(fields['history'], record))
+        return mismatch(fields, {
+            'conn_state': fields['conn_state'] if fields.get('conn_state') in state else
+            '%s %s' % (corpus.dig(record, 'tcp.handshake'), corpus.dig(record, 'tcp.state')),
+            'history': fields.get('history'), 'missed_bytes':
+            corpus.dig(record, 'tcp.c2s.gap_bytes') + corpus.dig(record, 'tcp.s2c.gap_bytes'),
+            'orig_pkts': corpus.dig(record, 'tcp.c2s.packets'), 'resp_pkts': corpus.dig(record, 'tcp.s2c.packets'),
+            'orig_bytes': corpus.dig(record, 'tcp.c2s.delivered') + corpus.dig(record, 'tcp.c2s.gap_bytes'),
+            'resp_bytes': corpus.dig(record, 'tcp.s2c.delivered') + corpus.dig(record, 'tcp.s2c.gap_bytes'),
+        }, IGNORED['conn'])
+
+    return find(taken.setdefault(row['case'].split('#')[0], list(capture.tcp)), check)
+
+
+def swap(record):
+    other = dict(record, client=record['server'], server=record['client'], tcp=dict(record['tcp']))
+    other['tcp']['c2s'], other['tcp']['s2c'] = record['tcp']['s2c'], record['tcp']['c2s']
+    return other
+
+
+def milliseconds(stamp):
+    day, clock = stamp.rstrip('Z').split('T')
+    year, month, date = (int(part) for part in day.split('-'))
+    hour, minute, second = clock.split(':')
+    whole, _, fraction = second.partition('.')
+    base = calendar.timegm((year, month, date, int(hour), int(minute), int(whole)))
+    return base * 1000 + int(fraction[:3] or 0)
+
+
+def session(row, capture, taken):
+    fields = row['fields']
+
+    def check(record):
+        if fields['tcpflags']['syn'] == 0 and not tuple_differs(record, fields, swapped=True):
+            record = swap(record)  # the first sender is Arkime's client
+        if tuple_differs(record, fields):
+            return 'tuple'
+        first = milliseconds(record['ts'])
+        last = (int(record['ts'][-10:-1]) + record.get('duration_ns', 0)) // 1000000 + first - int(record['ts'][-10:-7])
+        return mismatch(fields, {
+            'c2s_pkts': corpus.dig(record, 'tcp.c2s.packets'), 's2c_pkts': corpus.dig(record, 'tcp.s2c.packets'),
+            'c2s_payload_bytes': corpus.dig(record, 'tcp.c2s.delivered'),
+            's2c_payload_bytes': corpus.dig(record, 'tcp.s2c.delivered'),
+            'first_ms': first, 'last_ms': last,
+            'srcPayload8': capture.begin.get((record['flow_id'], 'c2s'), ''),
+            'dstPayload8': capture.begin.get((record['flow_id'], 's2c'), ''),
+        }, IGNORED['session'])
+
+    return find(taken.setdefault(row['file'] + 'session', list(capture.tcp)), check)
+
+
+def flow_count(row, capture, taken):
+    def getters(record):
+        ended = corpus.dig(record, 'tcp.state')
+        application = 'http' if any(r['flow_id'] == record['flow_id'] for r in capture.http) else 'failed'
+        return {
+            'suri:proto': 'TCP', 'suri:app_proto': application,
+            'suri:flow.pkts_toserver': corpus.dig(record, 'tcp.c2s.packets'),
+            'suri:flow.pkts_toclient': corpus.dig(record, 'tcp.s2c.packets'),
+            'suri:tcp.state': ended if ended in ('closed',) else 'closed' if ended == 'reset' else ended,
+            'suri:flow.state': {'closed': 'closed', 'reset': 'closed'}.get(ended, 'established'),
+            'suri:vlan[0]': corpus.dig(record, 'network.vlan.id'),
+            'suri:flow.age': record.get('duration_ns', 0) // 1000000000,
+        }
+    records = capture.tcp
+    if row['fields']['event'] == 'netflow':
+        records = records + [swap(record) for record in records]  # one per direction
+    return counted(row, records, getters, IGNORED['flow_count'])
+
+
+def http_msg(row, capture, taken):
+    fields = row['fields']
+    if fields['proto'] != 'Http1':
+        return 'HTTP/2'
+
+    def check(record):
+        return mismatch(fields, {
+            'method': (corpus.dig(record, 'http.request.method') or '').capitalize(), 'host': host_of(record),
+            'path': corpus.dig(record, 'http.request.target'), 'version': 'V' + version_of(record).replace('.', '_'),
+            'status_code': corpus.dig(record, 'http.response.status_code'),
+            'req_content_length': first_value(record, 'request', 'content-length'),
+            'resp_content_length': first_value(record, 'response', 'content-length'),
+            'client_ip': fields.get('client_ip') if ','.join(corpus.dig(record, 'http.request.forwarded_for') or ['?']) in
+            fields.get('client_ip', '') else '',
+        }, IGNORED['http_msg'])
+
+    return find(list(capture.http), check)
+
+
+def collected(records, value):
+    """A sorted list of the different values, as Arkime keeps them."""
+    have = set()
+    for record in records:
+        have |= {v for v in value(record) if v not in (None, '')}
+    return sorted(have)
+
+
+def query_parts(record, which):
+    query = corpus.dig(record, 'url.query') or ''
+    return [urllib.parse.unquote_plus(part.partition('=')[which]) for part in query.split('&') if part]
+
+
+def cookie_parts(record, which):
+    parts = [part.strip() for line in (corpus.dig(record, 'http.request.header') or {}).get('cookie', [])
+             for part in line.split(';')]
+    return [part.partition('=')[which] for part in parts]
+
+
+def http_session(row, capture, taken):
+    fields = row['fields']
+    records = [r for r in capture.http if tuple_differs(r, fields) is None]
+    if not records:
+        return 'no http record'
+
+    def methods(method):
+        return sum(corpus.dig(r, 'http.request.method') == method for r in records)
+
+    def each(name):
+        return collected(records, lambda r: [corpus.dig(r, name)])
+
+    def uris(record):
+        target, host = corpus.dig(record, 'http.request.target') or '', first_value(record, 'request', 'host')
+        return [target if '://' in target or not host else host + target]
+
+    getters = {
+        'http.host': collected(records, lambda r: [host_of(r)]), 'http.method': each('http.request.method'),
+        'http.path': collected(records, lambda r: [(corpus.dig(r, 'http.request.target') or '').split('?')[0]]),
+        'http.uri': collected(records, uris), 'http.useragent': each('user_agent.original'),
+        'http.statuscode': each('http.response.status_code'), 'http.clientVersion': collected(records, lambda r: [version_of(r)]),
+        'http.serverVersion': collected(records, lambda r: [reply_version(r)]),
+        'http.request-referer': collected(records, lambda r: [first_value(r, 'request', 'referer')]),
+        'http.requestHeader': collected(records, lambda r: corpus.dig(r, 'http.request.header') or {}),
+        'http.responseHeader': collected(records, lambda r: corpus.dig(r, 'http.response.header') or {}),
+        'http.cookieKey': collected(records, lambda r: cookie_parts(r, 0)),
+        'http.cookieValue': collected(records, lambda r: cookie_parts(r, 2)),
+        'http.key': collected(records, lambda r: query_parts(r, 0)),
+        'http.value': collected(records, lambda r: query_parts(r, 2)),
+        'http.sha256': collected(records, lambda r: [wire_sha256(r, 'request'), wire_sha256(r, 'response')]),
+        'http.requestBody': collected(records, lambda r: [corpus.dig(r, 'http.request.body.content')]),
+    }
+    for name in fields:
+        if name.startswith('http.method-'):
+            getters[name] = methods(name[len('http.method-'):])
+    return mismatch(fields, getters, IGNORED['http_session'])
+
+
+def wire_sha256(record, side):
+    return corpus.dig(record, 'http.%s.body.wire_sha256' % side) or corpus.dig(record, 'http.%s.body.sha256' % side)
+
+
+PACKETBEAT = {
+    'client.port': lambda r: r['client']['port'], 'server.port': lambda r: r['server']['port'],
+    'client.ip': lambda r: r['client']['address'], 'server.ip': lambda r: r['server']['address'],
+    'type': lambda r: r['type'], 'method': lambda r: corpus.dig(r, 'http.request.method'),
+    'http.request.method': lambda r: corpus.dig(r, 'http.request.method'),
+    'url.path': lambda r: corpus.dig(r, 'url.path'),
+    'http.response.status_code': lambda r: corpus.dig(r, 'http.response.status_code'),
+    'http.response.status_phrase': lambda r: (corpus.dig(r, 'http.response.reason') or '').lower(),
+    'status': lambda r: 'OK' if (corpus.dig(r, 'http.response.status_code') or 500) < 400 else 'Error',
+    'query': lambda r: '%s %s' % (corpus.dig(r, 'http.request.method'), corpus.dig(r, 'url.path')),
+    'url.query': lambda r: form_of(r), 'network.forwarded_ip':
+    lambda r: (corpus.dig(r, 'http.request.forwarded_for') or [first_value(r, 'request', 'x-real-ip')])[0],
+    'error.message': lambda r: 'Packet loss while capturing the response' if r['completeness'] == 'gap' else None,
+    "len(o['http.request.headers']['cookie'])": lambda r: len(cookie_parts(r, 0)),
+    "len(o['http.response.headers']['set-cookie'])":
+    lambda r: sum(len(line.split(';')) for line in (corpus.dig(r, 'http.response.header') or {}).get('set-cookie', [])),
+}
+
+
+def form_of(record):
+    """Packetbeat's parameters: those of the query and of a form, sorted by name."""
+    parts = [part for part in (corpus.dig(record, 'url.query') or '').split('&') if part]
+    if first_value(record, 'request', 'content-type').startswith('application/x-www-form-urlencoded'):
+        parts += [part for part in (corpus.dig(record, 'http.request.body.content') or '').split('&') if part]
+    return '&'.join(sorted(parts))
+
+
+# Each of its tests names the ports that Packetbeat looks at; in this capture a proxy's other side is there too.
+PACKETBEAT_PORTS = {'http_minitwit': 80}
+
+
+def packetbeat_assert(row, capture, taken):
+    for name, port in PACKETBEAT_PORTS.items():
+        if name in row['file']:
+            capture = Capture([record for record in capture.http if record['server']['port'] == port], {})
+    name, index, want = row['fields']['field'], row['fields'].get('index', 0), row['fields']['equals']
+    if name == 'len(objs)':
+        return None if want == len(capture.http) else 'len(objs): want %s, have %d' % (want, len(capture.http))
+    if str(index).endswith('headers'):
+        side = 'response' if 'response' in index else 'request'
+        have = first_value(capture.http[0], side, name) if capture.http else None
+        if name == 'content-length' and not have:
+            have = corpus.dig(capture.http[0], 'http.%s.body.size' % side)  # Packetbeat adds the header
+    elif name not in PACKETBEAT:
+        return 'unmapped: ' + name
+    elif int(index) >= len(capture.http):
+        return 'no http record'
+    else:
+        have = PACKETBEAT[name](capture.http[int(index)])
+    if 'xxxxx' in str(want):  # masked by the peer's configuration
+        have = re.sub('(pass=)[^&]*', r'\1xxxxx', str(have))
+    return None if str(have) == str(want) else '%s: want %s, have %s' % (name, want, have)
+
+
+KINDS = {
+    'http_tx': http_tx, 'http_session': http_session, 'http_msg': http_msg, 'http_tx_count': http_tx_count,
+    'har_entry': har_entry, 'file_count': file_count, 'packetbeat_assert': packetbeat_assert, 'conn': conn,
+    'session': session, 'flow_count': flow_count,
+}
+
+
+def applies(row):
+    """Is the row of a kind, a transport and a protocol that this harness is about?"""
+    fields = row['fields']
+    if row['kind'] == 'packetbeat_assert':
+        return bool(re.search('__(http_|wsgi_|hide_secret|gap_in_stream)', row['file']))
+    if row['kind'] == 'conn':
+        return 'ip_proto' in fields and fields['ip_proto'] == '6' or fields.get('proto') == 'tcp' or (
+            'proto' not in fields and 'quic' not in fields.get('service', ''))
+    if row['kind'] == 'session':
+        return fields['ipproto'] == 6
+    if row['kind'] == 'flow_count':
+        return fields.get('suri:proto', 'TCP') == 'TCP' and '[ips]' not in row['config'] and 'suri:spi' not in fields
+    return row['kind'] in KINDS
+
+
+def load():
+    table = corpus.rows('corpus', 'expected', 'peer_expectations.tsv')
+    for row in table:
+        row['fields'] = json.loads(row['fields'])
+    return [row for row in table if applies(row)]

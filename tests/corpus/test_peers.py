@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The peers' own expectations: test_peers.py [-v] WEIR
+
+corpus/expected/peer_expectations.tsv, the kinds that are about TCP flows and HTTP/1 (peers.py maps each to weir's records).
+A row that is contested (tshark_confirms = no) is left out; anything else that does not hold counts as a failure. FLOORS is what
+was reached, kind by kind: fewer is a failure. -v prints every row that does not hold.
+"""
+import collections
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import corpus  # noqa: E402
+import peers  # noqa: E402
+
+FLOORS = {
+    'conn': 93,
+    'file_count': 28,
+    'flow_count': 18,
+    'har_entry': 11,
+    'http_msg': 2,
+    'http_session': 10,
+    'http_tx': 125,
+    'http_tx_count': 12,
+    'packetbeat_assert': 117,
+    'session': 15,
+}
+
+
+def checksum_policy(row):
+    words = row['config'].split()
+    without = '-C' in words or '-Cr' in words or any(a == '-k' and b == 'none' for a, b in zip(words, words[1:]))
+    return 'none' if without else 'auto'
+
+
+def answers(folder, weir, job):
+    """[(row, problem)] of one capture with one checksum policy."""
+    (file, policy), rows = job
+    result = corpus.run(weir, '-r', corpus.shared('corpus', file), '-j', 1, '-k', policy, '--redact=off', '--bodies=keep',
+                        '--json', '-o', 'streams:' + folder, '--summary=json')
+    capture = peers.Capture(corpus.records_of(result), corpus.summary_of(result))
+    capture.begin = {(s.index['flow_id'], s.direction): s.data[:8].hex() for s in corpus.streams_of(folder)}
+    taken = {}
+    return [(row, peers.KINDS[row['kind']](row, capture, taken)) for row in rows]
+
+
+def main():
+    verbose, weir = '-v' in sys.argv, sys.argv[-1]
+    jobs = collections.OrderedDict()
+    contested = collections.Counter()
+    for row in peers.load():
+        if row['tshark_confirms'] == 'no':
+            contested[row['kind']] += 1
+        else:
+            jobs.setdefault((row['file'], checksum_policy(row)), []).append(row)
+    held, total, reasons = collections.Counter(), collections.Counter(), collections.Counter()
+    for result in corpus.each(lambda job: corpus.with_folder(answers, weir, job), list(jobs.items())):
+        for row, problem in result:
+            total[row['kind']] += 1
+            held[row['kind']] += not problem
+            if problem:
+                reasons[row['kind'], problem] += 1
+                if verbose:
+                    print('%s %s %s: %s' % (row['kind'], corpus.short(row['file']), row['case'], problem))
+    passed = failed = 0
+    for kind in sorted(total):
+        floor = FLOORS.get(kind, 0)
+        print('%-18s %3d of %3d hold, %.1f %% (%d contested)' % (
+            kind, held[kind], total[kind], 100 * held[kind] / total[kind], contested[kind]))
+        passed += min(held[kind], floor) if floor else 0
+        if held[kind] < floor:
+            failed += floor - held[kind]
+            for (of, reason), number in reasons.most_common():
+                if of == kind:
+                    print('  %3d x %s' % (number, reason[:200]))
+        elif held[kind] > floor:
+            print('  raise the floor of %s from %d to %d' % (kind, floor, held[kind]))
+    print('%d passed, %d failed, 0 skipped' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
