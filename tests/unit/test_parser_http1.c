@@ -404,6 +404,7 @@ static void another_version_of_the_response_is_told(void **state)
 	is_text(0, "http.response.version", NULL);
 	is_text(1, "network.protocol.version", "1.1");
 	is_text(1, "http.response.version", "1.0");
+	over();
 }
 
 static void an_upgrade_that_was_asked_for_is_followed(void **state)
