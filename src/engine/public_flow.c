@@ -209,7 +209,8 @@ static struct weir_flow *new_flow(struct weir_engine *engine, struct flow *flow)
 
 	do {
 		ours = budget_calloc(&flow->shard->budget, 1, sizeof(*ours));
-	} while (ours == NULL && tries++ < ROOM_TRIES && shard_make_room(flow->shard, flow));
+	} while (ours == NULL && tries++ < ROOM_TRIES &&
+		 shard_make_room(flow->shard, SHARD_BYTES, flow));
 	if (ours != NULL) {
 		ours->engine = engine;
 		ours->flow = flow;
