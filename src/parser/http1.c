@@ -136,7 +136,7 @@ static void lose_message(struct http1 *http, enum weir_direction dir, uint64_t o
 		      offset);
 	if (ex->interim && dir == WEIR_S2C && ex->side[WEIR_C2S].begun) {
 		/* half an interim response: the final one is still to come */
-		weir_record_add_u64(ex->rec, HTTP_F_INTERIM, ex->status);
+		http1_add_interim(ex);
 		memset(message, 0, sizeof(*message));
 		ex->interim = false;
 		http->answering = NULL;

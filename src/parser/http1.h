@@ -26,6 +26,7 @@ enum {
 	HTTP1_CHUNK_LINE = 4096,      /* bytes of a chunk size line */
 	HTTP1_LOST_LIMIT = 1 << 20,   /* bytes searched for a start line at line starts, per loss */
 	HTTP1_HOLD_LIMIT = 64 * 1024, /* bytes of a direction that wait for the other */
+	HTTP1_INTERIM_MAX = 64,       /* interim responses listed */
 	HTTP1_TAIL = 16               /* of a start line beyond the limit: its version */
 };
 
@@ -311,6 +312,8 @@ void http1_message_begin(struct http1_message *message, uint64_t offset,
 void http1_message_touch(struct http1_message *message, const struct weir_mark *mark);
 /** The message being read is over; the exchange is emitted when both are. The side's step is the caller's business. */
 void http1_message_done(struct http1 *http, enum weir_direction dir, uint64_t end, bool whole);
+/** List the status as an interim one. */
+void http1_add_interim(struct http1_exchange *ex);
 /** Set what is known by now on the record. */
 void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex);
 void http1_exchange_emit(struct http1 *http, struct http1_exchange *ex);

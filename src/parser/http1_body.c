@@ -133,7 +133,7 @@ static int end_interim(struct http1_cursor *cur, struct http1_exchange *ex)
 		weir_host_drop(http->host, ex->rec); /* without its request it says nothing */
 		return HTTP1_GO;
 	}
-	weir_record_add_u64(ex->rec, HTTP_F_INTERIM, ex->status);
+	http1_add_interim(ex);
 	memset(&ex->side[WEIR_S2C], 0, sizeof(ex->side[WEIR_S2C]));
 	ex->status = 0;
 	ex->interim = false;

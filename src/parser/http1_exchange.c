@@ -83,6 +83,16 @@ void http1_message_touch(struct http1_message *message, const struct weir_mark *
 	message->stall_ns = mark->stall_ns - message->first_stall_ns;
 }
 
+void http1_add_interim(struct http1_exchange *ex)
+{
+	const struct weir_record *rec = ex->rec;
+
+	if (!weir_record_has(rec, HTTP_F_INTERIM) ||
+	    rec->values[HTTP_F_INTERIM].len < HTTP1_INTERIM_MAX) {
+		weir_record_add_u64(ex->rec, HTTP_F_INTERIM, ex->status);
+	}
+}
+
 /* ---- the record ---- */
 
 static const char *framing_name(const struct http1_message *message)

@@ -22,7 +22,11 @@
 #endif
 
 /* Room for name, method, version and white space beside what is kept of a target or value. */
-enum { LINE_SLACK = 512 };
+enum {
+	LINE_SLACK = 512,
+	CODINGS_MAX = 256,  /* bytes of Content-Encoding, of several lines together */
+	FORWARDED_MAX = 32, /* elements of X-Forwarded-For */
+};
 
 size_t http1_line_limit(const struct http1 *http)
 {
@@ -294,8 +298,11 @@ static void take_codings(struct http1_exchange *ex, struct http1_message *messag
 		message->codings = http1_keep(ex, value.p, value.len);
 		return;
 	}
+	if (len > CODINGS_MAX) {
+		return; /* more than will be taken off anyway */
+	}
 	both = arena_bytes(ex->rec->arena, len);
-	if (both != NULL && len < 4096) {
+	if (both != NULL) {
 		memcpy(both, message->codings.p, message->codings.len);
 		both[message->codings.len] = ',';
 		memcpy(both + message->codings.len + 1, value.p, value.len);
@@ -308,7 +315,8 @@ static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
 {
 	uint32_t i;
 
-	if (value.len < 55 || value.p[2] != '-' || value.p[35] != '-') {
+	if (weir_record_has(ex->rec, HTTP_F_TRACE_ID) || value.len < 55 || value.p[2] != '-' ||
+	    value.p[35] != '-') {
 		return;
 	}
 	for (i = 3; i < 35; i++) {
@@ -322,10 +330,12 @@ static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
 
 static void take_forwarded(struct http1_exchange *ex, struct weir_str value)
 {
+	const struct weir_record *rec = ex->rec;
 	struct weir_str item;
-	int n = 0;
 
-	while (n++ < 32 && http_list_next(&value, &item)) {
+	while ((!weir_record_has(rec, HTTP_F_FORWARDED) ||
+		rec->values[HTTP_F_FORWARDED].len < FORWARDED_MAX) &&
+	       weir_record_wants(rec, HTTP_F_FORWARDED) && http_list_next(&value, &item)) {
 		weir_record_add_str(ex->rec, HTTP_F_FORWARDED, item.p, item.len);
 	}
 }
@@ -353,7 +363,8 @@ static void take_authorization(struct http1_exchange *ex, struct weir_str value)
 	size_t n = 0;
 	uint32_t i = 6;
 
-	if (value.len < 7 || strncasecmp((const char *)value.p, "Basic ", 6) != 0) {
+	if (weir_record_has(ex->rec, HTTP_F_USER_NAME) || value.len < 7 ||
+	    strncasecmp((const char *)value.p, "Basic ", 6) != 0) {
 		return;
 	}
 	while (i < value.len && value.p[i] == ' ') {
@@ -376,6 +387,14 @@ static void take_authorization(struct http1_exchange *ex, struct weir_str value)
 			}
 			n++;
 		}
+	}
+}
+
+/* Only the first of several lines: a head may repeat one without end. */
+static void set_first(struct weir_record *rec, size_t field, struct weir_str value, size_t limit)
+{
+	if (!weir_record_has(rec, field)) {
+		weir_record_set_bytes(rec, field, value.p, value.len, limit);
 	}
 }
 
@@ -413,12 +432,12 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 		if (name_is(name, "upgrade")) {
 			ex->asked_upgrade = value.len > 0;
 		} else if (name_is(name, "referer")) {
-			weir_record_set_bytes(rec, HTTP_F_REFERRER, value.p, value.len, limit);
+			set_first(rec, HTTP_F_REFERRER, value, limit);
 		}
 		break;
 	case 10:
 		if (name_is(name, "user-agent")) {
-			weir_record_set_bytes(rec, HTTP_F_USER_AGENT, value.p, value.len, limit);
+			set_first(rec, HTTP_F_USER_AGENT, value, limit);
 		}
 		break;
 	case 11:
@@ -444,9 +463,10 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
 			      struct weir_str value)
 {
-	if (name.len == 6 && name_is(name, "server") && !ex->interim) {
+	if (name.len == 6 && name_is(name, "server") && !ex->interim && ex->server.p == NULL) {
 		ex->server = http1_keep(ex, value.p, value.len);
-	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101) {
+	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101 &&
+		   ex->upgrade.p == NULL) {
 		ex->upgrade = http1_keep(ex, value.p, value.len);
 	} else if (name.len == 10 && name_is(name, "connection")) {
 		/* RFC 9112 §9.6: the last response of this connection */
@@ -509,6 +529,13 @@ static size_t readable(struct weir_str text, uint64_t full_len, size_t limit)
 	return limit;
 }
 
+/* Is the next header within the limits? */
+static bool is_kept(const struct http1 *http, const struct http1_message *message)
+{
+	return message->nheaders < http->config->header_limit &&
+	       message->head_size <= http->config->head_limit;
+}
+
 /* Name and value are apart: record, and heed. */
 static void take_header(struct http1_cursor *cur, struct http1_exchange *ex,
 			const struct header *header)
@@ -516,11 +543,12 @@ static void take_header(struct http1_cursor *cur, struct http1_exchange *ex,
 	struct http1_message *message = &ex->side[cur->dir];
 	const struct weir_config *config = cur->http->config;
 	bool trailer = message->head_done;
+	bool kept = is_kept(cur->http, message);
 	size_t field =
 		http_side(cur->dir, trailer ? HTTP_F_REQUEST_TRAILER : HTTP_F_REQUEST_HEADER);
 
-	message->nheaders++;
-	if (message->nheaders > config->header_limit || message->head_size > config->head_limit) {
+	message->nheaders += message->nheaders < UINT32_MAX;
+	if (!kept) {
 		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_HEAD_TOO_LARGE,
 			      http1_offset(cur, cur->p));
 	} else if (!ex->interim || cur->dir == WEIR_C2S) {
@@ -577,6 +605,9 @@ static void take_header_line(struct http1_cursor *cur, struct http1_exchange *ex
 		if (memchr(cur->p, '\n', (size_t)(eol - cur->p)) != NULL) {
 			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_OBS_FOLD,
 				      http1_offset(cur, cur->p));
+		}
+		if (memchr(header.value.p, '\n', header.value.len) != NULL &&
+		    is_kept(cur->http, &ex->side[cur->dir])) {
 			header.value = trim(unfold(ex, header.value));
 			header.full_len = header.value.len;
 		}
@@ -591,6 +622,9 @@ static void begin_long_header(struct http1_cursor *cur, struct http1_exchange *e
 	struct header header;
 
 	split_header(cur, ex, cur->p, cur->p + limit, &header);
+	if (!is_kept(cur->http, &ex->side[cur->dir])) {
+		most = 0;
+	}
 	ex->long_name =
 		http1_keep(ex, header.name.p, header.name.len < most ? header.name.len : most);
 	ex->long_value =

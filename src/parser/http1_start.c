@@ -59,15 +59,21 @@ static void tell_leading_crlf(struct http1_cursor *cur, struct http1_exchange *e
 }
 
 /* Is the last request one that may end HTTP here, and is that still open? */
-static bool may_switch(const struct http1 *http)
+static bool may_switch(const struct http1_cursor *cur)
 {
+	const struct http1 *http = cur->http;
 	const struct http1_exchange *ex = http->tail;
+	size_t left = (size_t)(cur->end - cur->p);
 
 	if (ex == NULL && http->answering != NULL && !http->answering->side[WEIR_S2C].head_done) {
 		ex = http->answering;
 	}
-	return ex != NULL && (ex->is_connect || ex->asked_upgrade) && !http->s2c_lost &&
-	       !http->side[WEIR_S2C].closed;
+	if (ex == NULL || !(ex->is_connect || ex->asked_upgrade) || http->s2c_lost ||
+	    http->side[WEIR_S2C].closed || left >= HTTP1_HOLD_LIMIT) {
+		return false;
+	}
+	/* nothing that is upgraded to begins like a request; within a tunnel there may well be one */
+	return ex->is_connect || http1_like_request(cur->p, left) != LIKENESS_YES;
 }
 
 static void begin_message(struct http1_cursor *cur, struct http1_exchange *ex)
@@ -321,8 +327,7 @@ static int start_response(struct http1_cursor *cur)
 
 int http1_step_start(struct http1_cursor *cur)
 {
-	if (cur->dir == WEIR_C2S && may_switch(cur->http) &&
-	    (size_t)(cur->end - cur->p) < HTTP1_HOLD_LIMIT) {
+	if (cur->dir == WEIR_C2S && may_switch(cur)) {
 		return WEIR_PARSE_HOLD; /* RFC 9110 §7.8, §9.3.6: what comes may not be HTTP */
 	}
 	/* RFC 9112 §2.2: at least one empty line before a request is to be passed over */

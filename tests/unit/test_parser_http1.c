@@ -407,6 +407,18 @@ static void another_version_of_the_response_is_told(void **state)
 	over();
 }
 
+static void a_request_behind_an_upgrade_that_nobody_answers_is_parsed(void **state)
+{
+	converse((struct shuffle_event[]){
+		{'C', "GET /1 HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n"},
+		{'C', "GET /2 HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n"},
+		{'F'},
+		{0}});
+	count_is(2);
+	is_text(1, "http.request.target", "/2");
+	over();
+}
+
 static void an_upgrade_that_was_asked_for_is_followed(void **state)
 {
 	converse((struct shuffle_event[]){
@@ -573,6 +585,56 @@ static void unanswered_requests_are_bounded(void **state)
 	mock_fini(&host);
 }
 
+/* 20,000 lines of each kind that is kept somewhere, and 200 of 64 KiB: what is kept does not grow with them. */
+static void heads_without_end_cost_bounded_memory(void **state)
+{
+	static const char *const lines[] = {
+		"X-A: 1\r\n",
+		"Server: x\r\n",
+		"Content-Encoding: br, gzip\r\n",
+		"User-Agent: x\r\n",
+		"X-Forwarded-For: 1, 2\r\n",
+		"Referer: x\r\n",
+		"X-Fold: a\r\n b\r\n",
+		"Upgrade: x\r\n",
+		"Transfer-Encoding: gzip\r\n",
+		"Content-Length: 2\r\n",
+		"Host: x\r\n",
+		"No colon\r\n",
+	};
+	static char longline[65536];
+	size_t i;
+	int n;
+
+	mock_init(&host, parser_find("http1"));
+	host.config.bodies = WEIR_BODIES_KEEP;
+	mock_open(&host);
+	mock_text(&host, WEIR_C2S, "GET /1 HTTP/1.1\r\n");
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		for (n = 0; n < 20000; n++) {
+			mock_text(&host, WEIR_C2S, lines[i]);
+		}
+	}
+	memset(longline, 'v', sizeof(longline));
+	for (n = 0; n < 200; n++) {
+		mock_text(&host, WEIR_C2S, "X-Long: ");
+		mock_feed(&host, WEIR_C2S, longline, sizeof(longline));
+		mock_text(&host, WEIR_C2S, "\r\n");
+	}
+	mock_text(&host, WEIR_C2S, "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+	for (n = 0; n < 20000; n++) {
+		mock_text(&host, WEIR_S2C, "HTTP/1.1 103 X\r\n\r\n");
+	}
+	mock_text(&host, WEIR_S2C, OK);
+	assert_int_equal(host.nrecords, 1);
+	assert_true(host.budget.peak < 512 * 1024);
+	mock_text(&host, WEIR_C2S, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+	mock_text(&host, WEIR_S2C, OK);
+	assert_int_equal(host.nrecords, 2);
+	mock_end(&host);
+	mock_fini(&host);
+}
+
 static void without_memory_parsing_goes_on(void **state)
 {
 	size_t limit;
@@ -653,6 +715,7 @@ int main(void)
 		cmocka_unit_test(interim_responses_are_listed),
 		cmocka_unit_test(connect_hands_over_at_the_exact_byte),
 		cmocka_unit_test(another_version_of_the_response_is_told),
+		cmocka_unit_test(a_request_behind_an_upgrade_that_nobody_answers_is_parsed),
 		cmocka_unit_test(an_upgrade_that_was_asked_for_is_followed),
 		cmocka_unit_test(a_cut_body_is_truncated),
 		cmocka_unit_test(an_open_exchange_is_told_every_ten_seconds),
@@ -663,6 +726,7 @@ int main(void)
 		cmocka_unit_test(a_header_line_beyond_the_limit_is_cut_and_counted),
 		cmocka_unit_test(a_target_beyond_the_limit_is_cut_and_counted),
 		cmocka_unit_test(unanswered_requests_are_bounded),
+		cmocka_unit_test(heads_without_end_cost_bounded_memory),
 		cmocka_unit_test(without_memory_parsing_goes_on),
 		cmocka_unit_test(detection_goes_by_content),
 	};
