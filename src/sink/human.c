@@ -40,10 +40,11 @@ void human_duration(int64_t ns, bool plain, char *ret_text)
 	if (s < 3600) {
 		(void)snprintf(ret_text, HUMAN_LEN - 1, "%u:%02u min", (unsigned)(s / 60),
 			       (unsigned)(s % 60));
+	} else if (s < 100 * 3600) {
+		(void)snprintf(ret_text, HUMAN_LEN - 1, "%u:%02u h", (unsigned)(s / 3600),
+			       (unsigned)(s / 60 % 60));
 	} else {
-		(void)snprintf(ret_text, HUMAN_LEN - 1, "%llu:%02u:%02u h",
-			       (unsigned long long)(s / 3600), (unsigned)(s / 60 % 60),
-			       (unsigned)(s % 60));
+		(void)snprintf(ret_text, HUMAN_LEN - 1, "%u d", (unsigned)(s / 86400));
 	}
 }
 

@@ -10,7 +10,7 @@
 
 enum { HUMAN_LEN = 32 }; /* room for any of the texts, terminated */
 
-/** "412 ns", "6.2 ms", "21 ms", "1.87 s", "4:07 min", "3:20:11 h"; plain: us for µs. Negative times have a minus sign. */
+/** "412 ns", "6.2 ms", "21 ms", "1.87 s", "4:07 min", "3:20 h", "12 d"; plain: us for µs. Negative times have a minus sign. */
 void human_duration(int64_t ns, bool plain, char *ret_text);
 /** "62 B", "4.1 kB", "38.4 kB", "1.90 GB": powers of 1,000. */
 void human_size(uint64_t bytes, char *ret_text);

@@ -103,7 +103,11 @@ static void put_right(const struct text_style *style, enum tone tone, const char
 	size_t len = strlen(text);
 	size_t columns = escape_columns(text, len);
 
-	put_blanks(out, columns < width ? width - columns : 0);
+	if (columns > width) {
+		put_cell(style, tone, text, len, width, out);
+		return;
+	}
+	put_blanks(out, width - columns);
 	put_toned(style, tone, text, len, out);
 }
 
