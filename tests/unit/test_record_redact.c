@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "http/fields.h"
 #include "record/record.h"
 #include "record/redact.h"
 
@@ -371,6 +372,42 @@ static void any_beginning_of_a_text_is_safe(void **state)
 	}
 }
 
+/* Every field of a transaction that a secret of the URL or a header gets into is masked: nothing of it is left anywhere. */
+static void no_field_of_a_transaction_keeps_the_secret(void **state)
+{
+	static const char *const urls[] = {
+		"http.request.target", "url.full",   "url.path",
+		"url.query",           "http.route", "http.request.referrer"};
+	static const char *const headers[] = {"http.request.header", "http.request.trailer",
+					      "http.response.header", "http.response.trailer"};
+	static const char url[] = "http://HIDE:HIDE@h/a;jsessionid=HIDE?token=HIDE";
+	struct fixture fx;
+	size_t i;
+
+	setup(&fx);
+	record_free(fx.rec);
+	assert_int_equal(record_new(&fx.pool, &http_schema, &fx.rec), 0);
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		int at = weir_schema_find(&http_schema, urls[i], strlen(urls[i]));
+
+		assert_true(at >= 0);
+		weir_record_set_str(fx.rec, (size_t)at, url);
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+		assert_null(memmem(fx.rec->values[at].v.bytes, fx.rec->values[at].len, "HIDE", 4));
+	}
+	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		int at = weir_schema_find(&http_schema, headers[i], strlen(headers[i]));
+		const struct weir_header *header;
+
+		assert_true(at >= 0);
+		weir_record_add_header(fx.rec, (size_t)at, "Set-Cookie", 10, "a=HIDE", 6, 100);
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+		header = fx.rec->values[at].v.headers;
+		assert_null(memmem(header->value.p, header->value.len, "HIDE", 4));
+	}
+	teardown(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +422,7 @@ int main(void)
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
 		cmocka_unit_test(a_cut_text_stays_cut),
 		cmocka_unit_test(any_beginning_of_a_text_is_safe),
+		cmocka_unit_test(no_field_of_a_transaction_keeps_the_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
