@@ -104,6 +104,9 @@ static void run(struct weir_host *host, const uint8_t *data, size_t size, int mo
 	host->config.bodies = (enum weir_bodies)(options & 3) == 3
 				      ? WEIR_BODIES_SIZE
 				      : (enum weir_bodies)(options & 3);
+	/* how long a response waits depends on when the parser is asked, so on how bytes arrive: not here */
+	host->config.hole_age_ns = INT64_MAX / 2;
+	host->config.hole_age_oneway_ns = INT64_MAX / 2;
 	if ((options & 4) != 0) {
 		host->config.head_limit = 600;
 		host->config.target_limit = 16;

@@ -25,6 +25,7 @@ enum {
 	HTTP1_METHOD_MAX = 24,
 	HTTP1_CHUNK_LINE = 4096,      /* bytes of a chunk size line */
 	HTTP1_LOST_LIMIT = 1 << 20,   /* bytes searched for a start line at line starts, per loss */
+	HTTP1_JUNK_LIMIT = 4096,      /* bytes of junk before a start line that are passed over */
 	HTTP1_HOLD_LIMIT = 64 * 1024, /* bytes of a direction that wait for the other */
 	HTTP1_INTERIM_MAX = 64,       /* interim responses listed */
 	HTTP1_TAIL = 16               /* of a start line beyond the limit: its version */
@@ -61,6 +62,7 @@ struct http1_side {
 	bool crlf : 1;        /* empty lines before the message to come */
 	bool after_lf : 1;    /* LOST: at the start of a line */
 	bool after_blank : 1; /* LOST: behind an empty line */
+	bool junk : 1;        /* LOST: to junk where a message was due; nothing is missing */
 	bool line_empty : 1;  /* LOST: nothing but CR in this line so far */
 	bool long_start : 1;  /* LONG_LINE: it is the start line */
 	bool odd : 1;         /* data after the last message has been told */

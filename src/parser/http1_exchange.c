@@ -420,6 +420,7 @@ void http1_lose(struct http1 *http, enum weir_direction dir, uint64_t offset)
 	side->after_lf = false;
 	side->after_blank = false;
 	side->line_empty = false;
+	side->junk = false;
 	side->crlf = false;
 	if (dir == WEIR_S2C) {
 		http->s2c_lost = true;

@@ -46,6 +46,7 @@ static int garbage(struct http1_cursor *cur)
 	}
 	http->told_midstream = http->told_midstream || what == HTTP_A_MIDSTREAM;
 	http1_lose(http, cur->dir, http1_offset(cur, cur->p));
+	cur->side->junk = what == HTTP_A_START_LINE_INVALID || http->head != NULL;
 	return HTTP1_GO;
 }
 
@@ -366,6 +367,8 @@ static int believe(struct http1_cursor *cur, bool at_segment)
 	if (http1_must_hold(cur, mark)) {
 		return WEIR_PARSE_HOLD;
 	}
+	/* nothing is missing but a sound start: one within the next lines will do */
+	at_segment = at_segment || (cur->side->junk && cur->side->lost_scanned < HTTP1_JUNK_LIMIT);
 	return http1_supported(cur->http, http1_offset(cur, cur->p), mark->peer_ack, at_segment)
 		       ? HTTP1_GO
 		       : HTTP1_LONG;

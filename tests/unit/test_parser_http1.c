@@ -506,6 +506,22 @@ static void a_status_line_within_a_body_is_no_start_after_a_gap(void **state)
 	over();
 }
 
+static void junk_before_a_response_is_passed_over(void **state)
+{
+	converse((struct shuffle_event[]){{'C', "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', "SIP/2.0 200 ok\r\n" OK},
+					  {'C', "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', OK},
+					  {0}});
+	count_is(2);
+	is_number(0, "http.response.status_code", 200);
+	is_text(0, "http.request.target", "/1");
+	is_number(1, "http.response.status_code", 200);
+	is_text(1, "http.request.target", "/2");
+	is_text(1, "pairing", "exact");
+	over();
+}
+
 static void midstream_finds_the_first_start_line(void **state)
 {
 	converse((struct shuffle_event[]){{'S', "rest of a body\nHTTP/1.1 is mentioned here\n"},
@@ -721,6 +737,7 @@ int main(void)
 		cmocka_unit_test(an_open_exchange_is_told_every_ten_seconds),
 		cmocka_unit_test(a_gap_in_a_head_keeps_what_is_known),
 		cmocka_unit_test(a_status_line_within_a_body_is_no_start_after_a_gap),
+		cmocka_unit_test(junk_before_a_response_is_passed_over),
 		cmocka_unit_test(midstream_finds_the_first_start_line),
 		cmocka_unit_test(one_direction_gives_records),
 		cmocka_unit_test(a_header_line_beyond_the_limit_is_cut_and_counted),
