@@ -30,6 +30,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import corpus  # noqa: E402
 import flow2pcap  # noqa: E402
 
+# What does not hold yet: scenario -> why. A listed one that holds fails the run.
+KNOWN = {
+    'client_third_packet_first': 'a bare ACK before its SYN/ACK and SYN begins a flow of its own; no byte is lost',
+}
 WAYS = ((), ('-j', '2', '--batch', '1'))
 ENDPOINT = {'C': {'10.0.0.1', '2001:db8::1', '2001.db8..1'}, 'S': {'10.0.0.2', '2001:db8::2', '2001.db8..2'}}
 
@@ -189,7 +193,7 @@ def problems_of(weir, path, way):
 def main():
     weir = sys.argv[1]
     paths = sys.argv[2:] or sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), '*.flow')))
-    tally = corpus.Tally()
+    tally = corpus.Tally({' '.join((name,) + way): reason for name, reason in KNOWN.items() for way in WAYS})
     for path in paths:
         name = os.path.basename(path)[:-len('.flow')]
         for way in WAYS:
