@@ -50,6 +50,17 @@ class Dev(unittest.TestCase):
         self.assertTrue(calls[0].endswith(' update'), calls)
         self.assertTrue(calls[1].endswith(' --no-install-recommends install meson'), calls)
 
+    def test_newly_installed_nginx_does_not_stay_running(self):
+        self.stub('dpkg-query', 'exit 1\n')
+        self.stub('systemctl', 'echo "systemctl $*" >>%s\n' % self.log)
+        self.assertEqual(self.dev('deps', 'bench')[2][-1], 'systemctl disable -q --now nginx')
+
+    def test_nginx_that_was_there_is_left_alone(self):
+        self.stub('dpkg-query', ALL_INSTALLED.replace('echo', '[ "$name" = wrk ] || echo') + 'exit 1\n')
+        self.stub('systemctl', 'echo "systemctl $*" >>%s\n' % self.log)
+        calls = self.dev('deps', 'bench')[2]
+        self.assertTrue(calls[-1].endswith(' install wrk'), calls)
+
     def test_removed_but_configured_package_counts_as_missing(self):
         self.stub('dpkg-query', ALL_INSTALLED.replace('echo "$name installed"',
                                                       'case $name in meson) echo "meson config-files";; '
