@@ -250,6 +250,17 @@ struct look {
 	bool more;
 };
 
+/* Upper-case letters that may be a method; 0: too many. */
+static size_t method_len(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && ((p[n] >= 'A' && p[n] <= 'Z') || p[n] == '-' || p[n] == '_')) {
+		n++;
+	}
+	return n > HTTP1_METHOD_MAX ? 0 : n;
+}
+
 static int request_score(const uint8_t *p, size_t len, bool *more)
 {
 	struct http1_start_line line;
@@ -257,16 +268,16 @@ static int request_score(const uint8_t *p, size_t len, bool *more)
 	size_t n;
 
 	if (lf == NULL) {
-		switch (http1_like_request(p, len)) {
-		case LIKENESS_MORE:
-			*more = true;
-			n = token_len(p, len);
-			/* a method and the beginning of a target is a good deal already */
-			return n + 1 < len && strchr("/*h", p[n + 1]) != NULL ? LIKELY : WEAK;
-		case LIKENESS_NO:
-		case LIKENESS_YES:
+		n = method_len(p, len);
+		*more = n == len || (n > 1 && is_space(p[n]));
+		if (!*more) {
 			return 0;
 		}
+		while (n < len && is_space(p[n])) {
+			n++;
+		}
+		/* a method and the beginning of a target is a good deal already */
+		return n < len && memchr("/*h", p[n], 3) != NULL ? LIKELY : WEAK;
 	}
 	n = (size_t)(lf - p);
 	n -= n > 0 && p[n - 1] == '\r';
