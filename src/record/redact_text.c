@@ -101,7 +101,8 @@ bool mask_is_secret_key(const uint8_t *key, size_t len)
 
 		if (c == '%' && i + 2 < len && hex_value(key[i + 1]) >= 0 &&
 		    hex_value(key[i + 2]) >= 0) {
-			c = (uint8_t)(hex_value(key[i + 1]) << 4 | hex_value(key[i + 2]));
+			c = (uint8_t)((unsigned)hex_value(key[i + 1]) << 4 |
+				      (unsigned)hex_value(key[i + 2]));
 			i += 2;
 		}
 		c = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
