@@ -134,7 +134,7 @@ WEIR_API void weir_engine_free(struct weir_engine *engine);
 /**
  * Add a parser of your own, asked before the built-in ones. Before the first packet.
  * @param parser borrowed as long as the engine lives; parser.h is its contract
- * @return 0, WEIR_EINVAL (too late, no name, on_data or on_gap, the name is taken, too many fields), WEIR_ELIMIT (too many parsers or
+ * @return 0, WEIR_EINVAL (too late, no name or on_data, the name is taken, too many fields), WEIR_ELIMIT (too many parsers or
  *         record types)
  */
 WEIR_API int weir_engine_add_parser(struct weir_engine *engine, const struct weir_parser *parser);

@@ -7,6 +7,11 @@
  *
  * Rules: bytes are hostile; malformed traffic is marked on the record and parsing goes on; no allocation per packet;
  * nothing is read beyond the chunk; no clock, no I/O. Any split of the same bytes gives the same records.
+ *
+ * A parser of your own is given to weir_engine_add_parser() and must live as long as that engine. Legal in its callbacks:
+ * weir_host_..., weir_record_... and weir_schema_...; not weir_engine_... (except weir_engine_stats()).
+ * A record of weir_host_record() is the parser's until it gives it to weir_host_emit() or weir_host_drop(), at the latest in
+ * done(). No parser without probe() is found by detection, but others may switch to it.
  */
 #ifndef WEIR_PARSER_H
 #define WEIR_PARSER_H
@@ -62,6 +67,7 @@ struct weir_consumed {
 	const char *next; /* with SWITCH: a parser's name, or NULL */
 };
 
+/* Zero it first, or name every member: new ones come at the end. All callbacks but on_data may be NULL. */
 struct weir_parser {
 	const char *name;                         /* also network.protocol.name */
 	const char *doc;                          /* one line */
@@ -74,7 +80,7 @@ struct weir_parser {
 	/* 0, or below 0 to give the flow up (no memory) */
 	int (*open)(void *state, struct weir_host *host);
 
-	/* Bytes. Must set *ret on return. What NEED or HOLD leaves waiting is bounded (config->head_limit + 64 KiB): when
+	/* Bytes. *ret is all 0 before. What NEED or HOLD leaves waiting is bounded (config->head_limit + 64 KiB): when
 	 * it is full the engine drops it and calls on_gap() with length 0, dropped = its length: resynchronise. */
 	enum weir_verdict (*on_data)(void *state, struct weir_host *host, enum weir_direction dir,
 				     const struct weir_chunk *chunk, struct weir_consumed *ret);

@@ -49,6 +49,15 @@ static int append(struct session *session, struct session_dir *d, const struct w
 	return tail_append(&d->tail, budget_of(session), limit, c, n);
 }
 
+static void parser_gap(struct session *session, enum weir_direction dir, uint64_t offset,
+		       uint64_t length, enum weir_gap_cause cause, size_t dropped)
+{
+	if (session->parser->on_gap != NULL) {
+		session->parser->on_gap(session->state, &session->host, dir, offset, length, cause,
+					dropped);
+	}
+}
+
 /* The tail cannot grow: its bytes (and `more` behind them) are given up, and the parser resynchronises. */
 static void tail_overflow(struct session *session, enum weir_direction dir, int err, size_t more)
 {
@@ -58,10 +67,9 @@ static void tail_overflow(struct session *session, enum weir_direction dir, int 
 
 	session->host.engine->stats.tail_overflows++;
 	free_tail(session, d);
-	if (session->parser != NULL && session->parser->on_gap != NULL) {
-		session->parser->on_gap(session->state, &session->host, dir, offset, 0,
-					err == WEIR_ELIMIT ? WEIR_GAP_LIMIT : WEIR_GAP_BUDGET,
-					dropped);
+	if (session->parser != NULL) {
+		parser_gap(session, dir, offset, 0,
+			   err == WEIR_ELIMIT ? WEIR_GAP_LIMIT : WEIR_GAP_BUDGET, dropped);
 	}
 }
 
@@ -520,7 +528,7 @@ void session_gap(struct session *session, enum weir_direction dir, uint64_t offs
 	if (d->skip > 0 && d->tail == NULL) {
 		uint64_t n = length < d->skip ? length : d->skip;
 
-		session->parser->on_gap(session->state, &session->host, dir, offset, n, cause, 0);
+		parser_gap(session, dir, offset, n, cause, 0);
 		d->skip -= n;
 		if (d->skip == 0 && session->parser->skipped != NULL) {
 			session->parser->skipped(session->state, &session->host, dir, NULL);
@@ -531,8 +539,7 @@ void session_gap(struct session *session, enum weir_direction dir, uint64_t offs
 	if (length > 0 && session->parser != NULL) {
 		dropped = tail_len(d);
 		free_tail(session, d);
-		session->parser->on_gap(session->state, &session->host, dir, offset, length, cause,
-					dropped);
+		parser_gap(session, dir, offset, length, cause, dropped);
 	}
 	settle(session);
 }

@@ -244,7 +244,7 @@ static bool make_entry(struct shard *shard, const struct flow *keep)
 static bool owns_bytes(const struct flow *flow)
 {
 	return flow->session != NULL || flow->waiting || flow->doubts != NULL ||
-	       flow->tcp.more != NULL || flow->tcp.syn.data != NULL;
+	       flow->tcp.more != NULL || flow->tcp.syn.data != NULL || flow->observed != NULL;
 }
 
 /* Bytes: the oldest hole is given up, else the idlest flow that owns any is closed (an entry alone gives none back). */

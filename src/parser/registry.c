@@ -65,7 +65,7 @@ void parser_set_init(struct parser_set *set, const char *enabled)
 
 int parser_set_add(struct parser_set *set, const struct weir_parser *parser)
 {
-	if (parser->name == NULL || parser->on_data == NULL || parser->on_gap == NULL ||
+	if (parser->name == NULL || parser->on_data == NULL ||
 	    parser_set_find(set, parser->name) != NULL) {
 		return WEIR_EINVAL;
 	}

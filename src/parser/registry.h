@@ -27,7 +27,7 @@ void parser_set_init(struct parser_set *set, const char *enabled);
 
 /**
  * Add somebody's own, to be asked before all that are there. Borrowed.
- * @return 0, WEIR_EINVAL (no name, no on_data or on_gap, or the name is taken), WEIR_ELIMIT (PARSER_MAX)
+ * @return 0, WEIR_EINVAL (no name, no on_data, or the name is taken), WEIR_ELIMIT (PARSER_MAX)
  */
 int parser_set_add(struct parser_set *set, const struct weir_parser *parser);
 
