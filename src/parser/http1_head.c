@@ -174,6 +174,7 @@ struct header {
 	struct weir_str name;
 	struct weir_str value;
 	uint64_t full_len; /* of the value */
+	bool odd_name;     /* a CR in the name: nothing to be heeded */
 };
 
 /* RFC 9112 §5.2: a fold is as good as a space */
@@ -398,11 +399,36 @@ static void set_first(struct weir_record *rec, size_t field, struct weir_str val
 	}
 }
 
-/* The lengths are equal. The first letter settles nearly all. */
+/* Eight (four) bytes at p, letters in lower case. */
+static inline uint64_t lower8(const void *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, 8);
+	return word | UINT64_C(0x2020202020202020);
+}
+
+static inline uint32_t lower4(const void *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, 4);
+	return word | 0x20202020u;
+}
+
+/*
+ * Is the name this one, of lower-case letters and hyphens? The lengths are equal, and 4 to 17: two loads that overlap see all
+ * of it, of 17 bytes all but the middle one. Of bytes that are neither, only CR would pass (for a hyphen): see odd_name.
+ */
 static inline bool name_is(struct weir_str name, const char *lower)
 {
-	return (name.p[0] | 0x20) == lower[0] &&
-	       strncasecmp((const char *)name.p, lower, name.len) == 0;
+	if (name.len >= 8) {
+		return (name.len < 17 || name.p[8] == (uint8_t)lower[8]) &&
+		       lower8(name.p) == lower8(lower) &&
+		       lower8(name.p + name.len - 8) == lower8(lower + name.len - 8);
+	}
+	return lower4(name.p) == lower4(lower) &&
+	       lower4(name.p + name.len - 4) == lower4(lower + name.len - 4);
 }
 
 static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
@@ -510,7 +536,7 @@ static bool is_forbidden_trailer(struct weir_str name)
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (name.len == strlen(names[i]) && name_is(name, names[i])) {
+		if (http_is(name, names[i])) {
 			return true;
 		}
 	}
@@ -558,7 +584,9 @@ static void take_header(struct http1_cursor *cur, struct http1_exchange *ex,
 			readable(header->value, header->full_len, config->value_limit));
 	}
 	if (!trailer) {
-		dispatch(cur, ex, header->name, header->value);
+		if (!header->odd_name) {
+			dispatch(cur, ex, header->name, header->value);
+		}
 	} else if (is_forbidden_trailer(header->name)) {
 		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_TRAILER_FORBIDDEN,
 			      http1_offset(cur, cur->p));
@@ -591,6 +619,7 @@ static void split_header(struct http1_cursor *cur, struct http1_exchange *ex, co
 	}
 	ret->name = (struct weir_str){p, (uint32_t)(stop - p)};
 	ret->full_len = ret->value.len;
+	ret->odd_name = memchr(p, '\r', ret->name.len) != NULL;
 }
 
 /* The line [cur->p, lf]. */
@@ -687,7 +716,7 @@ int http1_step_long_line(struct http1_cursor *cur)
 		return HTTP1_GO;
 	}
 	if (!cur->side->long_start) {
-		struct header header = {ex->long_name, ex->long_value, ex->long_len};
+		struct header header = {ex->long_name, ex->long_value, ex->long_len, false};
 
 		header.full_len -= ex->tail[HTTP1_TAIL - 1] == '\r';
 		take_header(cur, ex, &header);

@@ -175,6 +175,15 @@ static void bodies_end_where_rfc_9112_says(void **state)
 		 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
 		 "00000000000000000003\r\nabc\r\n0\r\n\r\n",
 		 3, "chunked", ""},
+		/* names are not told apart by case, and nothing but their own bytes will do */
+		{"GET", "HTTP/1.1 200 OK\r\ncOnTeNt-LENGTH: 3\r\n\r\nabc", 3, "length", ""},
+		{"GET", "HTTP/1.1 200 OK\r\nContent-Lengto: 9\r\nContent-Length: 3\r\n\r\nabc", 3,
+		 "length", ""},
+		{"GET",
+		 "HTTP/1.1 200 OK\r\nTransfer_Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc", 3,
+		 "length", ""},
+		{"GET", "HTTP/1.1 200 OK\r\nContent\rLength: 9\r\nContent-Length: 3\r\n\r\nabc", 3,
+		 "length", "http.bare_cr "},
 		{"GET",
 		 "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\n\r\na", 1,
 		 "length", ""},
