@@ -322,7 +322,9 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 	int tries = 0;
 
 	while (flow != NULL && flow_table_insert(shard->table, item->hash, flow->self) < 0) {
-		if (++tries > ROOM_TRIES || !shard_make_room(shard, SHARD_BYTES, NULL)) {
+		/* the table cannot grow: bytes for it, else the slot of a flow that goes */
+		if (++tries > ROOM_TRIES || (!shard_make_room(shard, SHARD_BYTES, NULL) &&
+					     !shard_make_room(shard, SHARD_ENTRY, NULL))) {
 			give_entry(shard, flow);
 			flow = NULL;
 		}
