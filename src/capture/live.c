@@ -35,10 +35,10 @@
 #include "capture/source.h"
 
 enum {
-	RETIRE_MS = 50,      /* a block of the ring that is not full is handed over after this */
-	POLL_MS = 100,       /* of waiting for packets at a time: timers run at least this often */
-	DRAIN_MS = 150,      /* after a stop: until the last block has been handed over */
-	DRAIN_MAX_MS = 2000, /* after a stop, when packets come faster than they can be read */
+	RETIRE_MS = 50,       /* a block of the ring that is not full is handed over after this */
+	POLL_MS = 100,        /* of waiting for packets at a time: timers run at least this often */
+	DRAIN_MS = 150,       /* after a stop: until the last block has been handed over */
+	DRAIN_MAX_MS = 60000, /* after a stop: never longer, whatever the packets' times say */
 	WHOLE_PACKETS = 262144,
 	MAX_NAMES = 1024, /* interfaces seen through `any` */
 	NAME_LEN = 128,
@@ -57,6 +57,7 @@ struct live_interface {
 	bool cooked;             /* `any`: its packets name their interface */
 	int counters[NCOUNTERS]; /* descriptors, or -1 */
 	uint64_t counted[NCOUNTERS];
+	bool past; /* after a stop: all that was captured before it has been read */
 	uint64_t kernel_drops;
 	uint64_t interface_drops;
 };
@@ -75,7 +76,8 @@ struct live {
 	size_t next; /* whose turn it is */
 	struct live_name *names;
 	size_t nnames;
-	int64_t stopped_ns;  /* when the stop was noticed; 0: not yet */
+	int64_t stopped_ns;  /* when the stop was noticed (monotonic); 0: not yet */
+	int64_t until_ns;    /* then: the time up to which packets are wanted */
 	int64_t measured_ns; /* when the drops were last read */
 };
 
@@ -459,6 +461,7 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
 		packet->ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);
 	}
+	sink->interface->past = live->until_ns != 0 && packet->ts_ns > live->until_ns;
 	batch->used += head->caplen;
 	batch->npackets++;
 	if (batch->used >= CAPTURE_BLOCK) {
@@ -495,7 +498,7 @@ static void drain(struct capture *capture, struct capture_batch *batch)
 				    .index = (uint16_t)i};
 		int n;
 
-		if (sink.interface->pcap == NULL) {
+		if (sink.interface->pcap == NULL || sink.interface->past) {
 			continue;
 		}
 		n = pcap_dispatch(sink.interface->pcap, (int)(batch->max_packets - batch->npackets),
@@ -533,21 +536,34 @@ static void number_packets(struct capture *capture, struct capture_batch *batch)
 	capture->stats.bytes += batch->used;
 }
 
-/* After a stop: is there nothing more to wait for? */
+/* After a stop, with nothing in the rings: was the last block that the kernel was filling handed over? */
 static bool is_drained(struct live *live)
 {
 	int64_t now = clock_ns(CLOCK_MONOTONIC);
+	bool past = true;
+	size_t i;
 
 	if (live->stopped_ns == 0) {
 		live->stopped_ns = now;
+		live->until_ns = clock_ns(CLOCK_REALTIME);
 	}
-	return now - live->stopped_ns > DRAIN_MS * NS_PER_MS;
+	for (i = 0; i < live->n; i++) {
+		past = past && (live->interfaces[i].pcap == NULL || live->interfaces[i].past);
+	}
+	return past || now - live->stopped_ns > DRAIN_MS * NS_PER_MS;
 }
 
 static bool drains_too_long(const struct live *live)
 {
 	return live->stopped_ns != 0 &&
 	       clock_ns(CLOCK_MONOTONIC) - live->stopped_ns > DRAIN_MAX_MS * NS_PER_MS;
+}
+
+static void measure_now_and_then(struct capture *capture)
+{
+	if (clock_ns(CLOCK_MONOTONIC) - capture->live->measured_ns > NS_PER_S) {
+		measure(capture);
+	}
 }
 
 int live_fill(struct capture *capture, struct capture_batch *batch)
@@ -565,9 +581,7 @@ int live_fill(struct capture *capture, struct capture_batch *batch)
 		}
 		if (batch->npackets > 0) {
 			number_packets(capture, batch);
-			if (clock_ns(CLOCK_MONOTONIC) - live->measured_ns > NS_PER_S) {
-				measure(capture);
-			}
+			measure_now_and_then(capture);
 			return (int)batch->npackets;
 		}
 		if (capture->error != 0 || drained) {
@@ -576,9 +590,7 @@ int live_fill(struct capture *capture, struct capture_batch *batch)
 		}
 		if (waited) {
 			batch->clock_ns = before - LAG_NS;
-			if (clock_ns(CLOCK_MONOTONIC) - live->measured_ns > NS_PER_S) {
-				measure(capture);
-			}
+			measure_now_and_then(capture);
 			return CAPTURE_IDLE;
 		}
 		/* a signal ends the wait: whoever asked for something gets it now */

@@ -54,7 +54,7 @@ struct layers {
 	uint8_t ip_version; /* 4 or 6; of the innermost datagram */
 	uint8_t protocol;   /* IP protocol after extension headers */
 	uint8_t has_vlan;
-	uint8_t checksum; /* enum layers_checksum, of TCP and the IPv4 header: UNKNOWN when not asked for, cut by snaplen, or not TCP */
+	uint8_t checksum; /* enum layers_checksum, of TCP and the IPv4 header: UNKNOWN when not asked for, cut by snaplen, right by chance, or not TCP */
 	uint8_t ip_snapped; /* the datagram is longer than what was captured */
 	uint8_t depth;      /* nested IP headers seen (1: no tunnel) */
 	uint16_t vlan_id;   /* outermost tag */

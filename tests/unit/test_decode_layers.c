@@ -445,6 +445,22 @@ static void source_route_leaves_the_checksum_unjudged(void **state)
 	assert_int_equal(layers.checksum, LAYERS_CHECKSUM_UNKNOWN);
 }
 
+static void checksum_right_by_chance_says_nothing(void **state)
+{
+	/* the field holds the pseudo-header's sum, 0x1421, as a sender with checksum offload leaves it, and the payload is
+	 * such that this is the right checksum of the segment (searched for by a script) */
+	struct layers layers = decode_hex(ETH4 "4500002c12344000400614960a0000010a000002"
+					       "c3500050010203040a0b0c0d5018200014210000474542a1",
+					  1);
+
+	assert_int_equal(layers.checksum, LAYERS_CHECKSUM_UNKNOWN);
+	/* with another payload it is what offload looks like */
+	layers = decode_hex(ETH4 "4500002c12344000400614960a0000010a000002"
+				 "c3500050010203040a0b0c0d501820001421000047455420",
+			    1);
+	assert_int_equal(layers.checksum, LAYERS_CHECKSUM_BAD);
+}
+
 static void ipv6_extension_headers_are_walked(void **state)
 {
 	/* hop-by-hop, destination options of 16 bytes, routing (no segments left), AH, TCP */
@@ -695,6 +711,7 @@ int main(void)
 		cmocka_unit_test(datagram_longer_than_the_frame_is_cut),
 		cmocka_unit_test(ip_options_are_passed_over),
 		cmocka_unit_test(source_route_leaves_the_checksum_unjudged),
+		cmocka_unit_test(checksum_right_by_chance_says_nothing),
 		cmocka_unit_test(ipv6_extension_headers_are_walked),
 		cmocka_unit_test(endless_extension_headers_are_too_deep),
 		cmocka_unit_test(ipv4_fragment_is_told),

@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Live capture between two network namespaces: test_live.py WEIR [NAME...]
+
+Needs root, network namespaces, nginx and wrk; exits 77 where it cannot have them. WEIR_LIVE_SECONDS (2) and
+WEIR_LIVE_CONNECTIONS (1) make the load greater. Each test is a function; names on the command line choose some.
+"""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from net import ACK, CLIENT, FIN, PSH, SERVER, SYN, Net, Weir, missing, read_records, send_frames, tcp, tool, wait_for
+
+SKIPPED_EXIT = 77
+SECONDS = int(os.environ.get('WEIR_LIVE_SECONDS', '2'))
+CONNECTIONS = int(os.environ.get('WEIR_LIVE_CONNECTIONS', '1'))
+NOBODY = 65534
+
+
+class Skip(Exception):
+    pass
+
+
+def check(true, text):
+    if not true:
+        raise AssertionError(text)
+
+
+def equal(got, wanted, what):
+    check(got == wanted, '%s: got %r, expected %r' % (what, got, wanted))
+
+
+def features(weir):
+    """What `weir -V` says of the sandbox; [] for a build with a sanitizer, which leaves seccomp out."""
+    text = subprocess.run([weir, '-V'], stdout=subprocess.PIPE, check=True).stdout.decode()
+    return re.search(r'^sandbox:(.*)$', text, re.M).group(1).split()
+
+
+def is_sanitized(weir):
+    with open(weir, 'rb') as file:
+        return b'__asan_init' in file.read()
+
+
+def tshark_count(path, display):
+    run = subprocess.run([tool('tshark'), '-r', path, '-Y', display, '-T', 'fields', '-e', 'frame.number'],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return len(run.stdout.splitlines())
+
+
+def key(record):
+    return (record['ts'], record['id'], record['client']['port'], record['http'].get('response', {}).get('status_code', 0),
+            record.get('duration_ns', 0), record['completeness'])
+
+
+def load(net, weir):
+    """A web server, wrk and weir: transactions = lines of the server's log, no drops, and the same when read back."""
+    net.start_nginx()
+    packets = net.path('live.pcapng.zst')
+    capture = Weir(net, weir, ['-w', packets, 'tcp port 80']).ready()
+    net.wrk(SECONDS, CONNECTIONS)
+    time.sleep(0.3)
+    equal(capture.stop(), 0, 'exit status')
+    summary, records = capture.summaries()[-1], capture.records()
+    served = net.served()
+    check(served > 1000, 'only %d requests were made' % served)
+    equal(sum(summary['drops'].values()), 0, 'drops')
+    equal(len(records), served, 'transactions')
+    # wrk goes away in the middle of a request at its end, on each connection
+    answered = [record for record in records if record['completeness'] == 'complete']
+    check(len(records) - len(answered) <= CONNECTIONS, 'transactions without a response: %d' % (len(records) - len(answered)))
+    equal({record['capture']['interface'] for record in records}, {net.link}, 'interface')
+    again = net.path('again.json')
+    subprocess.run([weir, '-r', packets, '-o', 'json:' + again, '-q'], check=True)
+    equal(sorted(map(key, read_records(again))), sorted(map(key, records)), 'transactions read back')
+    plain = net.path('plain.pcapng')
+    subprocess.run([weir, '-r', packets, '-w', plain, '-o', 'none', '-q'], check=True)
+    if tool('tshark'):
+        equal(tshark_count(plain, 'frame'), summary['packets'], 'packets by tshark')
+        equal(tshark_count(plain, 'http.response'), len(answered), 'responses by tshark')
+    print('      %d transactions in %d s' % (served, SECONDS))
+
+
+def rights_are_gone(net, weir):
+    """Root becomes nobody; no capability is left, nor can one be had."""
+    capture = Weir(net, weir, ['-o', 'none']).ready()
+    wait_for(lambda: int(capture.status()['Threads']) > 1, 2)
+    status = capture.status()
+    for name in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb'):
+        equal(int(status[name], 16), 0, name)
+    if 'libcap-ng' in features(weir):
+        equal(int(status['CapBnd'], 16), 0, 'CapBnd')
+    equal(status['NoNewPrivs'].strip(), '1', 'NoNewPrivs')
+    if 'seccomp' in features(weir) and not is_sanitized(weir):
+        equal(status['Seccomp'].strip(), '2', 'Seccomp')
+    # each thread for itself
+    for task in os.listdir('/proc/%d/task' % capture.pid()):
+        with open('/proc/%d/task/%s/status' % (capture.pid(), task)) as file:
+            equal(int(re.search(r'^CapEff:\s*(\w+)', file.read(), re.M).group(1), 16), 0, 'CapEff of a thread')
+    equal(capture.stop(), 0, 'exit status')
+
+
+def root_becomes_nobody(net, weir):
+    """When nobody else's directory is written to, root is left."""
+    folder = net.path('open')
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    err = net.path('nobody.err')
+    with open(err, 'wb') as file:
+        env = {name: value for name, value in os.environ.items() if not name.startswith('SUDO_')}
+        process = net.start(net.server, [weir, '-i', net.link, '-o', 'json:%s/x.json' % folder, '-q'], stderr=file, env=env)
+    uid = lambda: [line for line in open('/proc/%d/status' % process.pid) if line.startswith('Uid:')][0].split()[1:]
+    check(wait_for(lambda: uid() == [str(NOBODY)] * 4), 'uids are %s' % uid())
+    process.send_signal(signal.SIGINT)
+    equal(process.wait(30), 0, 'exit status')
+
+
+def no_file_outside_outputs(net, weir):
+    """After SIGHUP the output's name is a link to a file elsewhere, then one that is not there: neither is opened."""
+    if 'landlock' not in features(weir) or b'landlock       the kernel has version' not in subprocess.run(
+            [weir, 'doctor'], stdout=subprocess.PIPE).stdout:
+        raise Skip('no landlock here')
+    inside = net.path('inside')
+    os.mkdir(inside)
+    outside = tempfile.mkdtemp(prefix='weir-outside.')
+    try:
+        refuse_outside(net, weir, inside, outside)
+    finally:
+        shutil.rmtree(outside)
+
+
+def refuse_outside(net, weir, inside, outside):
+    for folder in (outside, inside):
+        os.chmod(folder, 0o777)
+    victim = os.path.join(outside, 'victim')
+    with open(victim, 'w') as file:
+        file.write('untouched')
+    os.chmod(victim, 0o666)
+    target = os.path.join(inside, 'x.json')
+    capture = Weir(net, weir, ['-o', 'text:' + target])
+    capture.out = target
+    capture.ready()
+    for link in (victim, os.path.join(outside, 'new')):
+        os.remove(target)
+        os.symlink(link, target)
+        capture.tell(signal.SIGHUP)
+        check(wait_for(lambda: 'cannot reopen' in capture.stderr(), 5), 'nothing was said: ' + capture.stderr())
+    equal(open(victim).read(), 'untouched', 'the file outside')
+    equal(os.listdir(outside), ['victim'], 'files outside')
+    equal(capture.stop(), 0, 'exit status')
+
+
+def unprivileged_user_is_told(net, weir):
+    """Without rights: why, and a command that works; with it: a capture, and nothing left of the right."""
+    folder = net.path('bin')
+    os.mkdir(folder)
+    binary = os.path.join(folder, 'weir')
+    shutil.copy(weir, binary)
+    os.chmod(binary, 0o755)
+    as_nobody = [tool('setpriv'), '--reuid=%d' % NOBODY, '--regid=%d' % NOBODY, '--clear-groups']
+    # the outputs of the capture go where nobody may write
+    os.chmod(net.dir, 0o777)
+    run = subprocess.run(net.inside(net.server) + as_nobody + [binary, '-i', net.link, '-o', 'none'], stderr=subprocess.PIPE)
+    text = run.stderr.decode()
+    equal(run.returncode, 1, 'exit status')
+    check(text.startswith('weir: error: cannot capture on %s: operation not permitted\n' % net.link), text)
+    check('Checked: uid %d, CapEff 0, file caps none' % NOBODY in text, text)
+    told = re.search(r'^    sudo (setcap \S+ \S+)', text, re.M)
+    if told is None:
+        raise Skip('the file system is nosuid')
+    equal(told.group(1), 'setcap cap_net_raw=ep ' + binary, 'the command')
+    doctor = subprocess.run(as_nobody + [binary, 'doctor'], stdout=subprocess.PIPE)
+    equal(doctor.returncode, 1, 'status of doctor')
+    check('sudo ' + told.group(1) in doctor.stdout.decode(), doctor.stdout.decode())
+    words = told.group(1).split()
+    if tool('setcap') is None or subprocess.run([tool('setcap')] + words[1:]).returncode != 0:
+        raise Skip('setcap cannot be used here')
+    net.start_nginx()
+    capture = Weir(net, binary, ['tcp port 80'], prefix=as_nobody).ready()
+    status = capture.status()
+    equal((int(status['CapEff'], 16), int(status['CapPrm'], 16)), (0, 0), 'capabilities')
+    net.get(10)
+    time.sleep(0.3)
+    equal(capture.stop(), 0, 'exit status')
+    equal(len(capture.records()), 10, 'transactions')
+
+
+def interrupted_at_any_moment(net, weir):
+    """SIGINT under load: status 0, one summary, complete lines, a complete packet file."""
+    net.start_nginx()
+    wrk = net.start(net.client, [tool('wrk'), '-t1', '-c2', '-d12s', 'http://%s/' % SERVER], stdout=subprocess.DEVNULL)
+    dice = random.Random(3)
+    for turn in range(6):
+        packets = net.path('int%d.pcapng' % turn)
+        capture = Weir(net, weir, ['-w', packets, '-j', '2' if turn % 2 else '1']).ready()
+        time.sleep(dice.uniform(0, 0.8))
+        equal(capture.stop(signal.SIGTERM if turn == 5 else signal.SIGINT), 0, 'exit status of turn %d' % turn)
+        summary, records = capture.summaries(), capture.records()
+        equal(len(summary), 1, 'summaries')
+        equal(summary[0]['records'].get('http', 0), len(records), 'records')
+        payload = summary[0]['tcp']['payload']
+        equal(payload['captured'], payload['delivered'] + payload['duplicate'] + payload['overlap'] +
+              sum(payload['rejected'].values()), 'the byte ledger')
+        read = subprocess.run([weir, '-r', packets, '-o', 'none', '--summary=json'], stderr=subprocess.PIPE)
+        equal((read.returncode, json.loads(read.stderr)['packets']), (0, summary[0]['packets']), 'the packet file')
+    wrk.terminate()
+
+
+def figures_while_running(net, weir):
+    """SIGUSR1: the summary so far, and the capture goes on. For one worker and for two."""
+    net.start_nginx()
+    for workers in ('1', '2'):
+        capture = Weir(net, weir, ['-j', workers, 'tcp port 80']).ready()
+        net.get(5)
+        time.sleep(0.3)
+        capture.tell(signal.SIGUSR1)
+        check(wait_for(lambda: len(capture.summaries()) == 1), 'no summary')
+        equal(capture.summaries()[0]['records']['http'], 5, 'transactions so far')
+        net.get(3)
+        time.sleep(0.3)
+        equal(capture.stop(), 0, 'exit status')
+        equal(capture.summaries()[1]['records']['http'], 8, 'transactions in the end')
+        equal(len(capture.records()), 8, 'records')
+
+
+def outputs_are_reopened(net, weir):
+    """SIGHUP after the files were moved away: none is lost, and the packet file's new section can be read alone."""
+    net.start_nginx()
+    packets = net.path('p.pcapng')
+    capture = Weir(net, weir, ['-w', packets, 'tcp port 80']).ready()
+    net.get(4)
+    time.sleep(0.4)
+    moved = net.path('moved.json')
+    os.rename(capture.out, moved)
+    os.rename(packets, packets + '.1')
+    capture.tell(signal.SIGHUP)
+    check(wait_for(lambda: os.path.exists(capture.out) and os.path.exists(packets)), 'no new file: ' + capture.stderr())
+    net.get(6)
+    time.sleep(0.3)
+    equal(capture.stop(), 0, 'exit status')
+    equal((len(read_records(moved)), len(capture.records())), (4, 6), 'records before and after')
+    for path, wanted in ((packets + '.1', 4), (packets, 6)):
+        out = net.path('reread.json')
+        subprocess.run([weir, '-r', path, '-o', 'json:' + out, '-q'], check=True)
+        equal(len(read_records(out)), wanted, os.path.basename(path))
+
+
+def silent_link_still_flushes(net, weir):
+    """A response with a hole that the client acknowledged, then nothing at all: the record comes all the same."""
+    capture = Weir(net, weir, []).ready()
+    c2s = lambda *args: tcp('10.1.0.2', '10.1.0.1', 4000, 80, *args)
+    s2c = lambda *args: tcp('10.1.0.1', '10.1.0.2', 80, 4000, *args)
+    request = b'GET /hole HTTP/1.1\r\nHost: a\r\n\r\n'
+    head = b'HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n'
+    at = 501 + len(head)
+    send_frames(net, [
+        c2s(100, 0, SYN), s2c(500, 101, SYN | ACK), c2s(101, 501, ACK),
+        c2s(101, 501, ACK | PSH, request),
+        s2c(501, 101 + len(request), ACK | PSH, head + b'a' * 100),
+        # 100 bytes are not captured
+        s2c(at + 200, 101 + len(request), ACK | PSH, b'c' * 100),
+        c2s(101 + len(request), at + 300, ACK),
+    ])
+    began = time.monotonic()
+    check(wait_for(lambda: capture.records(), 8), 'no record after 8 s of silence')
+    record = capture.records()[0]
+    equal((record['completeness'], record['missing_bytes']), ('gap', 100), 'completeness')
+    check(time.monotonic() - began < 4, 'it took %.1f s' % (time.monotonic() - began))
+    equal(capture.stop(), 0, 'exit status')
+
+
+def tagged_frames_match(net, weir):
+    """`tcp port 80` on frames with no tag, one and two, on the wire (where the kernel takes the outer tag off and keeps it
+    beside the frame) and in a file; as tcpdump counts them with vlan spelled out."""
+    plain = net.path('tags.pcapng')
+    capture = Weir(net, weir, ['-w', plain, 'tcp port 80']).ready()
+    everything = Weir(net, weir, ['-w', net.path('all.pcapng')]).ready()
+    # 3 untagged, 4 tagged, 5 tagged twice; of each also as many to another port
+    counts = ((), 3), ((7,), 4), ((7, 8), 5)
+    send_frames(net, [tcp('10.1.0.2', '10.1.0.1', 1000 + i, port, 1, 1, ACK, b'x', tags)
+                      for tags, n in counts for i in range(n) for port in (80, 81)])
+    time.sleep(0.5)
+    equal(everything.stop(), 0, 'exit status')
+    equal(capture.stop(), 0, 'exit status')
+    equal(everything.summaries()[0]['packets'], 24, 'packets of all')
+    equal(capture.summaries()[0]['packets'], 12, 'packets on port 80')
+    for words, wanted in ((['tcp', 'port', '80'], 12), (['not', 'port', '80'], 12), (['vlan'], 18), (['vlan', '7'], 18),
+                          (['vlan and vlan 8'], 10), (['port 80 and not vlan'], 3), (['host', '10.1.0.2'], 24), (['udp'], 0)):
+        run = subprocess.run([weir, '-r', net.path('all.pcapng'), '-o', 'none', '--summary=json'] + words,
+                             stderr=subprocess.PIPE, check=True)
+        equal(json.loads(run.stderr)['packets'], wanted, ' '.join(words))
+    if tool('tcpdump'):
+        run = subprocess.run([tool('tcpdump'), '-nr', net.path('all.pcapng'),
+                              'port 80 or (vlan and port 80) or (vlan and port 80)'],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        equal(len(run.stdout.splitlines()), 12, 'tcpdump')
+
+
+def conversation_in_a_vlan(net, weir):
+    """A whole conversation through VLAN devices: `tcp port 80` sees it, and the records have their VLAN."""
+    for name, link, address in ((net.server, net.link, '10.98.0.1'), (net.client, net.peer, '10.98.0.2')):
+        if subprocess.run([tool('ip'), '-n', name, 'link', 'add', 'link', link, 'name', 'v7', 'type', 'vlan', 'id', '7'],
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            raise Skip('this kernel has no VLAN devices')
+        net.ip('-n', name, 'addr', 'add', address + '/24', 'dev', 'v7')
+        net.ip('-n', name, 'link', 'set', 'v7', 'up')
+    net.start_nginx()
+    capture = Weir(net, weir, ['tcp port 80']).ready()
+    net.get(3, '10.98.0.1')
+    net.get(2)
+    time.sleep(0.3)
+    equal(capture.stop(), 0, 'exit status')
+    ids = sorted(record['network'].get('vlan', {}).get('id', 0) for record in capture.records())
+    equal(ids, [0, 0, 7, 7, 7], 'VLAN ids')
+
+
+def several_interfaces(net, weir):
+    """-i twice, and `any`: each record names its interface."""
+    net.start_nginx()
+    capture = Weir(net, weir, ['tcp port 80'], links=[net.link, 'lo']).ready()
+    everywhere = Weir(net, weir, ['tcp port 80'], links=['any']).ready()
+    net.get(3)
+    code = 'import socket\ns = socket.create_connection(("127.0.0.1", 80)); s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")\nwhile s.recv(99): pass'
+    subprocess.run(net.inside(net.server) + [sys.executable, '-c', code], check=True)
+    time.sleep(0.4)
+    for weir_ in (capture, everywhere):
+        equal(weir_.stop(), 0, 'exit status')
+        names = sorted(record['capture']['interface'] for record in weir_.records())
+        equal(names, sorted(['lo'] + [net.link] * 3), 'interfaces')
+
+
+def packets_are_counted(net, weir):
+    """-c N ends the capture."""
+    capture = Weir(net, weir, ['-c', '5']).ready()
+    send_frames(net, [tcp('10.1.0.2', '10.1.0.1', 1000 + i, 80, 1, 1, ACK, b'x') for i in range(9)])
+    equal(capture.process.wait(30), 0, 'exit status')
+    equal(capture.summaries()[0]['packets'], 5, 'packets')
+
+
+def unknown_interface_is_told(net, weir):
+    run = subprocess.run(net.inside(net.server) + [weir, '-i', 'nosuch0', '-o', 'none'], stderr=subprocess.PIPE)
+    text = run.stderr.decode()
+    equal(run.returncode, 1, 'exit status')
+    check(text.startswith('weir: error: no interface "nosuch0". Up: ') and '%s (%s)' % (net.link, SERVER) in text, text)
+
+
+def interface_that_goes_away_is_told(net, weir):
+    capture = Weir(net, weir, []).ready()
+    net.ip('-n', net.server, 'link', 'del', net.link)
+    equal(capture.process.wait(30), 1, 'exit status')
+    check('weir: error: capturing on %s has ended' % net.link in capture.stderr(), capture.stderr())
+    equal(len(capture.summaries()), 1, 'summaries')
+
+
+TESTS = (load, rights_are_gone, root_becomes_nobody, no_file_outside_outputs, unprivileged_user_is_told,
+         interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
+         tagged_frames_match, conversation_in_a_vlan, several_interfaces, packets_are_counted,
+         unknown_interface_is_told, interface_that_goes_away_is_told)
+
+
+def main():
+    weir, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    why = missing()
+    if why:
+        print('skipped: %s' % why)
+        return SKIPPED_EXIT
+    passed = failed = skipped = 0
+    for test in TESTS:
+        if names and test.__name__ not in names:
+            continue
+        net = None
+        began = time.monotonic()
+        try:
+            net = Net()
+            test(net, weir)
+            passed += 1
+            print('ok    %s (%.1f s)' % (test.__name__, time.monotonic() - began), flush=True)
+        except Skip as why_not:
+            skipped += 1
+            print('skip  %s: %s' % (test.__name__, why_not), flush=True)
+        except Exception:
+            failed += 1
+            print('FAIL  %s\n%s' % (test.__name__, traceback.format_exc()), flush=True)
+        finally:
+            if net is not None:
+                net.close()
+    print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
