@@ -25,6 +25,7 @@
 #include "engine/front.h"
 #include "parser/registry.h"
 #include "sink/sink.h"
+#include "weir/engine.h"
 
 enum { EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
@@ -32,7 +33,7 @@ static void print_version(void)
 {
 	size_t i;
 
-	printf("weir %s\nparsers:", WEIR_VERSION);
+	printf("weir %s\nparsers:", weir_version());
 	for (i = 0; parser_list[i] != NULL; i++) {
 		printf(" %s", parser_list[i]->name);
 	}

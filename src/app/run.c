@@ -26,6 +26,7 @@
 #include "app/summary.h"
 #include "base/time.h"
 #include "sink/human.h"
+#include "weir/engine.h"
 #include "weir/error.h"
 
 enum {
@@ -400,7 +401,7 @@ static int open_writer(struct run *run)
 		.files = options->write_files,
 		.seconds = options->write_s,
 		.snaplen = options->snaplen,
-		.version = WEIR_VERSION,
+		.version = weir_version(),
 		.filter = run->filter == NULL ? NULL : run->filter_text,
 		.comment = run->live ? "captured by weir: packets as they came, nothing masked"
 				     : "selected by weir from other captures; nothing masked",

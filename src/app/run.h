@@ -12,8 +12,6 @@
 
 #include "app/options.h"
 
-#define WEIR_VERSION "0.1.0"
-
 /** @return exit status */
 int run(const struct options *options);
 
