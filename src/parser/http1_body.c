@@ -229,7 +229,7 @@ int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
 /*
  * RFC 9110 §10.1.1: a client that was refused (a final response instead of 100) need not send the body; what comes next
  * may be a new request. Only looked at where the body would begin, when the client had the response. The same
- * for a request without sound framing, at the start of each segment. HTTP1_GO: it is the body; HTTP1_LONG: it was a request.
+ * for a request without sound framing, at the start of each segment and, told or not, right behind the head. HTTP1_GO: it is the body; HTTP1_LONG: it was a request.
  */
 static int look_for_request(struct http1_cursor *cur, struct http1_exchange *ex)
 {
@@ -237,9 +237,11 @@ static int look_for_request(struct http1_cursor *cur, struct http1_exchange *ex)
 	const struct weir_mark *mark = http1_mark(cur, cur->p);
 	size_t left = (size_t)(cur->end - cur->p);
 	enum http1_likeness likeness;
+	bool told = response->begun && response->head_done &&
+		    (mark->peer_ack == WEIR_NO_ACK || mark->peer_ack > response->begin);
 
-	if (!response->begun || !response->head_done ||
-	    (mark->peer_ack != WEIR_NO_ACK && mark->peer_ack <= response->begin)) {
+	/* right behind a head whose length is no length, a request is a request */
+	if (!told && !(ex->side[WEIR_C2S].odd_framing && ex->side[WEIR_C2S].size == 0)) {
 		return HTTP1_GO;
 	}
 	likeness = http1_like_request(cur->p, left);
@@ -344,7 +346,9 @@ int http1_step_close(struct http1_cursor *cur)
 	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
 	size_t n = (size_t)(cur->end - cur->p);
 
-	if (cur->dir == WEIR_C2S && http1_mark(cur, cur->p)->offset == http1_offset(cur, cur->p)) {
+	if (cur->dir == WEIR_C2S &&
+	    (ex->side[WEIR_C2S].size == 0 ||
+	     http1_mark(cur, cur->p)->offset == http1_offset(cur, cur->p))) {
 		int verdict = look_for_request(cur, ex);
 
 		if (verdict != HTTP1_GO) {

@@ -445,6 +445,21 @@ static void an_upgrade_that_was_asked_for_is_followed(void **state)
 	over();
 }
 
+static void a_request_behind_a_length_that_is_none_is_a_request(void **state)
+{
+	converse((struct shuffle_event[]){
+		{'C', "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n"
+		      "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{'S', OK OK},
+		{0}});
+	count_is(2);
+	is_text(0, "completeness", "truncated");
+	is_text(1, "http.request.target", "/2");
+	is_number(1, "http.response.status_code", 200);
+	anomalies_are("http.cl_invalid ");
+	over();
+}
+
 static void a_cut_body_is_truncated(void **state)
 {
 	converse((struct shuffle_event[]){{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
@@ -745,6 +760,7 @@ int main(void)
 		cmocka_unit_test(another_version_of_the_response_is_told),
 		cmocka_unit_test(a_request_behind_an_upgrade_that_nobody_answers_is_parsed),
 		cmocka_unit_test(an_upgrade_that_was_asked_for_is_followed),
+		cmocka_unit_test(a_request_behind_a_length_that_is_none_is_a_request),
 		cmocka_unit_test(a_cut_body_is_truncated),
 		cmocka_unit_test(an_open_exchange_is_told_every_ten_seconds),
 		cmocka_unit_test(a_gap_in_a_head_keeps_what_is_known),
