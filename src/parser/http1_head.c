@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "http/lists.h"
+#include "http/route.h"
 #include "http/url.h"
 
 #include <string.h>
@@ -778,6 +779,12 @@ static void set_url(struct http1 *http, struct http1_exchange *ex)
 	set_str(rec, WEIR_F_SERVICE_NAME, url.host);
 	set_str(rec, HTTP_F_URL_PATH, url.path);
 	set_str(rec, HTTP_F_URL_QUERY, url.query);
+	if (url.path.p != NULL && weir_record_wants(rec, HTTP_F_ROUTE)) {
+		uint8_t route[HTTP_ROUTE_MAX];
+
+		set_str(rec, HTTP_F_ROUTE,
+			(struct weir_str){route, (uint32_t)http_route(url.path, route)});
+	}
 	if (url.port != 0) {
 		weir_record_set_u64(rec, HTTP_F_URL_PORT, url.port);
 	}

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "http/lists.h"
+#include "http/route.h"
 #include "http/url.h"
 
 static struct weir_str str(const char *text)
@@ -129,12 +130,54 @@ static void lists_split_at_commas_outside_quotes(void **state)
 	assert_false(http_list_has(str("upgraded"), "upgrade"));
 }
 
+static void routes_replace_what_names_one_thing(void **state)
+{
+	static const struct {
+		const char *path, *route;
+	} rows[] = {
+		{"/", "/"},
+		{"/api/v1/items/4711", "/api/v1/items/{id}"},
+		{"/api/v1/items/4711/", "/api/v1/items/{id}/"},
+		{"/users/6f9619ff-8b86-d011-b42d-00cf4fc964ff/edit", "/users/{uuid}/edit"},
+		{"/blob/d41d8cd98f00b204e9800998ecf8427e.js", "/blob/{hex}.js"},
+		{"/img/123.png", "/img/{id}.png"},
+		{"/item-12", "/item-{id}"},
+		{"/utf-8", "/utf-{id}"},
+		{"/page2", "/page2"},
+		{"/v2.1/x", "/v2.1/x"},
+		{"/deadbeefdeadbeef", "/deadbeefdeadbeef"},
+		{"/a/b@example.com", "/a/{email}"},
+		{"/@user", "/@user"},
+		{"/s/eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "/s/{token}"},
+		{"/a-quite-long-article-title-here", "/a-quite-long-article-title-here"},
+		{"//x//1", "//x//{id}"},
+		{"/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18",
+		 "/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/"
+		 "{rest}"},
+		{"", ""},
+	};
+	static char longpath[600];
+	uint8_t buffer[HTTP_ROUTE_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = http_route(str(rows[i].path), buffer);
+
+		assert_int_equal(n, strlen(rows[i].route));
+		assert_memory_equal(buffer, rows[i].route, n);
+	}
+	memset(longpath, 'x', sizeof(longpath) - 1);
+	longpath[0] = '/';
+	assert_int_equal(http_route(str(longpath), buffer), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_normalised),
 		cmocka_unit_test(connect_names_host_and_port_only),
 		cmocka_unit_test(ipv6_hosts_lose_their_brackets_in_the_host_only),
+		cmocka_unit_test(routes_replace_what_names_one_thing),
 		cmocka_unit_test(lists_split_at_commas_outside_quotes),
 	};
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths to routes; see route.h. */
+#include "http/route.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* What a segment is made of. */
+struct makeup {
+	size_t digits;
+	size_t hex;     /* hexadecimal letters */
+	size_t letters; /* others */
+	size_t joins;   /* - _ = */
+	size_t hyphens;
+	size_t ats;
+	size_t others;
+};
+
+static void look_at(const uint8_t *p, size_t len, struct makeup *ret)
+{
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < len; i++) {
+		uint8_t lower = p[i] | 0x20;
+
+		if (p[i] >= '0' && p[i] <= '9') {
+			ret->digits++;
+		} else if (lower >= 'a' && lower <= 'f') {
+			ret->hex++;
+		} else if (lower >= 'a' && lower <= 'z') {
+			ret->letters++;
+		} else if (p[i] == '-' || p[i] == '_' || p[i] == '=') {
+			ret->joins++;
+			ret->hyphens += p[i] == '-';
+		} else if (p[i] == '@') {
+			ret->ats++;
+		} else {
+			ret->others++;
+		}
+	}
+}
+
+static bool is_uuid(const uint8_t *p, size_t len, const struct makeup *of)
+{
+	return len == 36 && of->hyphens == 4 && of->digits + of->hex == 32 && p[8] == '-' &&
+	       p[13] == '-' && p[18] == '-' && p[23] == '-';
+}
+
+/* What stands for the segment, or NULL: itself. */
+static const char *placeholder(const uint8_t *p, size_t len)
+{
+	struct makeup of;
+
+	look_at(p, len, &of);
+	if (of.digits == len) {
+		return "{id}";
+	}
+	if (is_uuid(p, len, &of)) {
+		return "{uuid}";
+	}
+	if (len >= 16 && of.digits + of.hex == len && of.digits > 0) {
+		return "{hex}";
+	}
+	if (of.ats == 1 && p[0] != '@' && p[len - 1] != '@' && len > 2) {
+		return "{email}";
+	}
+	if (len >= 20 && of.digits >= 2 && of.others == 0 && of.ats == 0 &&
+	    of.letters + of.hex > 0) {
+		return "{token}";
+	}
+	return NULL;
+}
+
+/* Where the number of "item-12" begins; len: there is none. */
+static size_t number_at(const uint8_t *p, size_t len)
+{
+	size_t at = len;
+
+	while (at > 0 && p[at - 1] >= '0' && p[at - 1] <= '9') {
+		at--;
+	}
+	return at < len && at >= 2 && (p[at - 1] == '-' || p[at - 1] == '_' || p[at - 1] == ':')
+		       ? at
+		       : len;
+}
+
+/* ".json" at the end: a dot and 1 to 5 letters or digits, the first a letter. Its length, or 0. */
+static size_t extension_len(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && n < 6 && p[len - 1 - n] != '.') {
+		uint8_t lower = p[len - 1 - n] | 0x20;
+
+		if (!((lower >= 'a' && lower <= 'z') ||
+		      (p[len - 1 - n] >= '0' && p[len - 1 - n] <= '9'))) {
+			return 0;
+		}
+		n++;
+	}
+	if (n == 0 || n == 6 || n + 1 >= len || (p[len - n] >= '0' && p[len - n] <= '9')) {
+		return 0;
+	}
+	return n + 1;
+}
+
+struct out {
+	uint8_t *at;
+	uint8_t *end;
+	bool full;
+};
+
+static void put(struct out *out, const void *p, size_t n)
+{
+	if ((size_t)(out->end - out->at) < n) {
+		out->full = true;
+		return;
+	}
+	if (n > 0) {
+		memcpy(out->at, p, n);
+	}
+	out->at += n;
+}
+
+static void put_segment(struct out *out, const uint8_t *p, size_t len)
+{
+	size_t extension = memchr(p, '@', len) == NULL ? extension_len(p, len) : 0;
+	size_t name = len - extension;
+	const char *text = name > 0 ? placeholder(p, name) : NULL;
+	size_t number = name;
+
+	if (text == NULL) {
+		number = number_at(p, name);
+		put(out, p, number);
+		text = number < name ? "{id}" : "";
+	}
+	put(out, text, strlen(text));
+	put(out, p + name, extension);
+}
+
+size_t http_route(struct weir_str path, uint8_t *buffer)
+{
+	struct out out = {buffer, buffer + HTTP_ROUTE_MAX, false};
+	const uint8_t *p = path.p;
+	const uint8_t *end = p + path.len;
+	int n = 0;
+
+	while (p < end && !out.full) {
+		const uint8_t *stop;
+
+		if (*p == '/') {
+			put(&out, p++, 1);
+			continue;
+		}
+		if (++n > HTTP_ROUTE_SEGMENTS) {
+			put(&out, "{rest}", 6);
+			break;
+		}
+		stop = memchr(p, '/', (size_t)(end - p));
+		stop = stop == NULL ? end : stop;
+		put_segment(&out, p, (size_t)(stop - p));
+		p = stop;
+	}
+	return out.full ? 0 : (size_t)(out.at - buffer);
+}
