@@ -93,10 +93,14 @@ static void adopt(struct tcp_state *state, const struct tcp_candidate *syn)
 	side->wscale_known = 1;
 	side->wscale = syn->has_wscale ? syn->wscale : 0;
 	side->mss = syn->mss;
-	side->snd_max = syn->isn + 1;
-	side->has_max = 1;
-	side->has_ts = syn->has_ts;
-	side->ts_recent = syn->tsval;
+	if (!side->has_max || seq_lt(side->snd_max, syn->isn + 1)) {
+		side->snd_max = syn->isn + 1;
+		side->has_max = 1;
+	}
+	if (!side->has_ts) {
+		side->has_ts = syn->has_ts;
+		side->ts_recent = syn->tsval;
+	}
 	state->syn_seen = 1;
 	set_role(state, syn->side, TCP_ROLE_SYN);
 }
@@ -134,14 +138,23 @@ static bool checksum_ok(struct tcp_side *side, const struct tcp_side *peer, cons
 	return false;
 }
 
+/* Bare ACKs that were captured before the handshake they belong to: the flow begins with the handshake all the same. */
+static void forget_bare_acks(struct tcp_state *state, const struct tcp_view *view)
+{
+	if (state->phase == TCP_ESTABLISHED && !view->started[0] && !view->started[1]) {
+		state->phase = TCP_NONE;
+	}
+}
+
 /* A SYN waits: the first one in the flow's own slot, others in `more` (the engine gives the memory and the payload). */
 static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t side, int64_t ts_ns,
-		      uint64_t packet, struct tcp_verdict *ret)
+		      uint64_t packet, const struct tcp_view *view, struct tcp_verdict *ret)
 {
 	struct tcp_side *me = &state->side[side];
 	int i;
 
 	ret->cause = WEIR_REJECT_SYN;
+	forget_bare_acks(state, view);
 	if (state->phase == TCP_NONE) {
 		candidate_from(&state->syn, l, side, ts_ns, packet);
 		adopt(state, &state->syn);
@@ -151,7 +164,12 @@ static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t s
 		return;
 	}
 	if (me->isn_known && me->isn == l->seq) {
-		return; /* retransmission */
+		if (!state->syn_seen && state->phase < TCP_CLOSED) {
+			/* captured behind its SYN/ACK */
+			candidate_from(&state->syn, l, side, ts_ns, packet);
+			adopt(state, &state->syn);
+		}
+		return; /* else a retransmission */
 	}
 	if (state->phase >= TCP_CLOSED) {
 		ret->new_flow = true;
@@ -209,6 +227,7 @@ static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8
 	int i;
 
 	ret->cause = WEIR_REJECT_SYN;
+	forget_bare_acks(state, view);
 	if (me->isn_known && me->isn == l->seq && state->phase >= TCP_SYN_ACK) {
 		return; /* retransmission */
 	}
@@ -596,7 +615,7 @@ void tcp_state_segment(struct tcp_state *state, const struct layers *l, uint8_t 
 	if (l->flags & LAYERS_RST) {
 		judge_rst(state, l, side, view, ret);
 	} else if ((l->flags & (LAYERS_SYN | LAYERS_ACK)) == LAYERS_SYN) {
-		judge_syn(state, l, side, ts_ns, packet, ret);
+		judge_syn(state, l, side, ts_ns, packet, view, ret);
 	} else if (l->flags & LAYERS_SYN) {
 		judge_syn_ack(state, l, side, ts_ns, view, ret);
 		if (ret->start[side]) {
