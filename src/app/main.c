@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir, the program. Where things are:
- *   options.c   the command line, from one table
+ *   options.c   the command line, from one table; config.c configuration files; settings.c timeouts and limits, units.c
+ *               their units; completions.c what shells complete
  *   run.c       a run: opening, dropping rights, signals, the end
  *   privs.c     dropping rights; syscalls.c: the system calls that are left
  *   output.c    the sinks of the run
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/completions.h"
 #include "app/doctor.h"
 #include "app/ifaces.h"
 #include "app/options.h"
@@ -91,6 +93,19 @@ static int list_linktypes(const struct options *options)
 	return status;
 }
 
+static int print_completions(const char *shell)
+{
+	struct strbuf text;
+	bool failed;
+
+	strbuf_init(&text);
+	completions_write(shell, &text);
+	failed = text.failed || fwrite(text.p, 1, text.len, stdout) != text.len ||
+		 fflush(stdout) != 0;
+	strbuf_fini(&text);
+	return failed ? EXIT_ERROR : 0;
+}
+
 /* What the command line asks for. @return exit status */
 static int act(struct options *options)
 {
@@ -101,6 +116,9 @@ static int act(struct options *options)
 	if (options->version) {
 		print_version();
 		return 0;
+	}
+	if (options->completions != NULL) {
+		return print_completions(options->completions);
 	}
 	if (options->command != NULL) {
 		return strcmp(options->command, "doctor") == 0 ? doctor_run(stdout)

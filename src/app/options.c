@@ -9,21 +9,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/config.h"
+#include "app/settings.h"
+#include "app/units.h"
+#include "parser/registry.h"
 #include "weir/error.h"
 
-/* Sets one option. @return NULL, or what would have been right */
-typedef const char *(*apply_fn)(struct options *options, const char *value);
+/*
+ * Where a value comes from decides which one holds: the level that is being read (options->level) only rises. A list that is
+ * given at a higher level replaces that of a lower one. @return was the group's value from a lower level (or none)?
+ */
+static bool is_first_of_level(const struct options *options, unsigned *level)
+{
+	bool first = *level != options->level;
 
-struct option_def {
-	const char *name;
-	char letter;          /* 0: none */
-	const char *argument; /* NULL: takes none */
-	const char *doc;
-	apply_fn apply;
-};
+	*level = options->level;
+	return first;
+}
+
+/* Files and interfaces are one thing here: where packets come from. */
+static void begin_source(struct options *options)
+{
+	if (is_first_of_level(options, &options->source_level)) {
+		options->ninputs = 0;
+		options->ninterfaces = 0;
+	}
+}
+
+/* The same for the filter, in words and in a file. */
+static void begin_filter(struct options *options)
+{
+	if (is_first_of_level(options, &options->filter_level)) {
+		free(options->filter);
+		options->filter = NULL;
+		options->filter_file = NULL;
+	}
+}
 
 static const char *apply_read(struct options *options, const char *value)
 {
+	begin_source(options);
 	if (options->ninputs == OPTIONS_MAX_INPUTS) {
 		return "at most 1024 files";
 	}
@@ -33,6 +58,7 @@ static const char *apply_read(struct options *options, const char *value)
 
 static const char *apply_interface(struct options *options, const char *value)
 {
+	begin_source(options);
 	if (options->ninterfaces == OPTIONS_MAX_INTERFACES) {
 		return "at most 64 interfaces";
 	}
@@ -45,6 +71,7 @@ static const char *apply_interface(struct options *options, const char *value)
 
 static const char *apply_filter_file(struct options *options, const char *value)
 {
+	begin_filter(options);
 	options->filter_file = value;
 	return NULL;
 }
@@ -60,6 +87,9 @@ static const char *apply_write(struct options *options, const char *value)
 
 static const char *apply_output(struct options *options, const char *value)
 {
+	if (is_first_of_level(options, &options->output_level)) {
+		options->noutputs = 0;
+	}
 	if (options->noutputs == OPTIONS_MAX_OUTPUTS) {
 		return "at most 16 sinks";
 	}
@@ -67,10 +97,36 @@ static const char *apply_output(struct options *options, const char *value)
 	return NULL;
 }
 
+/* yes or no; a bare option of the command line (NULL) is yes. */
+static const char *parse_flag(const char *value, bool *ret)
+{
+	static const char *const yes[] = {"yes", "true", "on", "1", NULL};
+	static const char *const no[] = {"no", "false", "off", "0", NULL};
+	size_t i;
+
+	for (i = 0; value != NULL && yes[i] != NULL; i++) {
+		if (strcmp(value, yes[i]) == 0) {
+			value = NULL;
+			break;
+		}
+		if (strcmp(value, no[i]) == 0) {
+			*ret = false;
+			return NULL;
+		}
+	}
+	if (value != NULL) {
+		return "yes or no";
+	}
+	*ret = true;
+	return NULL;
+}
+
 static const char *apply_json(struct options *options, const char *value)
 {
-	(void)value;
-	return apply_output(options, "json:-");
+	bool on;
+	const char *fix = parse_flag(value, &on);
+
+	return fix == NULL && on ? apply_output(options, "json:-") : fix;
 }
 
 static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
@@ -112,40 +168,23 @@ static const char *apply_batch(struct options *options, const char *value)
 
 static const char *apply_memory(struct options *options, const char *value)
 {
-	static const char *const fix = "a size from 16M up, such as 512M or 2G";
-	char *end;
-	unsigned long long size;
-	unsigned shift;
+	uint64_t size;
 
-	errno = 0;
-	size = strtoull(value, &end, 10);
-	if (errno != 0 || end == value || value[0] == '-') {
-		return fix;
+	if (!units_size(value, &size) || size < 16 << 20 || size > SIZE_MAX >> 1) {
+		return "a size from 16M up, such as 512M or 2G";
 	}
-	switch (*end) {
-	case '\0':
-		shift = 0;
-		break;
-	case 'k':
-	case 'K':
-		shift = 10;
-		break;
-	case 'm':
-	case 'M':
-		shift = 20;
-		break;
-	case 'g':
-	case 'G':
-		shift = 30;
-		break;
-	default:
-		return fix;
+	options->config.memory = (size_t)size;
+	return NULL;
+}
+
+static const char *apply_body_limit(struct options *options, const char *value)
+{
+	uint64_t size;
+
+	if (!units_size(value, &size) || size > 1 << 30) {
+		return "a size up to 1G, such as 64K";
 	}
-	if ((*end != '\0' && end[1] != '\0') || size > (SIZE_MAX >> 1) >> shift ||
-	    size << shift < 16 << 20) {
-		return fix;
-	}
-	options->config.memory = (size_t)size << shift;
+	options->config.body_limit = (size_t)size;
 	return NULL;
 }
 
@@ -206,6 +245,7 @@ static const char *apply_write_size(struct options *options, const char *value)
 		return fix;
 	}
 	options->write_size = n * unit;
+	options->rotate_level = options->level;
 	return NULL;
 }
 
@@ -217,6 +257,7 @@ static const char *apply_write_files(struct options *options, const char *value)
 		return "a number of files from 1 to 1000000";
 	}
 	options->write_files = (unsigned)n;
+	options->rotate_level = options->level;
 	return NULL;
 }
 
@@ -228,26 +269,39 @@ static const char *apply_write_seconds(struct options *options, const char *valu
 		return "a number of seconds from 1 up";
 	}
 	options->write_s = (int64_t)n;
+	options->rotate_level = options->level;
 	return NULL;
 }
 
-/* The index of a value in a NULL-terminated list of words, or -1. */
-static int word(const char *value, const char *const *words)
+/* What options take; also what completion offers. In the order of their enums. */
+#define CHECKSUM_WORDS "auto none all"
+#define BODIES_WORDS   "size hash keep"
+#define REDACT_WORDS   "default off strict"
+#define SUMMARY_WORDS  "text json none"
+#define COLOR_WORDS    "auto always never"
+#define PROGRESS_WORDS "auto plain json none"
+#define SHELL_WORDS    "bash zsh fish"
+
+/* The index of a value in a list of words with blanks between, or -1. */
+static int word(const char *value, const char *words)
 {
+	size_t len = strlen(value);
 	int i;
 
-	for (i = 0; words[i] != NULL; i++) {
-		if (strcmp(value, words[i]) == 0) {
+	for (i = 0; *words != '\0'; i++) {
+		size_t n = strcspn(words, " ");
+
+		if (n == len && memcmp(words, value, n) == 0) {
 			return i;
 		}
+		words += n + (words[n] != '\0');
 	}
 	return -1;
 }
 
 static const char *apply_checksums(struct options *options, const char *value)
 {
-	static const char *const words[] = {"auto", "none", "all", NULL};
-	int i = word(value, words);
+	int i = word(value, CHECKSUM_WORDS);
 
 	if (i < 0) {
 		return "auto, none or all";
@@ -258,20 +312,19 @@ static const char *apply_checksums(struct options *options, const char *value)
 
 static const char *apply_bodies(struct options *options, const char *value)
 {
-	static const char *const words[] = {"size", "hash", "keep", NULL};
-	int i = word(value, words);
+	int i = word(value, BODIES_WORDS);
 
 	if (i < 0) {
 		return "size, hash or keep";
 	}
+	options->bodies_level = options->level;
 	options->config.bodies = (enum weir_bodies)i;
 	return NULL;
 }
 
 static const char *apply_redact(struct options *options, const char *value)
 {
-	static const char *const words[] = {"default", "off", "strict", NULL};
-	int i = word(value, words);
+	int i = word(value, REDACT_WORDS);
 
 	if (i < 0) {
 		return "default, off or strict";
@@ -282,8 +335,7 @@ static const char *apply_redact(struct options *options, const char *value)
 
 static const char *apply_summary(struct options *options, const char *value)
 {
-	static const char *const words[] = {"text", "json", "none", NULL};
-	int i = word(value, words);
+	int i = word(value, SUMMARY_WORDS);
 
 	if (i < 0) {
 		return "text, json or none";
@@ -294,8 +346,7 @@ static const char *apply_summary(struct options *options, const char *value)
 
 static const char *apply_color(struct options *options, const char *value)
 {
-	static const char *const words[] = {"auto", "always", "never", NULL};
-	int i = word(value, words);
+	int i = word(value, COLOR_WORDS);
 
 	if (i < 0) {
 		return "auto, always or never";
@@ -306,8 +357,7 @@ static const char *apply_color(struct options *options, const char *value)
 
 static const char *apply_progress(struct options *options, const char *value)
 {
-	static const char *const words[] = {"auto", "plain", "json", "none", NULL};
-	int i = word(value, words);
+	int i = word(value, PROGRESS_WORDS);
 
 	if (i < 0) {
 		return "auto, plain, json or none";
@@ -316,83 +366,165 @@ static const char *apply_progress(struct options *options, const char *value)
 	return NULL;
 }
 
-#define FLAG(name, statement)                                                                      \
+static const char *apply_verbose(struct options *options, const char *value)
+{
+	uint64_t n;
+
+	if (is_first_of_level(options, &options->verbose_level)) {
+		options->verbose = 0;
+	}
+	if (value == NULL) {
+		options->verbose++;
+		return NULL;
+	}
+	if (!parse_number(value, 0, 2, &n)) {
+		return "0, 1 (headers) or 2 (bodies too)";
+	}
+	options->verbose = (unsigned)n;
+	return NULL;
+}
+
+/* Both have been seen to before anything else: see options_parse(). */
+static const char *apply_nothing(struct options *options, const char *value)
+{
+	(void)options;
+	(void)value;
+	return NULL;
+}
+
+static const char *apply_numeric(struct options *options, const char *value)
+{
+	bool on; /* names are never looked up */
+
+	(void)options;
+	return parse_flag(value, &on);
+}
+
+static const char *apply_parsers(struct options *options, const char *value)
+{
+	const char *at = value;
+
+	do {
+		char name[32];
+		size_t n = strcspn(at, ",");
+
+		(void)snprintf(name, sizeof(name), "%.*s", n > 31 ? 31 : (int)n, at);
+		if (parser_find(name) == NULL) {
+			return "names of weir -V, separated by commas";
+		}
+		at += n + (at[n] != '\0');
+	} while (*at != '\0');
+	options->config.parsers = value;
+	return NULL;
+}
+
+static const char *apply_completions(struct options *options, const char *value)
+{
+	if (word(value, SHELL_WORDS) < 0) {
+		return "bash, zsh or fish";
+	}
+	options->completions = value;
+	return NULL;
+}
+
+#define FLAG(name, target)                                                                         \
 	static const char *apply_##name(struct options *options, const char *value)                \
 	{                                                                                          \
-		(void)value;                                                                       \
-		statement;                                                                         \
-		return NULL;                                                                       \
+		return parse_flag(value, &(target));                                               \
 	}
 
-FLAG(no_promiscuous, options->no_promiscuous = true)
-FLAG(list_linktypes, options->list_linktypes = true)
-FLAG(no_sandbox, options->no_sandbox = true)
-FLAG(numeric, (void)options)
-FLAG(strict, options->strict = true)
-FLAG(ascii, options->ascii = true)
-FLAG(quiet, options->quiet = true)
-FLAG(verbose, options->verbose++)
-FLAG(vlan_key, options->config.vlan_key = true)
-FLAG(version, options->version = true)
-FLAG(help, options->help = true)
+FLAG(no_promiscuous, options->no_promiscuous)
+FLAG(list_linktypes, options->list_linktypes)
+FLAG(no_sandbox, options->no_sandbox)
+FLAG(strict, options->strict)
+FLAG(ascii, options->ascii)
+FLAG(quiet, options->quiet)
+FLAG(vlan_key, options->config.vlan_key)
+FLAG(version, options->version)
+FLAG(help, options->help)
 
 static const struct option_def table[] = {
 	{"read", 'r', "FILE", "read a capture; repeat for more, in order; - is standard input",
-	 apply_read},
+	 .apply = apply_read},
 	{"interface", 'i', "IFACE",
-	 "capture from an interface; repeat for more; any is all of them", apply_interface},
-	{"snaplen", 's', "N", "bytes captured of a packet (default 0: all)", apply_snaplen},
+	 "capture from an interface; repeat for more; any is all of them",
+	 .apply = apply_interface},
+	{"snaplen", 's', "N", "bytes captured of a packet (default 0: all)",
+	 .apply = apply_snaplen},
 	{"no-promiscuous", 'p', NULL, "do not put the interface into promiscuous mode",
-	 apply_no_promiscuous},
+	 .apply = apply_no_promiscuous},
 	{"buffer", 'B', "KIB", "the kernel's buffer for an interface (default 32768)",
-	 apply_buffer},
+	 .apply = apply_buffer},
 	{"linktypes", 'L', NULL, "list the link types of the interfaces and exit",
-	 apply_list_linktypes},
-	{"filter-file", 'F', "FILE", "read the capture filter from a file", apply_filter_file},
-	{"count", 'c', "N", "stop after N packets", apply_count},
+	 .apply = apply_list_linktypes, .line_only = true},
+	{"filter-file", 'F', "FILE", "read the capture filter from a file",
+	 .apply = apply_filter_file},
+	{"count", 'c', "N", "stop after N packets", .apply = apply_count},
 	{"write", 'w', "FILE", "also write the packets, as pcapng; .gz .zst .lz4 compress",
-	 apply_write},
+	 .apply = apply_write},
 	{"write-size", 'C', "SIZE", "begin another file after so many millions of bytes",
-	 apply_write_size},
+	 .apply = apply_write_size},
 	{"write-files", 'W', "N", "with -C: write over the first after N; with -G: stop then",
-	 apply_write_files},
+	 .apply = apply_write_files},
 	{"write-seconds", 'G', "S",
-	 "begin another file every S seconds; FILE is a strftime() format", apply_write_seconds},
-	{"numeric", 'n', NULL, "for users of tcpdump: names are never looked up", apply_numeric},
+	 "begin another file every S seconds; FILE is a strftime() format",
+	 .apply = apply_write_seconds},
+	{"numeric", 'n', NULL, "for users of tcpdump: names are never looked up",
+	 .apply = apply_numeric},
 	{"output", 'o', "KIND[:TARGET]", "add a sink; repeat for more (default text:-)",
-	 apply_output},
-	{"json", 0, NULL, "the same as -o json:-", apply_json},
+	 .apply = apply_output},
+	{"json", 0, NULL, "the same as -o json:-", .apply = apply_json},
 	{"jobs", 'j', "N", "workers (default: one per core); the output is the same whatever N is",
-	 apply_workers},
-	{"memory", 0, "SIZE", "hard budget for what traffic can grow (default 512M)", apply_memory},
+	 .apply = apply_workers},
+	{"memory", 0, "SIZE", "hard budget for what traffic can grow (default 512M)",
+	 .apply = apply_memory},
 	{"checksums", 'k', "POLICY",
-	 "auto, none or all: which checksums reject a segment (default auto)", apply_checksums},
+	 "auto, none or all: which checksums reject a segment (default auto)",
+	 .apply = apply_checksums, .words = CHECKSUM_WORDS},
 	{"bodies", 0, "WHAT", "size, hash or keep: what is done with HTTP bodies (default size)",
-	 apply_bodies},
+	 .apply = apply_bodies, .words = BODIES_WORDS},
+	{"body-limit", 0, "SIZE", "bytes kept of a body (default 64K)", .apply = apply_body_limit},
 	{"redact", 0, "MODE", "default, off or strict: mask secrets before any record sink",
-	 apply_redact},
-	{"vlan-key", 0, NULL, "the VLAN id is part of a flow's key", apply_vlan_key},
+	 .apply = apply_redact, .words = REDACT_WORDS},
+	{"vlan-key", 0, NULL, "the VLAN id is part of a flow's key", .apply = apply_vlan_key},
 	{"strict", 0, NULL, "exit 4 if anything was lost: drops, gaps, evictions, cut input",
-	 apply_strict},
+	 .apply = apply_strict},
 	{"summary", 0, "FORM", "text, json or none: the closing summary on stderr (default text)",
-	 apply_summary},
+	 .apply = apply_summary, .words = SUMMARY_WORDS},
 	{"progress", 0, "FORM",
 	 "auto, plain, json or none: progress on stderr (default auto: on a terminal)",
-	 apply_progress},
+	 .apply = apply_progress, .words = PROGRESS_WORDS},
 	{"no-sandbox", 0, NULL, "keep all rights while packets are parsed (for troubleshooting)",
-	 apply_no_sandbox},
+	 .apply = apply_no_sandbox},
 	{"color", 0, "WHEN", "auto, always or never (default auto; NO_COLOR is honoured)",
-	 apply_color},
-	{"ascii", 0, NULL, "no line-drawing or other non-ASCII signs in text", apply_ascii},
+	 .apply = apply_color, .words = COLOR_WORDS},
+	{"ascii", 0, NULL, "no line-drawing or other non-ASCII signs in text",
+	 .apply = apply_ascii},
 	{"batch", 0, "N", "packets handled at a time (default 1024); changes no output",
-	 apply_batch},
-	{"quiet", 'q', NULL, "no summary", apply_quiet},
-	{"verbose", 'v', NULL, "headers; twice: bodies too", apply_verbose},
-	{"version", 'V', NULL, "version, parsers and sinks", apply_version},
-	{"help", 'h', NULL, "this text", apply_help},
+	 .apply = apply_batch},
+	{"parsers", 0, "NAME,...", "only these parsers (default: all; see -V)",
+	 .apply = apply_parsers},
+	{"config", 0, "FILE",
+	 "read options from a file instead of weir.conf; repeatable; none: no file",
+	 .apply = apply_nothing, .line_only = true},
+	{"set", 0, "KEY=VALUE", "set an option, a timeout or a limit: see weir.conf(5)",
+	 .apply = apply_nothing, .line_only = true},
+	{"completions", 0, "SHELL", "print the completions of bash, zsh or fish",
+	 .apply = apply_completions, .words = SHELL_WORDS, .line_only = true},
+	{"quiet", 'q', NULL, "no summary", .apply = apply_quiet},
+	{"verbose", 'v', NULL, "headers; twice: bodies too", .apply = apply_verbose},
+	{"version", 'V', NULL, "version, parsers and sinks", .apply = apply_version,
+	 .line_only = true},
+	{"help", 'h', NULL, "this text", .apply = apply_help, .line_only = true},
 };
 
 enum { NOPTIONS = sizeof(table) / sizeof(table[0]) };
+
+const struct option_def *options_table(size_t *ret_n)
+{
+	*ret_n = NOPTIONS;
+	return table;
+}
 
 void options_help(void)
 {
@@ -432,6 +564,80 @@ static int apply(struct options *options, const struct option_def *def, const ch
 	fprintf(stderr, "weir: error: --%s cannot be \"%s\"\n  It takes %s.\n", def->name, value,
 		fix);
 	return WEIR_EINVAL;
+}
+
+/* A copy that lives as long as the options. */
+static char *keep(struct options *options, const char *text)
+{
+	char **grown = reallocarray(options->owned, options->nowned + 1, sizeof(*grown));
+	char *copy = strdup(text);
+
+	if (grown != NULL) {
+		options->owned = grown;
+	}
+	if (grown == NULL || copy == NULL) {
+		free(copy);
+		return NULL;
+	}
+	options->owned[options->nowned++] = copy;
+	return copy;
+}
+
+static const struct option_def *find_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NOPTIONS; i++) {
+		if (strcmp(table[i].name, name) == 0) {
+			return &table[i];
+		}
+	}
+	return NULL;
+}
+
+static const char *set_filter(struct options *options, const char *value)
+{
+	begin_filter(options);
+	free(options->filter);
+	options->filter = strdup(value);
+	return options->filter == NULL ? "less memory than there is" : NULL;
+}
+
+int options_set(struct options *options, const char *key, const char *value, char *ret_message,
+		size_t size)
+{
+	const struct option_def *def = find_name(key);
+	char *copy = keep(options, value);
+	const char *fix;
+
+	if (copy == NULL) {
+		(void)snprintf(ret_message, size, "out of memory");
+		return WEIR_ENOMEM;
+	}
+	if (def != NULL && def->line_only) {
+		(void)snprintf(ret_message, size,
+			       "--%s is for the command line only\n  Leave it out here.", key);
+		return WEIR_EINVAL;
+	}
+	if (strcmp(key, "filter") == 0) {
+		fix = set_filter(options, copy);
+	} else if (def != NULL) {
+		fix = def->apply(options, copy);
+	} else {
+		int err = settings_set(&options->config, key, copy, &fix);
+
+		if (err == WEIR_ENOTFOUND) {
+			(void)snprintf(ret_message, size,
+				       "there is no option \"%.64s\"\n  See: man weir.conf", key);
+			return err;
+		}
+	}
+	if (fix != NULL) {
+		(void)snprintf(ret_message, size, "%s cannot be \"%.256s\"\n  It takes %s.", key,
+			       copy, fix);
+		return WEIR_EINVAL;
+	}
+	return 0;
 }
 
 /* getopt's tables, made from ours. */
@@ -488,6 +694,7 @@ static int join_filter(struct options *options, int n, char **words)
 	if (n == 0) {
 		return 0;
 	}
+	begin_filter(options);
 	options->filter = malloc(len);
 	if (options->filter == NULL) {
 		return WEIR_ENOMEM;
@@ -535,7 +742,7 @@ static int check(struct options *options)
 	}
 	if (options->ninputs > 0 && options->ninterfaces > 0) {
 		problem = "-r and -i exclude each other\n  Read files or capture, one at a time.";
-	} else if (options->write == NULL &&
+	} else if (options->write == NULL && options->rotate_level == OPTIONS_LEVEL_LINE &&
 		   (options->write_size > 0 || options->write_s > 0 || options->write_files > 0)) {
 		problem = "-C, -W and -G are about the files of -w\n  Add -w FILE.";
 	} else if (options->write_files > 0 && options->write_size == 0 && options->write_s == 0) {
@@ -553,17 +760,18 @@ static int check(struct options *options)
 	return 0;
 }
 
-int options_parse(struct options *options, int argc, char **argv)
+/* One walk over the command line: what each option is, in order. */
+static int walk(struct options *options, int argc, char **argv,
+		int (*visit)(struct options *options, const struct option_def *def,
+			     const char *value))
 {
 	char letters[2 * NOPTIONS + 2];
 	struct option longs[NOPTIONS + 1];
 	int got;
 
-	memset(options, 0, sizeof(*options));
-	weir_config_init(&options->config);
-	options->batch = 1024;
 	make_tables(letters, longs);
 	opterr = 0;
+	optind = 0; /* glibc: from the start */
 	while ((got = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		const struct option_def *def = got == '?' || got == ':' ? NULL : find(got);
 
@@ -573,11 +781,79 @@ int options_parse(struct options *options, int argc, char **argv)
 				argv[optind - 1]);
 			return WEIR_EINVAL;
 		}
-		if (apply(options, def, optarg) < 0) {
+		if (visit(options, def, optarg) < 0) {
 			return WEIR_EINVAL;
 		}
 	}
-	if (optind < argc && options->ninputs == 0 && options->ninterfaces == 0 &&
+	return 0;
+}
+
+/* The first walk: files named by --config, each a level of its own. */
+static int visit_config(struct options *options, const struct option_def *def, const char *value)
+{
+	if (strcmp(def->name, "config") != 0) {
+		return 0;
+	}
+	options->config_named = true;
+	return strcmp(value, "none") == 0 ? 0 : config_load(options, value, true);
+}
+
+/* The second one: --set. */
+static int visit_set(struct options *options, const struct option_def *def, const char *value)
+{
+	char message[512], key[64];
+	const char *sign;
+
+	if (strcmp(def->name, "set") != 0) {
+		return 0;
+	}
+	sign = strchr(value, '=');
+	if (sign == NULL || sign == value || (size_t)(sign - value) >= sizeof(key)) {
+		fprintf(stderr,
+			"weir: error: --set %s\n  It takes KEY=VALUE, such as hole.age=5s.\n",
+			value);
+		return WEIR_EINVAL;
+	}
+	memcpy(key, value, (size_t)(sign - value));
+	key[sign - value] = '\0';
+	if (options_set(options, key, sign + 1, message, sizeof(message)) < 0) {
+		fprintf(stderr, "weir: error: --set: %s\n", message);
+		return WEIR_EINVAL;
+	}
+	return 0;
+}
+
+/* Files, then --set, then the command line: what comes later holds. */
+static int read_levels(struct options *options, int argc, char **argv)
+{
+	int err = walk(options, argc, argv, visit_config);
+
+	if (err == 0 && !options->config_named) {
+		err = config_load_defaults(options);
+	}
+	options->level = OPTIONS_LEVEL_SET;
+	if (err == 0) {
+		err = walk(options, argc, argv, visit_set);
+	}
+	options->level = OPTIONS_LEVEL_LINE;
+	return err < 0 ? err : walk(options, argc, argv, apply);
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+	int err;
+
+	memset(options, 0, sizeof(*options));
+	weir_config_init(&options->config);
+	options->batch = 1024;
+	err = read_levels(options, argc, argv);
+	if (err < 0) {
+		return err;
+	}
+	if (options->verbose >= 2 && options->bodies_level < options->verbose_level) {
+		options->config.bodies = WEIR_BODIES_KEEP; /* to be shown */
+	}
+	if (optind < argc && options->source_level != OPTIONS_LEVEL_LINE &&
 	    is_command(argv[optind])) {
 		options->command = argv[optind];
 		return 0;
@@ -590,4 +866,9 @@ void options_fini(struct options *options)
 {
 	free(options->filter);
 	options->filter = NULL;
+	while (options->nowned > 0) {
+		free(options->owned[--options->nowned]);
+	}
+	free(options->owned);
+	options->owned = NULL;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: one table of options (options.c) that parsing, --help and the documentation's check read.
+ * The command line and what stands in for it: one table of options (options.c) that parsing, --help, configuration files,
+ * completions and the documentation's check read.
+ *
+ * A value holds over one of a lower level: defaults, configuration files in the order read, --set, the command line. A
+ * list (inputs, outputs) that is given at a higher level replaces the whole list of a lower one.
  */
 #ifndef APP_OPTIONS_H
 #define APP_OPTIONS_H
@@ -20,6 +24,9 @@ enum options_progress {
 	OPTIONS_PROGRESS_JSON,
 	OPTIONS_PROGRESS_NONE
 };
+
+/* Levels below these are files. */
+enum { OPTIONS_LEVEL_SET = 1000, OPTIONS_LEVEL_LINE = 1001 };
 
 struct options {
 	struct weir_config config;
@@ -57,7 +64,37 @@ struct options {
 	const char *command; /* "ifaces", "doctor"; NULL: a run */
 	bool help;
 	bool version;
+	const char *completions; /* for this shell */
+	/* where values come from: see options.c */
+	unsigned level; /* that is being read */
+	unsigned source_level, filter_level, output_level;
+	unsigned bodies_level, verbose_level, rotate_level;
+	bool config_named; /* --config was given */
+	char **owned;      /* texts of files and --set */
+	size_t nowned;
 };
+
+struct option_def {
+	const char *name;     /* without --; also the key in files */
+	char letter;          /* 0: none */
+	const char *argument; /* NULL: takes none (yes or no in files) */
+	const char *doc;
+	/* Sets it. value: NULL when there is no argument. @return NULL, or what would have been right */
+	const char *(*apply)(struct options *options, const char *value);
+	const char *words; /* that it takes, with blanks between; NULL: anything */
+	bool line_only;    /* not in files */
+};
+
+/** The table of options. */
+const struct option_def *options_table(size_t *ret_n);
+
+/**
+ * Set one option, timeout or limit by its key, at options->level. Key and value are copied.
+ * @param ret_message on failure: a text for the user, with the fix in a second line
+ * @return 0, WEIR_EINVAL, WEIR_ENOTFOUND (no such key), WEIR_ENOMEM
+ */
+int options_set(struct options *options, const char *key, const char *value, char *ret_message,
+		size_t size);
 
 /**
  * Read the command line.
