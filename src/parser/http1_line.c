@@ -316,9 +316,14 @@ static int response_score(const uint8_t *p, size_t len, bool *more)
 
 static void look_at(const uint8_t *p, size_t len, bool closed, bool midstream, struct look *ret)
 {
-	const uint8_t *end = p + len;
+	const uint8_t *end;
 
 	memset(ret, 0, sizeof(*ret));
+	if (p == NULL || len == 0) {
+		ret->more = !closed;
+		return;
+	}
+	end = p + len;
 	/* RFC 9112 §2.2: empty lines before a request are passed over */
 	while (p < end && (*p == '\r' || *p == '\n')) {
 		p++;
@@ -359,8 +364,8 @@ struct weir_probe_result http1_probe(const struct weir_probe *probe)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		look_at(probe->data[i], probe->data[i] == NULL ? 0 : probe->len[i],
-			probe->closed[i], probe->midstream, &look[i]);
+		look_at(probe->data[i], probe->len[i], probe->closed[i], probe->midstream,
+			&look[i]);
 	}
 	straight = larger(look[WEIR_C2S].request, look[WEIR_S2C].response);
 	swapped = larger(look[WEIR_C2S].response, look[WEIR_S2C].request);
