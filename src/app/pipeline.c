@@ -326,6 +326,9 @@ static void decode_batch(struct pipeline *pipeline, struct capture *capture, str
 		struct weir_packet *packet = &batch->capture.packets[i];
 
 		packet->interface_name = capture_interface_name(capture, packet->interface);
+		if (pipeline->options.filter != NULL) {
+			front_pass_over(&pipeline->front, packet);
+		}
 		batch->nitems += (size_t)front_push(&pipeline->front, packet, &batch->arena,
 						    &batch->items[batch->nitems]);
 	}
@@ -355,8 +358,8 @@ static void select_packets(struct pipeline *pipeline, struct capture *capture,
 	if (pipeline->options.filter != NULL && !capture_is_live(capture)) {
 		filter_batch(pipeline->options.filter, batch);
 	}
-	if (max > 0 && batch->npackets >= max - pipeline->front.index) {
-		batch->npackets = (size_t)(max - pipeline->front.index);
+	if (max > 0 && batch->npackets >= max - pipeline->front.stats.packets) {
+		batch->npackets = (size_t)(max - pipeline->front.stats.packets);
 		pipeline->full = true;
 	}
 }
@@ -434,7 +437,7 @@ static void look_around(struct pipeline *pipeline, const struct capture *capture
 	if (options->progress != NULL) {
 		struct pipeline_progress progress = {.input = capture,
 						     .bytes_before = pipeline->bytes_before,
-						     .packets = pipeline->front.index};
+						     .packets = pipeline->front.stats.packets};
 
 		options->progress(options->context, &progress);
 	}

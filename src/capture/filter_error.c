@@ -154,6 +154,28 @@ static bool is_good(const char *text, size_t len)
 	return good;
 }
 
+/* Is nothing wrong but that parentheses are still open at the end? */
+static bool wants_closing(const char *text)
+{
+	size_t open = 0, len = strlen(text), i;
+	char *closed;
+	bool good;
+
+	for (i = 0; i < len; i++) {
+		open += text[i] == '(';
+		open -= text[i] == ')' && open > 0;
+	}
+	closed = open == 0 ? NULL : malloc(len + open);
+	if (closed == NULL) {
+		return false;
+	}
+	memcpy(closed, text, len);
+	memset(closed + len, ')', open);
+	good = is_good(closed, len + open);
+	free(closed);
+	return good;
+}
+
 /* Does libpcap's message quote this word? */
 static bool is_quoted(const char *reason, const char *word)
 {
@@ -201,7 +223,9 @@ void filter_explain(const char *text, struct filter_error *error)
 	size_t at = find_odd_word(text, tokens, n, error);
 	size_t i;
 
-	if (at == n) {
+	if (at == n && wants_closing(text)) {
+		at = n;
+	} else if (at == n) {
 		at = 0;
 		for (i = 1; i < n; i++) {
 			if (is_good(text, tokens[i].offset)) {

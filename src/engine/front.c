@@ -157,6 +157,23 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 	return 1;
 }
 
+void front_pass_over(struct front *front, const struct weir_packet *next)
+{
+	uint64_t before;
+
+	if (next->input >= front->ninputs || next->number == 0) {
+		return;
+	}
+	if (front->nbegun <= next->input) {
+		front->nbegun = (size_t)next->input + 1;
+		front->input_base[next->input] = front->index;
+	}
+	before = front->input_base[next->input] + next->number - 1;
+	if (before > front->index) {
+		front->index = before;
+	}
+}
+
 void front_tick_item(const struct front *front, struct item *ret)
 {
 	memset(ret, 0, sizeof(*ret));

@@ -61,6 +61,7 @@ struct front {
 	bool vlan_key;
 	uint64_t *input_base; /* packets before input k; index by input, ascending */
 	size_t ninputs;
+	size_t nbegun; /* inputs of which front_pass_over() has seen a packet */
 	struct front_stats stats;
 };
 
@@ -83,6 +84,9 @@ void front_tick(struct front *front, int64_t now_ns);
  */
 int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
 	       struct item *ret);
+
+/** The next packet is this one: those of its input before it were passed over, and keep their numbers. */
+void front_pass_over(struct front *front, const struct weir_packet *next);
 
 /** An item that belongs to no shard: it only tells the engines the clock, so that timers run though no segment came. */
 void front_tick_item(const struct front *front, struct item *ret);
