@@ -151,6 +151,7 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 	ret->index = front->index;
 	ret->ts_ns = packet->ts_ns;
 	ret->clock_ns = front->clock_ns;
+	ret->seen_ns = front->jump_ns == packet->ts_ns ? packet->ts_ns : front->clock_ns;
 	ret->interface = packet->interface;
 	ret->interface_name = packet->interface_name;
 	ret->input = packet->input;

@@ -25,6 +25,7 @@ struct item {
 	uint64_t index; /* of the packet in the run, from 1 */
 	int64_t ts_ns;
 	int64_t clock_ns; /* monotone */
+	int64_t seen_ns; /* the same, or the packet's own time while its jump forward is not confirmed */
 	const char *interface_name;
 	uint16_t interface;
 	uint16_t input;

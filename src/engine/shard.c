@@ -59,9 +59,13 @@ static void list_remove(struct shard *shard, struct flow_link *head, struct flow
 	link->next = 0;
 }
 
-void shard_touch(struct shard *shard, struct flow *flow, int64_t clock_ns)
+void shard_touch(struct shard *shard, struct flow *flow, const struct item *item)
 {
-	flow->last_ns = clock_ns;
+	int64_t clock_ns = item->clock_ns;
+
+	/* A flow that begins with a jump forward has its time: when the next packet confirms the jump, the flow is new and not
+	 * as old as the silence before it. */
+	flow->last_ns = item->index == flow->first_packet ? item->seen_ns : clock_ns;
 	if (clock_ns - flow->touched_ns < INT64_C(1000000000)) {
 		return;
 	}
@@ -339,7 +343,7 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 	flow->first_packet = item->index;
 	flow->last_packet = item->index;
 	flow->first_ts_ns = item->ts_ns;
-	flow->last_ns = item->clock_ns;
+	flow->last_ns = item->seen_ns;
 	flow->touched_ns = item->clock_ns;
 	flow->tick_ns = TIMER_NONE;
 	flow->interface = item->interface;

@@ -61,7 +61,7 @@ enum shard_room { SHARD_ENTRY, SHARD_BYTES };
 bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep);
 
 /** The flow was active: move it to the young end of its list (at most once a second of the capture clock). */
-void shard_touch(struct shard *shard, struct flow *flow, int64_t clock_ns);
+void shard_touch(struct shard *shard, struct flow *flow, const struct item *item);
 /** Put into the list that fits its phase. */
 void shard_list(struct shard *shard, struct flow *flow, enum flow_list list);
 /** Keep the list of holes right after anything that may have changed what waits. */

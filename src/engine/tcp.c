@@ -503,7 +503,7 @@ static bool take_in_order(struct engine *engine, struct flow *flow, const struct
 		push(flow, item->side, &seg);
 	}
 	take_ack(flow, item);
-	shard_touch(flow->shard, flow, item->clock_ns);
+	shard_touch(flow->shard, flow, item);
 	if (reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side])) {
 		/* cut by the snaplen, or acknowledged beyond: poll as for any packet that leaves something waiting */
 		poll_holes(flow, item->clock_ns, true);
@@ -554,7 +554,7 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 		measure_sender(flow, item, before, had_max);
 	}
 	carry_out(engine, flow, item, &v);
-	shard_touch(flow->shard, flow, item->clock_ns);
+	shard_touch(flow->shard, flow, item);
 	if (flow->ended != 0) {
 		return true;
 	}
@@ -879,7 +879,7 @@ static bool pass_over(struct engine *engine, struct flow *flow, const struct ite
 	} else if (phase < TCP_ESTABLISHED) {
 		flow->tcp.phase = TCP_ESTABLISHED;
 	}
-	shard_touch(flow->shard, flow, item->clock_ns);
+	shard_touch(flow->shard, flow, item);
 	if (flow->tcp.phase != phase) {
 		engine_arm(engine, flow);
 	}
