@@ -46,6 +46,7 @@ KNOWN = {
         'Any token is a method',
     (ZEEK + 'http__261__variant-09-te_obs_fold.pcap', '192.168.1.100_40009>192.168.1.200_80', 'more'): 'A folded header',
     (OISF + 'http-evader__http-evader-489__input.pcap', '8.8.8.8_80>1.1.1.1_22849', 'more'): 'A CR before the start-line',
+    (OISF + 'http-evader__http-evader-486__input.pcap', '8.8.8.8_80>1.1.1.1_22819', 'more'): 'A line before the status-line',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_36951>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_59694>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', '2001.db8.1..2_27393>2001.db8.1..1_80', 'more'): 'HTTP/0.9',
@@ -58,7 +59,7 @@ KNOWN = {
     (OISF + 'util-action-tests__util-action-08__input.pcap', 'object1'): 'Objects that are no bodies',
     (OISF + 'util-action-tests__util-action-08__input.pcap', 'object2'): 'Objects that are no bodies',
     (OISF + 'http-evader__http-evader-486__input.pcap', '2.0-space-200-space-ok-crlf-header;chunked'):
-        'Objects that are no bodies',
+        'A line before the status-line',
     (ZEEK + 'ipv6-http-atomic-frag.pcap', 'object7'): 'HTTP/0.9',
     (ZEEK + 'http__261__variant-09-te_obs_fold.pcap', '%2f'): 'A folded header',
     (OISF + 'http-evader__http-evader-421__input.pcap', 'chunked;end-crlf%5C040crlfcrlf'): 'A folded header',

@@ -16,7 +16,7 @@ import peers  # noqa: E402
 
 FLOORS = {
     'conn': 93,
-    'file_count': 28,
+    'file_count': 29,
     'flow_count': 18,
     'har_entry': 11,
     'http_msg': 2,
