@@ -128,7 +128,7 @@ static void put_segment(struct out *out, const uint8_t *p, size_t len)
 	size_t extension = memchr(p, '@', len) == NULL ? extension_len(p, len) : 0;
 	size_t name = len - extension;
 	const char *text = name > 0 ? placeholder(p, name) : NULL;
-	size_t number = name;
+	size_t number;
 
 	if (text == NULL) {
 		number = number_at(p, name);
