@@ -6,13 +6,13 @@
 
 /* clang-format off */
 const struct weir_anomaly http_anomalies[HTTP_A_END] = {
-	ROW(09, "09", "info", "RFC 9112 appendix C.1.1",
+	ROW(09, "09", "info", "RFC 9112 appendix C.1",
 	    "HTTP/0.9: a request without version, a response without head"),
 	ROW(BARE_CR, "bare_cr", "medium", "RFC 9112 section 2.2",
 	    "a CR that no LF follows within a line"),
 	ROW(BARE_LF, "bare_lf", "low", "RFC 9112 section 2.2",
 	    "a line ends in LF alone"),
-	ROW(CE_BOMB, "ce_bomb", "high", "RFC 9110 section 17.10",
+	ROW(CE_BOMB, "ce_bomb", "high", NULL,
 	    "a coded body grows beyond 1 MiB and 500 times its size: decoding stopped"),
 	ROW(CE_ERROR, "ce_error", "medium", "RFC 9110 section 8.4",
 	    "the body is not in the content coding that the head names: taken as it is"),
