@@ -14,6 +14,8 @@
  *
  * `any` gives cooked packets (LINKTYPE_LINUX_SLL2), whose interface index becomes the packet's interface.
  */
+#include <assert.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -488,6 +490,7 @@ static void drain(struct capture *capture, struct capture_batch *batch)
 	struct live *live = capture->live;
 	size_t k;
 
+	assert(live->n > 0);
 	for (k = 0;
 	     k < live->n && batch->npackets < batch->max_packets && batch->used < CAPTURE_BLOCK;
 	     k++) {
