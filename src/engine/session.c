@@ -413,7 +413,8 @@ static void try_detect(struct session *session, bool last)
 		probe.len[i] = tail_len(d);
 		probe.data[i] = probe.len[i] > 0 ? d->tail->bytes : NULL;
 		probe.closed[i] = d->closed;
-		enough |= probe.len[i] >= DETECT_BYTES || d->pieces >= DETECT_SEGMENTS;
+		enough |= probe.len[i] >= DETECT_BYTES ||
+			  (d->pieces >= DETECT_SEGMENTS && probe.len[i] >= DETECT_LEAST);
 	}
 	probe.roles_certain = flow->tcp.role >= TCP_ROLE_SYN_ACK;
 	probe.server_port = flow->tuple.port[!flow->tcp.client];

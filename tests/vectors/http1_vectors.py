@@ -1,23 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/1 against the shared vectors (vectors/l7/http1.vec): usage: http1_vectors.py TOOL SOURCE_ROOT
+"""HTTP/1 against the shared vectors (vectors/l7/http1.vec): usage: http1_vectors.py TOOL WEIR SOURCE_ROOT
 
 TOOL is tests/vectors/http1_vectors.c. Every vector must give its expected transactions and exactly its anomaly codes, and
-the same records whole, byte by byte and in random splits. Exit 77 where the vectors are not there."""
+the same records whole, byte by byte and in random splits. The same with the program WEIR on captures, in segments of 1,400
+bytes and of one byte. Exit 77 where the vectors are not there."""
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-FRAMINGS = {"close"}
+LONG = 20000  # bytes: not sent one by one in a capture
+sys.dont_write_bytecode = True
 
 
 def load(path):
     for line in open(path, encoding="utf-8"):
         if line.strip() and not line.startswith("#"):
             fields = line.rstrip("\n").split("\t")
-            yield fields[0], fields[1], json.loads(fields[3])
+            yield fields[0], fields[1], fields[2], json.loads(fields[3])
 
 
 def get(record, name):
@@ -104,8 +107,25 @@ def judge(expect, lines):
     return bad
 
 
+def from_program(weir, make, events, mss, folder):
+    """The lines that TOOL would print, from a capture read by the program."""
+    capture = os.path.join(folder, "vector.pcap")
+    make.write(events, capture, 80, mss)
+    run = subprocess.run([weir, "-r", capture, "-q", "--json", "--summary=none", "--bodies=keep", "--redact=off"],
+                         stdout=subprocess.PIPE, check=True, text=True)
+    lines = []
+    for line in run.stdout.split("\n"):
+        record = json.loads(line) if line else {"type": None}
+        if record["type"] == "http":
+            lines.append(("record", line))
+            lines += [("anomaly", code) for code in record.get("anomalies", [])]
+        elif record["type"] == "anomaly":
+            lines.append(("anomaly", record["anomaly"]["code"]))
+    return lines or [("not_http", "")]
+
+
 def main():
-    tool, root = sys.argv[1:3]
+    tool, weir, root = sys.argv[1:4]
     shared = os.environ.get("WEIR_SHARED", os.path.join(root, "..", "shared"))
     vectors = os.path.join(shared, "vectors", "l7", "http1.vec")
     if not os.path.exists(vectors):
@@ -122,9 +142,18 @@ def main():
         if line:
             name, what, value = line.split("\t", 2)
             found.setdefault(name, []).append((what, value))
+    spec = importlib.util.spec_from_file_location("vec2pcap", os.path.join(os.path.dirname(vectors), "vec2pcap.py"))
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
     passed = failed = 0
-    for name, title, expect in load(vectors):
+    for name, title, said, expect in load(vectors):
         bad = judge(expect, found.get(name, []))
+        events = make.events(said)
+        with tempfile.TemporaryDirectory() as folder:
+            for mss in 1400, 1:
+                if mss > 1 or sum(len(what) for _, what in events if isinstance(what, bytes)) < LONG:
+                    bad += ["program, mss %d: %s" % (mss, text) for text in
+                            judge(expect, from_program(weir, make, events, mss, folder))]
         passed += not bad
         failed += bool(bad)
         for line in bad:
