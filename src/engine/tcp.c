@@ -435,6 +435,8 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 	for (side = 0; side < 2; side++) {
 		if (v->start[side] && !flow->half[side].started) {
 			reasm_half_start(&flow->half[side], v->start_seq[side]);
+		} else if (v->start[side] && v->restart) {
+			reasm_half_restart(&flow->half[side], v->start_seq[side]);
 		}
 	}
 	if (v->hold_syn) {

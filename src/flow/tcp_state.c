@@ -242,6 +242,10 @@ static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8
 			if (i > 0) {
 				ret->syn = *tcp_state_candidate(state, i);
 			}
+		} else if (state->phase == TCP_SYN_ACK && me->isn_known && view->started[!side] &&
+			   l->ack == view->next[!side]) {
+			me->other_isn = l->seq;
+			me->has_other_isn = 1;
 		} else if (view->started[0] && view->started[1] &&
 			   (uint32_t)seq_diff(l->seq, view->next[side]) + MIDSTREAM_HOLE >
 				   2 * MIDSTREAM_HOLE &&
@@ -546,6 +550,30 @@ static bool fits_candidate(struct tcp_state *state, const struct layers *l, uint
 	return false;
 }
 
+/*
+ * A SYN was answered by SYN/ACKs with different numbers (two servers behind a balancer, a server that forgot): what the client
+ * acknowledges, or what the server goes on with, says which of them is the connection (RFC 9293 §3.10.7.3: the client takes one,
+ * and answers others with RST or an ACK).
+ */
+static void choose_syn_ack(struct tcp_state *state, const struct layers *l, uint8_t side,
+			   const struct tcp_view *view, struct tcp_verdict *ret)
+{
+	uint8_t server = !state->client;
+	struct tcp_side *me = &state->side[server];
+	uint32_t next = side == server ? l->seq : l->ack;
+
+	if (me->has_other_isn && next == me->other_isn + 1 && view->started[server] &&
+	    view->next[server] == me->isn + 1) {
+		me->isn = me->other_isn;
+		me->has_max = 0;
+		me->has_ts = 0;
+		ret->start[server] = true;
+		ret->start_seq[server] = next;
+		ret->restart = true;
+	}
+	me->has_other_isn = 0;
+}
+
 static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t side, int64_t ts_ns,
 		       const struct tcp_view *view, struct tcp_verdict *ret)
 {
@@ -571,6 +599,7 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 		state->phase = TCP_ESTABLISHED;
 	}
 	if (state->phase == TCP_SYN_ACK) {
+		choose_syn_ack(state, l, side, view, ret);
 		state->phase = TCP_ESTABLISHED;
 		if (side == state->client && state->handshake_ack_ns == 0) {
 			state->handshake_ack_ns = ts_ns;

@@ -76,7 +76,9 @@ struct tcp_side {
 	uint32_t ts_recent;  /* RFC 7323 TS.Recent of what it sent */
 	uint32_t limit;      /* after a RST: the end of what may still have been captured late */
 	uint32_t idle_seq;   /* sequence number of a bare ACK seen before the start was known */
-	uint16_t mss;        /* from its SYN; 0: unknown */
+	uint32_t
+		other_isn; /* of another SYN/ACK for the same SYN, until the client says which one it took */
+	uint16_t mss; /* from its SYN; 0: unknown */
 	uint8_t wscale;
 	uint8_t seen : 1; /* it sent a packet */
 	uint8_t isn_known : 1;
@@ -84,6 +86,7 @@ struct tcp_side {
 	uint8_t has_max : 1; /* snd_max holds */
 	uint8_t has_ts : 1;  /* ts_recent holds */
 	uint8_t has_idle_seq : 1;
+	uint8_t has_other_isn : 1;
 	uint8_t wscale_known : 1;  /* its SYN or SYN/ACK was seen: windows can be scaled right */
 	uint8_t checksum_good : 1; /* a good checksum was seen */
 	uint8_t has_limit : 1;
@@ -114,7 +117,8 @@ struct tcp_view {
 };
 
 struct tcp_verdict {
-	bool start[2]; /* begin the direction at start_seq */
+	bool start[2]; /* begin the direction at start_seq ... */
+	bool restart;  /* ... even if it has begun: nothing of it was delivered */
 	uint32_t start_seq[2];
 	bool new_flow; /* close this flow as reused, and judge this segment again on a fresh one ... */
 	bool with_syn; /* ... that is first given `syn` (an earlier candidate) */

@@ -113,6 +113,14 @@ void reasm_half_start(struct reasm_half *half, uint32_t seq)
 	half->next_seq = seq;
 }
 
+void reasm_half_restart(struct reasm_half *half, uint32_t seq)
+{
+	assert(half->started);
+	if (half->next == 0 && half->queue == NULL && !half->fin_known) {
+		half->next_seq = seq;
+	}
+}
+
 int64_t reasm_half_offset(const struct reasm_half *half, uint32_t seq)
 {
 	return (int64_t)half->next + seq_diff(seq, half->next_seq);

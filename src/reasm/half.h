@@ -141,6 +141,9 @@ void reasm_half_init(struct reasm_half *half, uint8_t dir);
 /** Offset 0 is at `seq`. */
 void reasm_half_start(struct reasm_half *half, uint32_t seq);
 
+/** Offset 0 is at `seq` after all: no effect once something was delivered or waits. */
+void reasm_half_restart(struct reasm_half *half, uint32_t seq);
+
 /** Stream offset of a sequence number, by the nearest reading around `next`; may be negative (before the start). */
 int64_t reasm_half_offset(const struct reasm_half *half, uint32_t seq);
 

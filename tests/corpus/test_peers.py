@@ -21,7 +21,7 @@ FLOORS = {
     'har_entry': 11,
     'http_msg': 2,
     'http_session': 10,
-    'http_tx': 125,
+    'http_tx': 126,
     'http_tx_count': 12,
     'packetbeat_assert': 117,
     'session': 15,
