@@ -588,7 +588,7 @@ static uint64_t hash_seed(const struct weir_config *config)
 	uint64_t seed = 0;
 
 	if (config->random_hash && getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
-		seed = (uint64_t)(uintptr_t)&seed;
+		seed = (uint64_t)(uintptr_t)config;
 	}
 	return seed;
 }

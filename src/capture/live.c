@@ -15,7 +15,6 @@
  * `any` gives cooked packets (LINKTYPE_LINUX_SLL2), whose interface index becomes the packet's interface.
  */
 #include <assert.h>
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
