@@ -30,6 +30,8 @@ struct body {
 	bool missing;   /* bytes are missing */
 	uint64_t eaten; /* wire bytes that layer 0 has taken */
 	unsigned flags;
+	struct body_hole holes[BODY_MAX_GAPS];
+	unsigned nholes;
 	struct outlet decoded; /* without codings: of the wire bytes */
 	struct outlet wire;    /* with codings */
 };
@@ -254,8 +256,26 @@ void body_feed(struct body *body, const uint8_t *p, size_t len)
 	}
 }
 
+/* Remember where, when it is within what is kept. */
+static void note_hole(struct body *body, uint64_t length)
+{
+	size_t at = body->decoded.nkept;
+
+	if (body->decoded.kept == NULL || at == body->keep ||
+	    (body->stopped && body->nlayers > 0)) {
+		return;
+	}
+	if (body->nholes > 0 &&
+	    (body->holes[body->nholes - 1].at == at || body->nholes == BODY_MAX_GAPS)) {
+		body->holes[body->nholes - 1].length += length;
+		return;
+	}
+	body->holes[body->nholes++] = (struct body_hole){.at = at, .length = length};
+}
+
 void body_gap(struct body *body, uint64_t length)
 {
+	note_hole(body, length);
 	body->missing = true;
 	outlet_spoil(&body->decoded);
 	outlet_spoil(&body->wire);
@@ -311,5 +331,7 @@ void body_finish(struct body *body, bool complete, struct body_result *ret)
 	ret->content_len = body->decoded.nkept;
 	ret->truncated = !whole || body->decoded.size > body->decoded.nkept;
 	ret->content_is_text = body_is_text(ret->content, ret->content_len, ret->truncated);
+	memcpy(ret->holes, body->holes, sizeof(ret->holes));
+	ret->nholes = body->nholes;
 	ret->flags = body->flags;
 }

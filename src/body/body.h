@@ -26,6 +26,8 @@ enum {
 	BODY_BOMB_SIZE = 1 << 20,
 	BODY_BOMB_STEP = 1 << 16,
 	BODY_BOMB_RATIO = 500,
+	BODY_MAX_GAPS =
+		16, /* told one by one within the kept bytes; further ones are added to the last */
 	BODY_SHA256 = 32
 };
 
@@ -47,6 +49,12 @@ enum body_flags {
 	BODY_NO_MEMORY = 1u << 7       /* not decoded, or not kept, for lack of memory */
 };
 
+/* Bytes that are missing within the kept ones. */
+struct body_hole {
+	size_t at;       /* offset in the kept bytes: they go on behind the hole */
+	uint64_t length; /* of the body as it came: of coded bytes when it is coded */
+};
+
 /* What is known at the end. Pointers are valid until body_free(). */
 struct body_result {
 	uint64_t wire_size;    /* bytes before content decoding that came in */
@@ -62,6 +70,8 @@ struct body_result {
 	size_t content_len;
 	bool content_is_text; /* valid UTF-8 without control characters (a character cut at the end aside) */
 	bool truncated; /* content is not the whole decoded body */
+	struct body_hole holes[BODY_MAX_GAPS];
+	unsigned nholes;
 	unsigned flags; /* of enum body_flags */
 };
 

@@ -139,6 +139,18 @@ static void set_content(struct weir_record *rec, enum weir_direction dir,
 	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_CONTENT_ENCODING), "base64");
 }
 
+static void set_gaps(struct weir_record *rec, enum weir_direction dir,
+		     const struct body_result *result)
+{
+	size_t field = http_side(dir, HTTP_F_REQUEST_GAPS);
+	unsigned i;
+
+	for (i = 0; i < result->nholes; i++) {
+		weir_record_add_u64(rec, field, result->holes[i].at);
+		weir_record_add_u64(rec, field, result->holes[i].length);
+	}
+}
+
 /* What decoding found odd. */
 static void tell_flags(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir,
 		       unsigned flags)
@@ -196,6 +208,7 @@ static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir
 				weir_record_set_bool(rec, http_side(dir, HTTP_F_REQUEST_TRUNCATED),
 						     true);
 			}
+			set_gaps(rec, dir, &result);
 		}
 		tell_flags(http, ex, dir, result.flags);
 	}

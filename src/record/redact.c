@@ -319,9 +319,73 @@ static void redact_headers(struct weir_record *rec, struct weir_value *value)
 
 typedef void (*masker_fn)(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 
+/*
+ * Where an offset of the text is in the masked one: both are the same but for masks, which say how long what they hide is.
+ * Within a mask: behind it.
+ */
+static size_t map_offset(const struct weir_value *old, const uint8_t *masked, size_t len,
+			 uint64_t offset)
+{
+	static const char open[] = "[redacted ";
+	size_t from = 0, to = 0;
+
+	while (from < offset && from < old->len && to < len) {
+		bool mask = len - to >= sizeof(open) &&
+			    memcmp(masked + to, open, sizeof(open) - 1) == 0 &&
+			    (old->len - from < sizeof(open) ||
+			     memcmp(old->v.bytes + from, open, sizeof(open) - 1) != 0);
+		uint64_t hidden = 0;
+
+		if (!mask) {
+			from++;
+			to++;
+			continue;
+		}
+		for (to += sizeof(open) - 1; to < len && masked[to] != ']'; to++) {
+			hidden = hidden * 10 + (masked[to] - '0');
+		}
+		to += to < len;
+		from += hidden < old->len ? (size_t)hidden : old->len;
+	}
+	return to;
+}
+
+/* The gaps of a body are told by offsets in its content: they move with it. */
+static void move_gaps(struct weir_record *rec, size_t field, const struct weir_value *old)
+{
+	static const char content[] = ".content", gaps[] = ".gaps";
+	const struct weir_value *now = &rec->values[field];
+	const char *name = weir_schema_field(rec->schema, field)->name;
+	size_t len = strlen(name);
+	struct weir_value moved;
+	char other[64];
+	uint32_t i;
+	int at;
+
+	if (len < sizeof(content) || len >= sizeof(other) ||
+	    strcmp(name + len - (sizeof(content) - 1), content) != 0) {
+		return;
+	}
+	len -= sizeof(content) - 1;
+	memcpy(other, name, len);
+	memcpy(other + len, gaps, sizeof(gaps));
+	at = weir_schema_find(rec->schema, other, strlen(other));
+	if (at < 0 || !weir_record_has(rec, (size_t)at)) {
+		return;
+	}
+	moved = rec->values[at];
+	weir_record_clear(rec, (size_t)at);
+	for (i = 0; i + 1 < moved.len; i += 2) {
+		weir_record_add_u64(rec, (size_t)at,
+				    map_offset(old, now->v.bytes, now->len, moved.v.u64s[i]));
+		weir_record_add_u64(rec, (size_t)at, moved.v.u64s[i + 1]);
+	}
+}
+
 static void redact_text(struct weir_record *rec, size_t field, masker_fn masker)
 {
 	struct weir_value *value = &rec->values[field];
+	struct weir_value old = *value;
 	uint32_t more = value->full_len - value->len;
 	struct mask mask = {0};
 	const uint8_t *start;
@@ -342,6 +406,7 @@ static void redact_text(struct weir_record *rec, size_t field, masker_fn masker)
 	if (more == 0 || value->full_len <= value->len) {
 		value->full_len = value->len + (more > 0); /* cut it stays */
 	}
+	move_gaps(rec, field, &old);
 }
 
 void redact_record(struct weir_record *rec, enum weir_redact mode)

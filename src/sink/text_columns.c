@@ -22,8 +22,18 @@ void text_schema_init(struct text_schema *of, const struct weir_schema *schema)
 		[TEXT_RESPONSE_SIZE] = "http.response.body.size",
 		[TEXT_REQUEST_HEADER] = "http.request.header",
 		[TEXT_RESPONSE_HEADER] = "http.response.header",
+		[TEXT_REQUEST_TRAILER] = "http.request.trailer",
+		[TEXT_RESPONSE_TRAILER] = "http.response.trailer",
 		[TEXT_REQUEST_CONTENT] = "http.request.body.content",
+		[TEXT_REQUEST_CONTENT_ENCODING] = "http.request.body.content_encoding",
+		[TEXT_REQUEST_TRUNCATED] = "http.request.body.truncated",
+		[TEXT_REQUEST_GAPS] = "http.request.body.gaps",
+		[TEXT_REQUEST_DECODED_SIZE] = "http.request.body.decoded_size",
 		[TEXT_RESPONSE_CONTENT] = "http.response.body.content",
+		[TEXT_RESPONSE_CONTENT_ENCODING] = "http.response.body.content_encoding",
+		[TEXT_RESPONSE_TRUNCATED] = "http.response.body.truncated",
+		[TEXT_RESPONSE_GAPS] = "http.response.body.gaps",
+		[TEXT_RESPONSE_DECODED_SIZE] = "http.response.body.decoded_size",
 	};
 	size_t i;
 
@@ -155,74 +165,6 @@ const char *text_short_name(const struct weir_schema *schema, const struct weir_
 		return field->name + len + 1;
 	}
 	return field->name;
-}
-
-/* ---- headers and bodies ---- */
-
-static void put_headers(struct text_style *style, const struct weir_value *value, const char *mark,
-			struct strbuf *out)
-{
-	uint32_t i;
-
-	for (i = 0; value != NULL && i < value->len; i++) {
-		const struct weir_header *header = &value->v.headers[i];
-
-		strbuf_str(out, mark);
-		(void)text_escape(style, out, header->name.p, header->name.len);
-		strbuf_str(out, ": ");
-		(void)text_escape(style, out, header->value.p, header->value.len);
-		strbuf_char(out, '\n');
-	}
-}
-
-/* The lines of a body; its own line ends are ours, every other control is escaped but for the tab, shown as blanks. */
-static void put_body(struct text_style *style, const struct weir_value *value, const char *mark,
-		     struct strbuf *out)
-{
-	const uint8_t *at, *end;
-
-	if (value == NULL || value->len == 0) {
-		return;
-	}
-	at = value->v.bytes;
-	end = at + value->len;
-	while (at < end) {
-		const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
-		const uint8_t *next = stop == NULL ? end : stop + 1;
-
-		stop = stop == NULL ? end : stop;
-		if (stop > at && stop[-1] == '\r') {
-			stop--;
-		}
-		strbuf_str(out, mark);
-		while (at < stop) {
-			const uint8_t *tab = memchr(at, '\t', (size_t)(stop - at));
-			const uint8_t *to = tab == NULL ? stop : tab;
-
-			(void)text_escape(style, out, at, (size_t)(to - at));
-			strbuf_str(out, tab == NULL ? "" : "    ");
-			at = tab == NULL ? stop : tab + 1;
-		}
-		strbuf_char(out, '\n');
-		at = next;
-	}
-}
-
-void text_put_details(struct text_style *style, const struct text_schema *of,
-		      const struct weir_record *rec, struct strbuf *out)
-{
-	if (style->verbose >= 1) {
-		put_headers(style, text_value(of, rec, TEXT_REQUEST_HEADER), "    > ", out);
-	}
-	if (style->verbose >= 2) {
-		put_body(style, text_value(of, rec, TEXT_REQUEST_CONTENT), "    >   ", out);
-	}
-	if (style->verbose >= 1) {
-		put_headers(style, text_value(of, rec, TEXT_RESPONSE_HEADER), "    < ", out);
-	}
-	if (style->verbose >= 2) {
-		put_body(style, text_value(of, rec, TEXT_RESPONSE_CONTENT), "    <   ", out);
-	}
 }
 
 /* ---- tab-separated ---- */

@@ -31,8 +31,19 @@ enum text_field {
 	TEXT_RESPONSE_SIZE,
 	TEXT_REQUEST_HEADER,
 	TEXT_RESPONSE_HEADER,
+	TEXT_REQUEST_TRAILER,
+	TEXT_RESPONSE_TRAILER,
+	/* from here on with bodies only; those of the response in the order of the request's */
 	TEXT_REQUEST_CONTENT,
+	TEXT_REQUEST_CONTENT_ENCODING,
+	TEXT_REQUEST_TRUNCATED,
+	TEXT_REQUEST_GAPS,
+	TEXT_REQUEST_DECODED_SIZE,
 	TEXT_RESPONSE_CONTENT,
+	TEXT_RESPONSE_CONTENT_ENCODING,
+	TEXT_RESPONSE_TRUNCATED,
+	TEXT_RESPONSE_GAPS,
+	TEXT_RESPONSE_DECODED_SIZE,
 	TEXT_NFIELDS
 };
 
@@ -74,6 +85,9 @@ void text_put_columns(struct text_style *style, const struct text_schema *of,
 		      const struct weir_record *rec, struct strbuf *out);
 
 /* Shared by the forms; for text_*.c only. */
+/** Headers and bodies, as text_style.verbose says (text_body.c). */
+void text_put_details(struct text_style *style, const struct text_schema *of,
+		      const struct weir_record *rec, struct strbuf *out);
 bool text_has(const struct text_schema *of, const struct weir_record *rec, enum text_field field);
 const struct weir_value *text_value(const struct text_schema *of, const struct weir_record *rec,
 				    enum text_field field);
@@ -81,8 +95,6 @@ bool text_is(const struct weir_record *rec, size_t field, const char *text);
 void text_put_address(struct strbuf *out, const struct weir_value *value);
 void text_put_value(struct strbuf *out, enum weir_kind kind, const struct weir_value *value,
 		    bool human);
-void text_put_details(struct text_style *style, const struct text_schema *of,
-		      const struct weir_record *rec, struct strbuf *out);
 /** The field's name without the type's: mysql's "db.query.text" stays, "anomaly.code" is "code". */
 const char *text_short_name(const struct weir_schema *schema, const struct weir_field *field);
 /** Escaped bytes; in ASCII, when the style says so. @return columns */

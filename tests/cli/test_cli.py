@@ -162,6 +162,18 @@ def a_gap_is_told_on_the_record():
 
 
 @test
+def twice_verbose_shows_a_gap_in_its_place():
+    done = weir('-q', '-vv', '-r', capture('g.pcap', gap=True), '--config=none')
+    want = ('    > Host: shop.test\n    < Content-Length: 5\n'
+            '    <   he\u27ea1 byte missing\u27eblo\n').encode()
+    expect(done.stdout.endswith(want), done.stdout)
+    (record,) = [r for r in map(json.loads, weir('-q', '-r', 'g.pcap', '--json', '--bodies=keep').stdout.splitlines()) if r['type'] == 'http']
+    expect(record['http']['response']['body']['gaps'] == [2, 1], record)
+    done = weir('-q', '-vv', '-r', capture('c.pcap'), '--body-limit=2')
+    expect(done.stdout.endswith('    <   he\n    <   \u27eacut at 2 B; full size 5 B\u27eb\n'.encode()), done.stdout)
+
+
+@test
 def a_reader_that_goes_away_is_no_error():
     pcap = packets.Pcap('many.pcap')
     for port in range(3000):

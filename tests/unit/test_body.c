@@ -170,6 +170,46 @@ static void a_body_with_a_hole_has_no_digest(void **state)
 	close_body(&f);
 }
 
+static void holes_are_told_by_their_place_in_what_is_kept(void **state)
+{
+	struct fixture f;
+
+	open_body(&f, 8 << 20, 6, NULL);
+	body_gap(f.body, 3);
+	body_feed(f.body, (const uint8_t *)"he", 2);
+	body_gap(f.body, 2);
+	body_gap(f.body, 5); /* the same place */
+	body_feed(f.body, (const uint8_t *)"lloo", 4);
+	body_gap(f.body, 9); /* behind what is kept */
+	body_finish(f.body, true, &f.result);
+	assert_int_equal(f.result.nholes, 2);
+	assert_int_equal(f.result.holes[0].at, 0);
+	assert_int_equal(f.result.holes[0].length, 3);
+	assert_int_equal(f.result.holes[1].at, 2);
+	assert_int_equal(f.result.holes[1].length, 7);
+	assert_memory_equal(f.result.content, "helloo", 6);
+	close_body(&f);
+}
+
+/* Behind the first hole nothing can be decoded: one hole, at the end of what was. */
+static void a_coded_body_ends_at_its_first_hole(void **state)
+{
+	static const char *const codings[] = {"gzip", NULL};
+	struct fixture f;
+
+	open_body(&f, 8 << 20, 64, codings);
+	body_feed(f.body, (const uint8_t *)GZIP,
+		  17); /* "hello" and no more; its last byte is cut */
+	body_gap(f.body, 4);
+	body_feed(f.body, (const uint8_t *)GZIP, 2);
+	body_gap(f.body, 1);
+	body_finish(f.body, true, &f.result);
+	assert_int_equal(f.result.nholes, 1);
+	assert_int_equal(f.result.holes[0].at, f.result.content_len);
+	assert_int_equal(f.result.holes[0].length, 4);
+	close_body(&f);
+}
+
 static void a_coded_body_cut_short_says_so(void **state)
 {
 	static const char *const codings[] = {"gzip", NULL};
@@ -304,6 +344,8 @@ int main(void)
 		cmocka_unit_test(gzip_members_follow_one_another),
 		cmocka_unit_test(more_than_four_codings_are_not_taken_off),
 		cmocka_unit_test(a_body_with_a_hole_has_no_digest),
+		cmocka_unit_test(holes_are_told_by_their_place_in_what_is_kept),
+		cmocka_unit_test(a_coded_body_ends_at_its_first_hole),
 		cmocka_unit_test(a_coded_body_cut_short_says_so),
 		cmocka_unit_test(a_bomb_is_stopped_at_the_same_byte_in_any_split),
 		cmocka_unit_test(memory_that_is_spent_costs_the_body_and_nothing_else),

@@ -310,6 +310,33 @@ static void strict_drops_bodies_and_default_keeps_statements(void **state)
 	teardown(&fx);
 }
 
+/* A body's gaps are offsets in its content, which masks make longer or shorter. */
+static void gaps_of_a_body_move_with_its_masks(void **state)
+{
+	static const uint64_t before[] = {2, 100, 16, 200, 21, 300, 24, 400};
+	static const uint64_t after[] = {2, 100, 25, 200, 26, 300, 29, 400};
+	struct fixture fx;
+	struct weir_record *rec;
+	size_t i;
+
+	setup(&fx);
+	assert_int_equal(record_new(&fx.pool, &http_schema, &rec), 0);
+	weir_record_set_str(rec, HTTP_F_REQUEST_CONTENT, "a=1&password=hunter2&b=2");
+	for (i = 0; i < 8; i++) {
+		weir_record_add_u64(rec, HTTP_F_REQUEST_GAPS, before[i]);
+	}
+	redact_record(rec, WEIR_REDACT_DEFAULT);
+	assert_int_equal(rec->values[HTTP_F_REQUEST_CONTENT].len, 29);
+	assert_memory_equal(rec->values[HTTP_F_REQUEST_CONTENT].v.bytes,
+			    "a=1&password=[redacted 7]&b=2", 29);
+	assert_int_equal(rec->values[HTTP_F_REQUEST_GAPS].len, 8);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(rec->values[HTTP_F_REQUEST_GAPS].v.u64s[i], after[i]);
+	}
+	record_free(rec);
+	teardown(&fx);
+}
+
 static void a_cut_text_stays_cut(void **state)
 {
 	struct fixture fx;
@@ -420,6 +447,7 @@ int main(void)
 		cmocka_unit_test(bodies_lose_secrets_of_forms_json_and_parts),
 		cmocka_unit_test(statements_lose_literals_when_strict),
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
+		cmocka_unit_test(gaps_of_a_body_move_with_its_masks),
 		cmocka_unit_test(a_cut_text_stays_cut),
 		cmocka_unit_test(any_beginning_of_a_text_is_safe),
 		cmocka_unit_test(no_field_of_a_transaction_keeps_the_secret),
