@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/settings.h"
 #include "weir/error.h"
@@ -197,6 +199,14 @@ int config_load(struct options *options, const char *path, bool must)
 	return err;
 }
 
+/* Under another user's name the environment may still name the first one's home: that file is not ours to read. */
+static bool is_ours(const char *home)
+{
+	struct stat info;
+
+	return stat(home, &info) == 0 && info.st_uid == geteuid();
+}
+
 int config_load_defaults(struct options *options)
 {
 	const char *home = getenv("XDG_CONFIG_HOME");
@@ -208,7 +218,7 @@ int config_load_defaults(struct options *options)
 		home = getenv("HOME");
 		below = "/.config";
 	}
-	if (err < 0 || home == NULL || home[0] != '/') {
+	if (err < 0 || home == NULL || home[0] != '/' || !is_ours(home)) {
 		return err;
 	}
 	if ((size_t)snprintf(path, sizeof(path), "%s%s/weir/weir.conf", home, below) >=

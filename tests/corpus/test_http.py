@@ -30,7 +30,6 @@ KNOWN = {
     (SOCKS, 85, 0): 'Inside SOCKS',
     (SOCKS, 87, 0): 'Inside SOCKS',
     ('arkime/tests__pcap__gre-erspan-vxlan.pcap', 4, 0): 'A target with a space',
-    (ZEEK + 'http__261__variant-02-cl_uint64max.pcap', 4, 1): 'A Content-Length that no body has',
     (FUZZ + '5755755617189888', 1, 0): 'A method is not a request',
     (OISF + 'http-evader__http-evader-468__input.pcap', 5, 0): 'A status of two digits',
     (ERSPAN, '172.28.161.182_8030>172.28.50.98_41256', 'more'): 'Messages in segments out of order',
