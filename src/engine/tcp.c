@@ -91,6 +91,7 @@ static void on_gap(void *owner, struct reasm_half *half, uint64_t offset, uint64
 	flow->side[half->dir].gaps++;
 	engine->stats.gap_causes[cause]++;
 	engine->stats.gap_cause_bytes[cause] += length;
+	flow->role_fixed = 1;
 	if (flow->ignored != FLOW_WANTED) {
 		return;
 	}
@@ -129,7 +130,8 @@ static void on_end(void *owner, struct reasm_half *half)
 	struct flow *flow = owner;
 	const struct engine_options *options = &flow->shard->engine->options;
 
-	if (options->observer != NULL && flow->ignored == FLOW_WANTED) {
+	/* who is the client may still turn round before the first byte: then the end is told with the flow's */
+	if (options->observer != NULL && flow->ignored == FLOW_WANTED && flow->role_fixed) {
 		options->observer->end(options->observer_context, flow,
 				       flow_direction(flow, half->dir), WEIR_CLOSE_FIN);
 	}
@@ -521,6 +523,7 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	uint32_t before = sender->snd_max;
 	bool had_max = sender->has_max;
 	uint8_t phase = flow->tcp.phase;
+	uint8_t client = flow->tcp.client;
 	bool waited = flow->waiting;
 	struct tcp_view view;
 	struct tcp_verdict v;
@@ -532,6 +535,9 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	memset(ret_syn, 0, sizeof(*ret_syn));
 	tcp_state_segment(&flow->tcp, &item->layers, item->side, item->ts_ns, item->index,
 			  engine->options.config->checksums, &view, &v);
+	if (flow->role_fixed) {
+		flow->tcp.client = client; /* bytes were delivered: a handshake captured late turns nothing */
+	}
 	if (v.new_flow) {
 		if (v.with_syn) {
 			int i;
@@ -637,7 +643,9 @@ static void take_lone_syn(struct engine *engine, struct flow *flow, enum weir_cl
 	    flow->tcp.nmore > 0 || (how != WEIR_CLOSE_END && how != WEIR_CLOSE_TIMEOUT)) {
 		return;
 	}
-	reasm_half_start(&flow->half[syn->side], syn->isn + 1);
+	if (!flow->half[syn->side].started) {
+		reasm_half_start(&flow->half[syn->side], syn->isn + 1);
+	}
 	push(flow, syn->side, &seg);
 	free_candidate(flow, syn, syn->data_len);
 }
@@ -648,9 +656,12 @@ static void observe_end(struct engine *engine, struct flow *flow, enum weir_clos
 	int dir;
 
 	for (dir = 0; options->observer != NULL && dir < 2; dir++) {
+		uint8_t side = flow_sender(flow, (enum weir_direction)dir);
+
 		if (flow->ignored == FLOW_WANTED) {
 			options->observer->end(options->observer_context, flow,
-					       (enum weir_direction)dir, how);
+					       (enum weir_direction)dir,
+					       flow->half[side].fin_known ? WEIR_CLOSE_FIN : how);
 		}
 	}
 }
@@ -814,6 +825,9 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	if (flow->ended == 0 && flow->ignored == FLOW_WANTED) {
 		tcp_end(engine, flow, flow->reset_ns != 0 ? WEIR_CLOSE_RST : how);
 	}
+	/* a SYN, or a segment of doubtful checksum, may have come to the tombstone */
+	tcp_drop_candidates(flow);
+	(void)doubt_finish(flow, engine->clock_ns, false);
 	if (flow->ignored == FLOW_WANTED) {
 		emit_tcp(engine, flow);
 	}

@@ -6,6 +6,7 @@
 #ifndef TESTS_LIB_TCP_SCRIPT_H
 #define TESTS_LIB_TCP_SCRIPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
