@@ -5,7 +5,8 @@
  *   http1.c           the parser: bytes of both directions to steps; gaps, ends, ticks
  *   http1_line.c      what a start line is; detection
  *   http1_start.c     start lines into the exchange; looking for one after a loss
- *   http1_head.c      header lines into the exchange
+ *   http1_head.c      lines of heads
+ *   http1_fields.c    what headers mean; the URL
  *   http1_body.c      where a body ends (RFC 9112 §6.3), its bytes, chunks, trailers
  *   http1_pair.c      which request a response answers
  *   http1_exchange.c  an exchange from its first byte to its record
@@ -248,10 +249,6 @@ int http1_step_lost(struct http1_cursor *cur);
 
 int http1_step_header(struct http1_cursor *cur);
 int http1_step_long_line(struct http1_cursor *cur);
-/** Set target and URL, as far as they are known. */
-void http1_set_target(struct http1 *http, struct http1_exchange *ex);
-/** The request's head is over. */
-void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex);
 /** Bytes of the longest line that is taken as a whole. */
 size_t http1_line_limit(const struct http1 *http);
 /** The end of a line without CR LF, given its LF. RFC 9112 §2.2: a lone LF may be taken for it, and is told */
@@ -264,6 +261,22 @@ struct weir_str http1_keep(struct http1_exchange *ex, const uint8_t *p, size_t l
  * @return HTTP1_GO and *ret_lf, its last LF; HTTP1_LONG: more than `limit` bytes long; or NEED
  */
 int http1_take_line(struct http1_cursor *cur, size_t limit, bool folds, const uint8_t **ret_lf);
+
+/* ---- http1_fields.c ---- */
+
+/** Take what a header says. */
+void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
+		struct weir_str value);
+bool http1_is_forbidden_trailer(struct weir_str name);
+/**
+ * The limit to give a setter for text that is longer than what is here: it looks at one byte behind what it keeps, not to
+ * cut a character in two.
+ */
+size_t http1_readable(struct weir_str text, uint64_t full_len, size_t limit);
+/** Set target and URL, as far as they are known. */
+void http1_set_target(struct http1 *http, struct http1_exchange *ex);
+/** The request's head is over. */
+void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex);
 
 /* ---- http1_body.c ---- */
 

@@ -7,27 +7,19 @@
  * the rest of it is counted only: by position in the line, not by how the bytes arrive.
  *
  * What the record keeps is copied line by line; nothing is remembered of a header that neither framing nor the record
- * needs.
+ * needs. What headers mean is in http1_fields.c.
  */
 #include "parser/http1.h"
 
 #include "base/arena.h"
-#include "http/lists.h"
-#include "http/route.h"
-#include "http/url.h"
 
 #include <string.h>
-#include <strings.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 /* Room for name, method, version and white space beside what is kept of a target or value. */
-enum {
-	LINE_SLACK = 512,
-	CODINGS_MAX = 256,  /* bytes of Content-Encoding, of several lines together */
-	FORWARDED_MAX = 32, /* elements of X-Forwarded-For */
-};
+enum { LINE_SLACK = 512 };
 
 size_t http1_line_limit(const struct http1 *http)
 {
@@ -219,343 +211,6 @@ static struct weir_str trim(struct weir_str text)
 	return text;
 }
 
-/* RFC 9110 §8.6: Content-Length = 1*DIGIT; RFC 9112 §6.3 item 5 on lists of equal values */
-static void take_content_length(struct http1_cursor *cur, struct http1_exchange *ex,
-				struct weir_str value)
-{
-	struct http1_message *message = &ex->side[cur->dir];
-	uint64_t offset = http1_offset(cur, cur->p);
-	struct weir_str item;
-	bool any = false;
-
-	while (http_list_next(&value, &item)) {
-		uint64_t length = 0;
-		bool huge = false;
-		uint32_t i;
-
-		any = true;
-		for (i = 0; i < item.len && item.p[i] >= '0' && item.p[i] <= '9'; i++) {
-			huge = huge || length > INT64_MAX / 10 - 1;
-			length = huge ? 0 : length * 10 + (uint64_t)(item.p[i] - '0');
-		}
-		if (i < item.len || huge) {
-			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_INVALID, offset);
-			message->length_bad = true;
-			message->length_huge = message->length_huge || (huge && i == item.len);
-			continue;
-		}
-		if (item.p[0] == '0' && item.len > 1) {
-			http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_LEADING_ZERO, offset);
-		}
-		if (message->has_length) {
-			http1_anomaly(cur->http, ex, cur->dir,
-				      message->content_length == length ? HTTP_A_CL_DUPLICATE
-									: HTTP_A_CL_CONFLICT,
-				      offset);
-			continue; /* the first is used */
-		}
-		message->has_length = true;
-		message->content_length = length;
-	}
-	if (!any) {
-		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CL_INVALID, offset);
-		message->length_bad = true;
-	}
-}
-
-/* RFC 9112 §6.1 and §7: only the last coding of all lines matters for where the body ends */
-static void take_transfer_encoding(struct http1_message *message, struct weir_str value)
-{
-	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"};
-	struct weir_str item;
-
-	while (http_list_next(&value, &item)) {
-		struct weir_str name = http_list_token(item);
-		bool is_known = false;
-		size_t i;
-
-		if (http_is(name, "identity") && !message->te_chunked) {
-			message->identity = true; /* RFC 2616 §3.6: no coding at all */
-			continue;
-		}
-		message->has_te = true;
-		message->te_chunked = http_is(name, "chunked");
-		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-			is_known = is_known || http_is(name, known[i]);
-		}
-		if (!is_known && !message->te_chunked && !http_is(name, "identity")) {
-			message->te_unknown = true;
-		}
-	}
-}
-
-/* Content-Encoding may come in several lines: one list (RFC 9110 §5.3). */
-static void take_codings(struct http1_exchange *ex, struct http1_message *message,
-			 struct weir_str value)
-{
-	size_t len = (size_t)message->codings.len + 1 + value.len;
-	uint8_t *both;
-
-	if (message->codings.len == 0) {
-		message->codings = http1_keep(ex, value.p, value.len);
-		return;
-	}
-	if (len > CODINGS_MAX) {
-		return; /* more than will be taken off anyway */
-	}
-	both = arena_bytes(ex->rec->arena, len);
-	if (both != NULL) {
-		memcpy(both, message->codings.p, message->codings.len);
-		both[message->codings.len] = ',';
-		memcpy(both + message->codings.len + 1, value.p, value.len);
-		message->codings = (struct weir_str){both, (uint32_t)len};
-	}
-}
-
-/* W3C Trace Context §3.2.2: version "-" trace-id "-" parent-id "-" flags */
-static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
-{
-	uint32_t i;
-
-	if (weir_record_has(ex->rec, HTTP_F_TRACE_ID) || value.len < 55 || value.p[2] != '-' ||
-	    value.p[35] != '-') {
-		return;
-	}
-	for (i = 3; i < 35; i++) {
-		if (!((value.p[i] >= '0' && value.p[i] <= '9') ||
-		      (value.p[i] >= 'a' && value.p[i] <= 'f'))) {
-			return;
-		}
-	}
-	weir_record_set_bytes(ex->rec, HTTP_F_TRACE_ID, value.p + 3, 32, SIZE_MAX);
-}
-
-static void take_forwarded(struct http1_exchange *ex, struct weir_str value)
-{
-	const struct weir_record *rec = ex->rec;
-	struct weir_str item;
-
-	while ((!weir_record_has(rec, HTTP_F_FORWARDED) ||
-		rec->values[HTTP_F_FORWARDED].len < FORWARDED_MAX) &&
-	       weir_record_wants(rec, HTTP_F_FORWARDED) && http_list_next(&value, &item)) {
-		weir_record_add_str(ex->rec, HTTP_F_FORWARDED, item.p, item.len);
-	}
-}
-
-static int base64_value(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z') {
-		return c - 'A';
-	}
-	if (c >= 'a' && c <= 'z') {
-		return c - 'a' + 26;
-	}
-	if (c >= '0' && c <= '9') {
-		return c - '0' + 52;
-	}
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 7617 §2: user-id ":" password in base64; only what stands before the colon is decoded */
-static void take_authorization(struct http1_exchange *ex, struct weir_str value)
-{
-	uint8_t user[128];
-	uint32_t bits = 0;
-	int nbits = 0;
-	size_t n = 0;
-	uint32_t i = 6;
-
-	if (weir_record_has(ex->rec, HTTP_F_USER_NAME) || value.len < 7 ||
-	    strncasecmp((const char *)value.p, "Basic ", 6) != 0) {
-		return;
-	}
-	while (i < value.len && value.p[i] == ' ') {
-		i++;
-	}
-	for (; i < value.len && n < sizeof(user); i++) {
-		int v = base64_value(value.p[i]);
-
-		if (v < 0) {
-			return;
-		}
-		bits = bits << 6 | (uint32_t)v;
-		nbits += 6;
-		if (nbits >= 8) {
-			nbits -= 8;
-			user[n] = (uint8_t)(bits >> nbits);
-			if (user[n] == ':') {
-				weir_record_set_bytes(ex->rec, HTTP_F_USER_NAME, user, n, SIZE_MAX);
-				return;
-			}
-			n++;
-		}
-	}
-}
-
-/* Only the first of several lines: a head may repeat one without end. */
-static void set_first(struct weir_record *rec, size_t field, struct weir_str value, size_t limit)
-{
-	if (!weir_record_has(rec, field)) {
-		weir_record_set_bytes(rec, field, value.p, value.len, limit);
-	}
-}
-
-/* Eight (four) bytes at p, letters in lower case. */
-static inline uint64_t lower8(const void *p)
-{
-	uint64_t word;
-
-	memcpy(&word, p, 8);
-	return word | UINT64_C(0x2020202020202020);
-}
-
-static inline uint32_t lower4(const void *p)
-{
-	uint32_t word;
-
-	memcpy(&word, p, 4);
-	return word | 0x20202020u;
-}
-
-/*
- * Is the name this one, of lower-case letters and hyphens? The lengths are equal, and 4 to 17: two loads that overlap see all
- * of it, of 17 bytes all but the middle one. Of bytes that are neither, only CR would pass (for a hyphen): see odd_name.
- */
-static inline bool name_is(struct weir_str name, const char *lower)
-{
-	if (name.len >= 8) {
-		return (name.len < 17 || name.p[8] == (uint8_t)lower[8]) &&
-		       lower8(name.p) == lower8(lower) &&
-		       lower8(name.p + name.len - 8) == lower8(lower + name.len - 8);
-	}
-	return lower4(name.p) == lower4(lower) &&
-	       lower4(name.p + name.len - 4) == lower4(lower + name.len - 4);
-}
-
-static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
-			     struct weir_str name, struct weir_str value)
-{
-	struct weir_record *rec = ex->rec;
-	size_t limit = cur->http->config->value_limit;
-
-	switch (name.len) {
-	case 4:
-		if (name_is(name, "host")) {
-			if (ex->side[WEIR_C2S].host) {
-				http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_DUPLICATE,
-					      http1_offset(cur, cur->p));
-				break;
-			}
-			ex->side[WEIR_C2S].host = true;
-			ex->host = http1_keep(ex, value.p, value.len);
-		}
-		break;
-	case 6:
-		if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
-			ex->expects = true;
-		}
-		break;
-	case 7:
-		if (name_is(name, "upgrade")) {
-			ex->asked_upgrade = value.len > 0;
-		} else if (name_is(name, "referer")) {
-			set_first(rec, HTTP_F_REFERRER, value, limit);
-		}
-		break;
-	case 10:
-		if (name_is(name, "user-agent")) {
-			set_first(rec, HTTP_F_USER_AGENT, value, limit);
-		}
-		break;
-	case 11:
-		if (name_is(name, "traceparent")) {
-			take_traceparent(ex, value);
-		}
-		break;
-	case 13:
-		if (name_is(name, "authorization")) {
-			take_authorization(ex, value);
-		}
-		break;
-	case 15:
-		if (name_is(name, "x-forwarded-for")) {
-			take_forwarded(ex, value);
-		}
-		break;
-	default:
-		break;
-	}
-}
-
-static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
-			      struct weir_str value)
-{
-	if (name.len == 6 && name_is(name, "server") && !ex->interim && ex->server.p == NULL) {
-		ex->server = http1_keep(ex, value.p, value.len);
-	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101 &&
-		   ex->upgrade.p == NULL) {
-		ex->upgrade = http1_keep(ex, value.p, value.len);
-	} else if (name.len == 10 && name_is(name, "connection")) {
-		/* RFC 9112 §9.6: the last response of this connection */
-		ex->side[WEIR_S2C].close = http_list_has(value, "close");
-	}
-}
-
-static void dispatch(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
-		     struct weir_str value)
-{
-	struct http1_message *message = &ex->side[cur->dir];
-
-	if (name.len == 14 && name_is(name, "content-length")) {
-		take_content_length(cur, ex, value);
-	} else if (name.len == 17 && name_is(name, "transfer-encoding")) {
-		take_transfer_encoding(message, value);
-	} else if (name.len == 16 && name_is(name, "content-encoding")) {
-		if (cur->http->config->bodies != WEIR_BODIES_SIZE) {
-			take_codings(ex, message, value);
-		}
-	} else if (cur->dir == WEIR_C2S) {
-		dispatch_request(cur, ex, name, value);
-	} else {
-		dispatch_response(ex, name, value);
-	}
-}
-
-/* RFC 9110 §6.5.1: fields that frame, route, authenticate or describe the content must not come as trailers */
-static bool is_forbidden_trailer(struct weir_str name)
-{
-	static const char *const names[] = {
-		"content-length", "transfer-encoding",
-		"host",           "trailer",
-		"content-type",   "content-encoding",
-		"content-range",  "authorization",
-		"cache-control",  "expect",
-		"max-forwards",   "pragma",
-		"range",          "te",
-		"set-cookie",     "connection",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (http_is(name, names[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * The limit to give a setter for text that is longer than what is here: it looks at one byte behind what it keeps, not to
- * cut a character in two.
- */
-static size_t readable(struct weir_str text, uint64_t full_len, size_t limit)
-{
-	if (full_len > text.len && limit >= text.len) {
-		limit = text.len == 0 ? 0 : text.len - 1;
-	}
-	return limit;
-}
-
 /* Is the next header within the limits? */
 static bool is_kept(const struct http1 *http, const struct http1_message *message)
 {
@@ -582,13 +237,13 @@ static void take_header(struct http1_cursor *cur, struct http1_exchange *ex,
 		weir_record_add_header(
 			ex->rec, field, header->name.p, header->name.len, header->value.p,
 			header->full_len,
-			readable(header->value, header->full_len, config->value_limit));
+			http1_readable(header->value, header->full_len, config->value_limit));
 	}
 	if (!trailer) {
 		if (!header->odd_name) {
-			dispatch(cur, ex, header->name, header->value);
+			http1_heed(cur, ex, header->name, header->value);
 		}
-	} else if (is_forbidden_trailer(header->name)) {
+	} else if (http1_is_forbidden_trailer(header->name)) {
 		http1_anomaly(cur->http, ex, cur->dir, HTTP_A_TRAILER_FORBIDDEN,
 			      http1_offset(cur, cur->p));
 	}
@@ -732,95 +387,6 @@ int http1_step_long_line(struct http1_cursor *cur)
 
 /* ---- the end of a head ---- */
 
-static void set_str(struct weir_record *rec, size_t field, struct weir_str text)
-{
-	if (text.p != NULL && text.len > 0) {
-		weir_record_set_bytes(rec, field, text.p, text.len, SIZE_MAX);
-	}
-}
-
-static bool wants_url(const struct weir_record *rec)
-{
-	size_t field;
-
-	for (field = HTTP_F_URL_FULL; field <= HTTP_F_ROUTE; field++) {
-		if (weir_record_wants(rec, field)) {
-			return true;
-		}
-	}
-	return weir_record_wants(rec, WEIR_F_SERVICE_NAME);
-}
-
-static void set_url(struct http1 *http, struct http1_exchange *ex)
-{
-	struct weir_record *rec = ex->rec;
-	struct http_url url;
-	uint8_t *buffer;
-	uint64_t offset = ex->side[WEIR_C2S].begin;
-
-	if (!wants_url(rec) && ex->target.p[0] == '/' &&
-	    memchr(ex->target.p, '%', ex->target.len) == NULL) {
-		return; /* nobody reads it and nothing in it can be odd */
-	}
-	buffer = arena_bytes(rec->arena, http_url_room(ex->target.len, ex->host.len));
-	if (buffer == NULL) {
-		return;
-	}
-	http_url_make(ex->is_connect, ex->target, ex->host, "http", buffer, &url);
-	if ((url.flags & HTTP_URL_PCT_INVALID) != 0) {
-		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_PCT_INVALID, offset);
-	}
-	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
-		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
-	}
-	set_str(rec, HTTP_F_URL_FULL, url.full);
-	set_str(rec, HTTP_F_URL_SCHEME, url.scheme);
-	set_str(rec, HTTP_F_URL_DOMAIN, url.host);
-	set_str(rec, WEIR_F_SERVICE_NAME, url.host);
-	set_str(rec, HTTP_F_URL_PATH, url.path);
-	set_str(rec, HTTP_F_URL_QUERY, url.query);
-	if (url.path.p != NULL && weir_record_wants(rec, HTTP_F_ROUTE)) {
-		uint8_t route[HTTP_ROUTE_MAX];
-
-		set_str(rec, HTTP_F_ROUTE,
-			(struct weir_str){route, (uint32_t)http_route(url.path, route)});
-	}
-	if (url.port != 0) {
-		weir_record_set_u64(rec, HTTP_F_URL_PORT, url.port);
-	}
-}
-
-void http1_set_target(struct http1 *http, struct http1_exchange *ex)
-{
-	size_t limit = http->config->target_limit;
-
-	if (ex->target_len > limit) {
-		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_TARGET_TOO_LONG, ex->side[WEIR_C2S].begin);
-	}
-	if (ex->target.p == NULL) {
-		return;
-	}
-	weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
-			      readable(ex->target, ex->target_len, limit));
-	if (ex->target.len > limit) {
-		ex->target.len = (uint32_t)limit;
-	}
-	if (ex->target.len > 0) {
-		set_url(http, ex);
-	}
-}
-
-void http1_end_request_head(struct http1_cursor *cur, struct http1_exchange *ex)
-{
-	const struct http1_message *message = &ex->side[WEIR_C2S];
-
-	http1_set_target(cur->http, ex);
-	/* RFC 9112 §3.2: every HTTP/1.1 request has Host */
-	if (!message->host && message->version == VERSION_11) {
-		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_MISSING, message->begin);
-	}
-}
-
 /* The empty line at cur->p, if it is one: its LF. NULL: it is none, or *ret_need. */
 static const uint8_t *empty_line(const struct http1_cursor *cur, bool *ret_need)
 {
@@ -856,7 +422,7 @@ static int end_head(struct http1_cursor *cur, struct http1_exchange *ex, const u
 	return http1_begin_body(cur, ex);
 }
 
-/* Is it one that dispatch() may heed? By length and first letter; a few others pass. */
+/* Is it one that http1_heed() may heed? By length and first letter; a few others pass. */
 static inline bool is_heeded(const uint8_t *name, size_t len)
 {
 #define LETTER(c) (UINT32_C(1) << ((c)&31))
