@@ -421,7 +421,11 @@ int writer_open(const struct writer_options *options, struct writer **ret)
 		return fail(writer, WEIR_EUNSUPPORTED, "this build cannot compress %s",
 			    options->path + strlen(options->path) - compress_suffix(options->path));
 	}
-	return options->seconds > 0 ? 0 : begin_file(writer, 0, O_TRUNC);
+	if (options->seconds > 0) {
+		tzset(); /* reads the time zone's file now: later there may be no right to */
+		return 0;
+	}
+	return begin_file(writer, 0, O_TRUNC);
 }
 
 void writer_free(struct writer *writer)

@@ -336,6 +336,23 @@ def several_interfaces(net, weir):
         equal(names, sorted(['lo'] + [net.link] * 3), 'interfaces')
 
 
+def drops_are_told(net, weir):
+    """A capture that stands still behind a small buffer: the kernel's drops are in the summary, in --strict and in the file."""
+    packets = net.path('drops.pcapng')
+    capture = Weir(net, weir, ['-B', '128', '--strict', '-w', packets]).ready()
+    capture.tell(signal.SIGSTOP)
+    frames = [tcp('10.1.0.2', '10.1.0.1', 1000 + i % 60000, 81, 1, 1, ACK, b'x' * 1400) for i in range(3000)]
+    send_frames(net, frames)
+    capture.tell(signal.SIGCONT)
+    time.sleep(0.5)
+    equal(capture.stop(), 4, 'exit status')
+    summary = capture.summaries()[-1]
+    check(summary['drops'].get('kernel', 0) > 0, 'drops: %r' % summary['drops'])
+    equal(summary['packets'] + summary['drops']['kernel'], 3000, 'packets and drops')
+    read = subprocess.run([weir, '-r', packets, '-o', 'none', '--summary=json'], stderr=subprocess.PIPE, check=True)
+    equal(json.loads(read.stderr)['drops']['capture'], summary['drops']['kernel'], 'drops in the file')
+
+
 def packets_are_counted(net, weir):
     """-c N ends the capture."""
     capture = Weir(net, weir, ['-c', '5']).ready()
@@ -361,7 +378,7 @@ def interface_that_goes_away_is_told(net, weir):
 
 TESTS = (load, rights_are_gone, root_becomes_nobody, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
-         tagged_frames_match, conversation_in_a_vlan, several_interfaces, packets_are_counted,
+         tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told, packets_are_counted,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
 
