@@ -315,8 +315,8 @@ static void put_form(struct body_view *view)
 		put_decoded(view, at, key);
 		if (sign != NULL) {
 			put_gaps(view, key);
+			open_line(view);
 			strbuf_str(view->out, " = ");
-			view->open = true;
 			put_decoded(view, key + 1, stop);
 		}
 		at = stop + 1;

@@ -4,8 +4,10 @@
 
 Exit statuses, what goes to stdout and what to stderr, and what an error says (CONTRACT.md §2): what, why and the fix.
 """
+import csv
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -161,6 +163,42 @@ def a_gap_is_told_on_the_record():
     expect(record['http']['response']['body']['size'] == 5, 'the framing says 5')
 
 
+def field(record, name):
+    for key in name.split('.'):
+        record = record.get(key, {}) if isinstance(record, dict) else {}
+    return record
+
+
+@test
+def csv_read_by_python_says_what_json_says():
+    args = ('-q', '-r', os.path.join(ROOT, 'examples', 'demo.pcapng'), '--redact=off', '--bodies=keep')
+    done = weir(*args, '-o', 'csv:x.csv', '-o', 'json:x.json', '-o', 'csv:t.csv,type=tcp,fields=ts,tcp.state')
+    expect(done.returncode == 0, done.stderr)
+    with open('x.json') as file:
+        records = [r for r in map(json.loads, file) if r['type'] == 'http']
+    with open('x.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    expect(len(rows) == len(records) > 50, (len(rows), len(records)))
+    for row, record in zip(rows, records):
+        escaped = row.pop('escaped').split(';')
+        for name, cell in row.items():
+            value = field(record, name)
+            if isinstance(value, str) and name in escaped:
+                cell = re.sub(r'\\(\\|x..)', lambda m: m.group(1) if m.group(1) == '\\' else chr(int(m.group(1)[1:], 16)), cell)
+                expect(all(ord(c) < 0x80 for c in value), 'the test is for ASCII only')
+            elif isinstance(value, list):
+                value = ';'.join(map(str, value))
+            elif name.endswith(('.header', '.trailer')) and value:
+                cell = sorted((line.split(': ', 1)[0].lower(), line.split(': ', 1)[1]) for line in cell.split('\n'))
+                value = sorted((key, one) for key, values in value.items() for one in values)
+            elif isinstance(value, bool):
+                value = str(value).lower()
+            value = '' if value == {} else str(value) if isinstance(value, int) else value
+            expect(cell in (value, "'" + str(value)), (name, cell, value))
+    with open('t.csv') as file:
+        expect(file.readline() == 'ts,tcp.state\n' and file.readline().endswith('Z,closed\n'), 'tcp')
+
+
 @test
 def twice_verbose_shows_a_gap_in_its_place():
     done = weir('-q', '-vv', '-r', capture('g.pcap', gap=True), '--config=none')
@@ -213,7 +251,6 @@ def nothing_captured_reaches_a_terminal_unescaped():
         done = weir('-r', 'esc.pcap', *args)
         text = done.stdout + done.stderr
         if args == ['--color=always']:
-            import re
             text = re.sub(rb'\x1b\[[0-9;]*m', b'', text)
         expect(b'\x1b' not in text and b'\x07' not in text and b'\xe2\x80\xae' not in text and b'\xff' not in text, text)
     (record,) = [r for r in map(json.loads, weir('-q', '-r', 'esc.pcap', '--json').stdout.splitlines()) if r['type'] == 'http']

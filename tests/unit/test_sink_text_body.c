@@ -121,13 +121,14 @@ static void forms_have_a_line_a_field(void **state)
 {
 	static const struct body form = {
 		.type = "application/x-www-form-urlencoded",
-		.content = "user=J%C3%B6rg+B&note=%0a%1b[2J&flag&empty=&p=50%"};
+		.content = "user=J%C3%B6rg+B&note=%0a%1b[2J&flag&empty=&p=50%&=x"};
 
 	check(&form, FORM "    <   user = J\xc3\xb6rg B\n"
 			  "    <   note = \\x0a\\x1b[2J\n"
 			  "    <   flag\n"
 			  "    <   empty = \n"
-			  "    <   p = 50%\n");
+			  "    <   p = 50%\n"
+			  "    <    = x\n");
 }
 
 static void gaps_are_shown_in_place(void **state)
