@@ -62,9 +62,10 @@ static struct public_event *copy_chunk(struct public_queue *queue, const struct 
 {
 	size_t marks = what->chunk.nmarks * sizeof(struct weir_mark);
 	struct public_event *event = new_event(queue, marks + what->chunk.len);
-	uint8_t *room = (uint8_t *)(event + 1);
 
 	if (event != NULL) {
+		uint8_t *room = (uint8_t *)(event + 1);
+
 		event->event = *what;
 		event->event.chunk.marks = memcpy(room, what->chunk.marks,
 						  marks); /* after a struct of 8-byte members */
