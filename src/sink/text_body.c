@@ -290,8 +290,8 @@ static void put_decoded(struct body_view *view, size_t from, size_t to)
 
 			if (c == '%' && stop - from >= 2 && hex_digit(view->p[from]) >= 0 &&
 			    hex_digit(view->p[from + 1]) >= 0) {
-				c = (uint8_t)(hex_digit(view->p[from]) << 4 |
-					      hex_digit(view->p[from + 1]));
+				c = (uint8_t)((unsigned)hex_digit(view->p[from]) << 4 |
+					      (unsigned)hex_digit(view->p[from + 1]));
 				from += 2;
 			} else if (c == '+') {
 				c = ' ';
