@@ -155,6 +155,8 @@ static bool must_stay_root(const struct privs_needs *needs, const struct user *u
 	return false;
 }
 
+/* Where there is no such user (a user namespace) or no right to change (a container without CAP_SETUID), root is only a name:
+ * its capabilities go in any case. */
 static int change_user(const struct privs_needs *needs, struct privs_status *status)
 {
 	struct user user = choose_user();
@@ -164,6 +166,9 @@ static int change_user(const struct privs_needs *needs, struct privs_status *sta
 	}
 	if (setgroups(0, NULL) != 0 || setresgid(user.gid, user.gid, user.gid) != 0 ||
 	    setresuid(user.uid, user.uid, user.uid) != 0) {
+		if (errno == EPERM || errno == EINVAL) {
+			return 0;
+		}
 		return fail(status, "cannot become an unprivileged user");
 	}
 	if (setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {

@@ -265,7 +265,8 @@ static int read_filter_file(struct run *run, const char *path)
 /* The line of the filter that is wrong, a mark under the place, and what was perhaps meant. */
 static void print_filter_error(const char *text, const struct filter_error *error)
 {
-	size_t begin = error->offset, end = error->offset, i;
+	size_t begin = error->offset;
+	size_t end = begin, i;
 
 	while (begin > 0 && text[begin - 1] != '\n') {
 		begin--;
