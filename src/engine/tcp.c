@@ -536,7 +536,8 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	tcp_state_segment(&flow->tcp, &item->layers, item->side, item->ts_ns, item->index,
 			  engine->options.config->checksums, &view, &v);
 	if (flow->role_fixed) {
-		flow->tcp.client = client; /* bytes were delivered: a handshake captured late turns nothing */
+		flow->tcp.client =
+			client; /* bytes were delivered: a handshake captured late turns nothing */
 	}
 	if (v.new_flow) {
 		if (v.with_syn) {
