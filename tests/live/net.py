@@ -41,8 +41,10 @@ def missing():
     probe = 'weirprobe%d' % os.getpid()
     if subprocess.run([tool('ip'), 'netns', 'add', probe], stderr=subprocess.DEVNULL).returncode != 0:
         return 'network namespaces cannot be made here'
-    subprocess.run([tool('ip'), 'netns', 'del', probe], check=True)
-    return None
+    # in a chroot they can be made but not entered: / is no mount point there
+    entered = subprocess.run([tool('ip'), 'netns', 'exec', probe, 'true'], stderr=subprocess.DEVNULL).returncode == 0
+    deleted = subprocess.run([tool('ip'), 'netns', 'del', probe], stderr=subprocess.DEVNULL).returncode == 0
+    return None if entered and deleted else 'network namespaces cannot be entered here'
 
 
 def wait_for(condition, seconds=20.0):
