@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One flow's TCP: see tcp.h. Decisions are flow/tcp_state's, bytes are reasm/'s; here they meet. */
+/* One flow's TCP, segment by segment: see tcp.h. Decisions are flow/tcp_state's, bytes are reasm/'s; here they meet. */
 #include "engine/tcp.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/seqnum.h"
 #include "base/time.h"
 #include "engine/doubt.h"
 #include "engine/engine.h"
-#include "engine/session.h"
-#include "record/record.h"
-#include "record/tcp_fields.h"
+#include "engine/tcp_private.h"
 #include "weir/error.h"
 
 enum {
@@ -20,132 +17,12 @@ enum {
 		     1000 /* an older segment within this time was reordered, later it was resent */
 };
 
-const struct weir_anomaly tcp_overlap_conflict = {
-	"tcp.overlap_conflict", "high", "RFC 9293 section 3.10.7.4",
-	"bytes were sent twice with different content: the copy that lost is not in the stream"};
 const struct weir_anomaly tcp_rst_out_of_window = {
 	"tcp.rst_out_of_window", "medium", "RFC 5961 section 3.2",
 	"a RST that is not exactly the next byte: an endpoint would not have believed it"};
 const struct weir_anomaly ip_fragment_overlap = {
 	"ip.fragment_overlap", "high", "RFC 791 section 3.2, RFC 5722",
 	"fragments of a datagram overlapped with different content: the first copy was used"};
-
-/* ---- callbacks of reassembly ---- */
-
-static void settle_roles(struct engine *engine, struct flow *flow, uint8_t side,
-			 const struct weir_chunk *chunk)
-{
-	flow->role_fixed = 1;
-	if (flow->tcp.role < TCP_ROLE_SYN_ACK) {
-		int client = session_roles(engine, chunk->data, chunk->len, flow->tuple.port[side],
-					   flow->tuple.port[!side]);
-
-		if (client >= 0) {
-			flow->tcp.client = client ? side : !side;
-			flow->tcp.role = TCP_ROLE_PAYLOAD;
-		}
-	}
-}
-
-static void on_data(void *owner, struct reasm_half *half, const struct weir_chunk *chunk)
-{
-	struct flow *flow = owner;
-	struct engine *engine = flow->shard->engine;
-	const struct engine_options *options = &engine->options;
-	enum weir_direction dir;
-
-	if (flow->ignored != FLOW_WANTED) {
-		return;
-	}
-	if (!flow->role_fixed) {
-		settle_roles(engine, flow, half->dir, chunk);
-	}
-	dir = flow_direction(flow, half->dir);
-	if (options->tap_instance != NULL &&
-	    options->tap->data(options->tap_instance, &flow->tap_state, engine_info(engine, flow),
-			       dir, chunk) < 0) {
-		engine->stats.tap_errors++;
-	}
-	if (options->observer != NULL) {
-		options->observer->data(options->observer_context, flow, dir, chunk);
-		if (flow->unparsed || flow->ignored != FLOW_WANTED) {
-			return;
-		}
-	}
-	if (flow->session == NULL && flow->ended == 0) {
-		flow->session = session_new(engine, flow);
-	}
-	if (flow->session != NULL) {
-		session_data(flow->session, dir, chunk);
-	}
-}
-
-static void on_gap(void *owner, struct reasm_half *half, uint64_t offset, uint64_t length,
-		   enum weir_gap_cause cause, const struct weir_mark *mark)
-{
-	struct flow *flow = owner;
-	struct engine *engine = flow->shard->engine;
-	const struct engine_options *options = &engine->options;
-	enum weir_direction dir = flow_direction(flow, half->dir);
-
-	flow->side[half->dir].gaps++;
-	engine->stats.gap_causes[cause]++;
-	engine->stats.gap_cause_bytes[cause] += length;
-	flow->role_fixed = 1;
-	if (flow->ignored != FLOW_WANTED) {
-		return;
-	}
-	if (options->tap_instance != NULL &&
-	    options->tap->gap(options->tap_instance, &flow->tap_state, engine_info(engine, flow),
-			      dir, offset, length, cause) < 0) {
-		engine->stats.tap_errors++;
-	}
-	if (options->observer != NULL) {
-		options->observer->gap(options->observer_context, flow, dir, offset, length, cause);
-		if (flow->unparsed || flow->ignored != FLOW_WANTED) {
-			return;
-		}
-	}
-	if (flow->session == NULL && flow->ended == 0) {
-		flow->session = session_new(engine, flow);
-	}
-	if (flow->session != NULL) {
-		session_gap(flow->session, dir, offset, length, cause);
-	}
-}
-
-static void on_overlap(void *owner, struct reasm_half *half, uint64_t offset, const uint8_t *kept,
-		       const uint8_t *lost, size_t len, const struct weir_mark *mark)
-{
-	struct flow *flow = owner;
-	struct engine *engine = flow->shard->engine;
-
-	engine->stats.overlap_conflicts++;
-	engine_anomaly(engine, flow, NULL, &tcp_overlap_conflict, flow_direction(flow, half->dir),
-		       offset, lost, len);
-}
-
-static void on_end(void *owner, struct reasm_half *half)
-{
-	struct flow *flow = owner;
-	const struct engine_options *options = &flow->shard->engine->options;
-
-	/* who is the client may still turn round before the first byte: then the end is told with the flow's */
-	if (options->observer != NULL && flow->ignored == FLOW_WANTED && flow->role_fixed) {
-		options->observer->end(options->observer_context, flow,
-				       flow_direction(flow, half->dir), WEIR_CLOSE_FIN);
-	}
-	if (flow->session != NULL) {
-		session_close(flow->session, flow_direction(flow, half->dir), WEIR_CLOSE_FIN);
-	}
-}
-
-const struct reasm_ops tcp_reasm_ops = {
-	.data = on_data,
-	.gap = on_gap,
-	.overlap = on_overlap,
-	.end = on_end,
-};
 
 /* ---- figures ---- */
 
@@ -209,86 +86,9 @@ static void measure_ack(struct flow *flow, const struct item *item)
 	me->zero_windows += l->window == 0;
 }
 
-/* ---- SYN candidates and their payload ---- */
-
-static void free_candidate(struct flow *flow, struct tcp_candidate *c, uint32_t taken)
-{
-	struct shard *shard = flow->shard;
-
-	if (c->data != NULL) {
-		if (c->data_len > taken) {
-			reasm_half_reject(&flow->half[c->side], &shard->reasm, c->data_len - taken,
-					  WEIR_REJECT_SYN);
-		}
-		budget_free(&shard->budget, c->data, c->data_len);
-	}
-	memset(c, 0, sizeof(*c));
-}
-
-void tcp_drop_candidates(struct flow *flow)
-{
-	int i;
-
-	if (flow->tcp.syn.data != NULL) {
-		free_candidate(flow, &flow->tcp.syn, 0);
-	}
-	for (i = 0; i < flow->tcp.nmore; i++) {
-		free_candidate(flow, &flow->tcp.more[i], 0);
-	}
-	budget_free(&flow->shard->budget, flow->tcp.more,
-		    (TCP_MAX_CANDIDATES - 1) * sizeof(*flow->tcp.more));
-	flow->tcp.more = NULL;
-	flow->tcp.nmore = 0;
-}
-
-/* Keep a SYN, with its payload: false: there is no memory for it. */
-static bool hold_syn(struct flow *flow, const struct item *item, const struct tcp_candidate *syn)
-{
-	struct shard *shard = flow->shard;
-	struct tcp_state *tcp = &flow->tcp;
-	struct tcp_candidate *c = &tcp->syn;
-	const struct layers *l = &item->layers;
-
-	if (c->packet != syn->packet) {
-		if (tcp->more == NULL) {
-			tcp->more =
-				budget_calloc(&shard->budget, TCP_MAX_CANDIDATES - 1, sizeof(*c));
-			if (tcp->more == NULL) {
-				return false;
-			}
-		}
-		if (tcp->nmore == TCP_MAX_CANDIDATES - 1) {
-			free_candidate(flow, &tcp->more[0], 0);
-			memmove(&tcp->more[0], &tcp->more[1],
-				(TCP_MAX_CANDIDATES - 2) * sizeof(*c));
-			tcp->nmore--;
-		}
-		c = &tcp->more[tcp->nmore++];
-		*c = *syn;
-	}
-	if (l->payload_caplen == 0) {
-		return true;
-	}
-	c->data = budget_alloc(&shard->budget, l->payload_caplen);
-	if (c->data == NULL) {
-		return false;
-	}
-	memcpy(c->data, l->payload, l->payload_caplen);
-	c->data_len = (uint16_t)l->payload_caplen;
-	return true;
-}
-
-void tcp_seed(struct flow *flow, const struct tcp_candidate *syn)
-{
-	tcp_state_seed(&flow->tcp, syn);
-	flow->first_packet = syn->packet;
-	flow->first_ts_ns = syn->ts_ns;
-	flow->side[syn->side].packets = 1;
-}
-
 /* ---- segments ---- */
 
-static void push(struct flow *flow, uint8_t side, const struct reasm_seg *seg)
+void tcp_push(struct flow *flow, uint8_t side, const struct reasm_seg *seg)
 {
 	struct shard *shard = flow->shard;
 	ssize_t got = reasm_half_push(&flow->half[side], &shard->reasm, flow, seg);
@@ -343,12 +143,12 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 			syn.ts_ns = c->ts_ns;
 			syn.packet = c->packet;
 			syn.peer_ack = 0;
-			push(flow, c->side, &syn);
+			tcp_push(flow, c->side, &syn);
 		}
 		if (c->data != NULL) {
 			uint32_t taken = v->take_syn_len;
 
-			free_candidate(flow, c, taken);
+			tcp_free_candidate(flow, c, taken);
 		}
 	}
 	if (v->drop_candidates) {
@@ -361,7 +161,7 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 		return;
 	}
 	if (v->take && half->started) {
-		push(flow, item->side, &seg);
+		tcp_push(flow, item->side, &seg);
 	} else if (v->doubtful && doubt_keep(flow, item->side, &seg)) {
 		return; /* told when it is decided */
 	} else if (l->payload_caplen > 0) {
@@ -370,7 +170,7 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 }
 
 /* Declare what is due: one more packet of the flow has gone by. */
-static void poll_holes(struct flow *flow, int64_t now_ns, bool packet)
+void tcp_poll_holes(struct flow *flow, int64_t now_ns, bool packet)
 {
 	struct reasm_pool *pool = &flow->shard->reasm;
 	int side;
@@ -442,7 +242,7 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 		}
 	}
 	if (v->hold_syn) {
-		if (!hold_syn(flow, item, &v->syn) && l->payload_caplen > 0) {
+		if (!tcp_hold_syn(flow, item, &v->syn) && l->payload_caplen > 0) {
 			reasm_half_reject(&flow->half[item->side], &flow->shard->reasm,
 					  l->payload_caplen, WEIR_REJECT_BUDGET);
 		}
@@ -471,7 +271,7 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 			       0);
 	}
 	engine->stats.offloaded += v->offloaded;
-	poll_holes(flow, item->clock_ns, true);
+	tcp_poll_holes(flow, item->clock_ns, true);
 }
 
 /* The next bytes of an established flow, and nothing waits anywhere: most packets. false: the long way */
@@ -504,13 +304,13 @@ static bool take_in_order(struct engine *engine, struct flow *flow, const struct
 		};
 
 		measure_sender(flow, item, before, had_max);
-		push(flow, item->side, &seg);
+		tcp_push(flow, item->side, &seg);
 	}
 	take_ack(flow, item);
 	shard_touch(flow->shard, flow, item);
 	if (reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side])) {
 		/* cut by the snaplen, or acknowledged beyond: poll as for any packet that leaves something waiting */
-		poll_holes(flow, item->clock_ns, true);
+		tcp_poll_holes(flow, item->clock_ns, true);
 		engine_arm(engine, flow);
 	}
 	return true;
@@ -582,298 +382,8 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	return true;
 }
 
-/* ---- the end ---- */
-
-int64_t tcp_idle_deadline(const struct engine *engine, const struct flow *flow)
-{
-	const struct weir_config *config = engine->options.config;
-
-	if (flow->ended != 0) {
-		return flow->ended_ns + config->tombstone_ns;
-	}
-	switch (flow->tcp.phase) {
-	case TCP_NONE:
-	case TCP_SYN:
-	case TCP_SYN_ACK:
-		return flow->last_ns + config->half_open_ns;
-	case TCP_ESTABLISHED:
-		return flow->last_ns + config->established_ns;
-	default:
-		return flow->last_ns + config->closing_ns;
-	}
-}
-
-static void tap_end(struct engine *engine, struct flow *flow)
-{
-	const struct weir_tap_type *tap = engine->options.tap;
-	int dir;
-
-	if (engine->options.tap_instance == NULL || flow->tap_state == NULL) {
-		return;
-	}
-	for (dir = 0; dir < 2; dir++) {
-		struct weir_record *rec =
-			engine_record(engine, flow, tap->schema, flow->first_ts_ns);
-
-		if (rec != NULL &&
-		    tap->end(engine->options.tap_instance, &flow->tap_state,
-			     engine_info(engine, flow), (enum weir_direction)dir, rec)) {
-			engine_emit(engine, flow, rec);
-		}
-		record_free(rec);
-	}
-	tap->done(engine->options.tap_instance, &flow->tap_state);
-}
-
-/* Only one direction was captured, and nothing came after a SYN with data: nobody will say whether it was taken. */
-static void take_lone_syn(struct engine *engine, struct flow *flow, enum weir_close how)
-{
-	struct tcp_candidate *syn = &flow->tcp.syn;
-	struct reasm_seg seg = {
-		.data = syn->data,
-		.len = syn->data_len,
-		.caplen = syn->data_len,
-		.seq = syn->isn + 1,
-		.ts_ns = syn->ts_ns,
-		.now_ns = engine->clock_ns,
-		.packet = syn->packet,
-		.peer_ack = WEIR_NO_ACK,
-	};
-
-	if (syn->data == NULL || flow->tcp.phase != TCP_SYN || flow->side[!syn->side].packets > 0 ||
-	    flow->tcp.nmore > 0 || (how != WEIR_CLOSE_END && how != WEIR_CLOSE_TIMEOUT)) {
-		return;
-	}
-	if (!flow->half[syn->side].started) {
-		reasm_half_start(&flow->half[syn->side], syn->isn + 1);
-	}
-	push(flow, syn->side, &seg);
-	free_candidate(flow, syn, syn->data_len);
-}
-
-static void observe_end(struct engine *engine, struct flow *flow, enum weir_close how)
-{
-	const struct engine_options *options = &engine->options;
-	int dir;
-
-	for (dir = 0; options->observer != NULL && dir < 2; dir++) {
-		uint8_t side = flow_sender(flow, (enum weir_direction)dir);
-
-		if (flow->ignored == FLOW_WANTED) {
-			options->observer->end(options->observer_context, flow,
-					       (enum weir_direction)dir,
-					       flow->half[side].fin_known ? WEIR_CLOSE_FIN : how);
-		}
-	}
-}
-
-static void observe_closed(struct engine *engine, struct flow *flow, int how)
-{
-	const struct engine_options *options = &engine->options;
-
-	if (options->observer != NULL) {
-		options->observer->closed(options->observer_context, flow,
-					  flow->ignored == FLOW_WANTED ? how : -1);
-	}
-}
-
-void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
-{
-	enum weir_gap_cause cause = how == WEIR_CLOSE_EVICTED ? WEIR_GAP_BUDGET : WEIR_GAP_END;
-	struct reasm_pool *pool = &flow->shard->reasm;
-	uint8_t client = flow->tcp.client;
-
-	assert(flow->ended == 0);
-	engine->stats.offloaded += doubt_finish(flow, engine->clock_ns,
-						how == WEIR_CLOSE_END || how == WEIR_CLOSE_TIMEOUT);
-	take_lone_syn(engine, flow, how);
-	reasm_half_finish(&flow->half[client], pool, flow, cause, engine->clock_ns);
-	reasm_half_finish(&flow->half[!client], pool, flow, cause, engine->clock_ns);
-	shard_update_waiting(flow->shard, flow);
-	observe_end(engine, flow, how);
-	if (flow->session != NULL) {
-		session_close(flow->session, WEIR_C2S, how);
-		session_close(flow->session, WEIR_S2C, how);
-		session_free(flow->session);
-		flow->session = NULL;
-	}
-	tap_end(engine, flow);
-	observe_closed(engine, flow, (int)how);
-	tcp_drop_candidates(flow);
-	flow->ended = (uint8_t)(how + 1);
-	flow->ended_ns = engine->clock_ns;
-	flow->tick_ns = TIMER_NONE;
-	engine->stats.ended[how]++;
-	engine_arm(engine, flow);
-}
-
-static void add_causes(struct weir_record *rec, const struct weir_ledger *ledger)
-{
-	int i;
-
-	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
-		if (ledger->rejected[i] > 0) {
-			const char *name = weir_reject_name((enum weir_reject)i);
-
-			weir_record_add_str(rec, TCP_F_REJECT_CAUSES, name, strlen(name));
-		}
-	}
-}
-
-static uint64_t rejected_sum(const struct weir_ledger *ledger)
-{
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
-		sum += ledger->rejected[i];
-	}
-	return sum;
-}
-
-static void fill_direction(struct weir_record *rec, const struct flow *flow,
-			   enum weir_direction dir)
-{
-	uint8_t side = flow_sender(flow, dir);
-	const struct flow_side *me = &flow->side[side];
-	struct weir_ledger ledger;
-
-	reasm_half_ledger(&flow->half[side], &ledger);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_PACKETS), me->packets);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_BYTES), ledger.captured);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_DELIVERED), ledger.delivered);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_DUPLICATE), ledger.duplicate);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_OVERLAP), ledger.overlap);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_REJECTED), rejected_sum(&ledger));
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_GAP_BYTES), ledger.gap_bytes);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_GAPS), ledger.gaps);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_RETRANSMITS), me->retransmits);
-	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_OUT_OF_ORDER), me->out_of_order);
-	add_causes(rec, &ledger);
-}
-
-static void emit_tcp(struct engine *engine, struct flow *flow)
-{
-	struct weir_record *rec =
-		engine_record(engine, flow, &record_tcp_schema, flow->first_ts_ns);
-	const struct tcp_state *tcp = &flow->tcp;
-
-	if (rec == NULL) {
-		return;
-	}
-	weir_record_set_static(rec, TCP_F_STATE,
-			       weir_close_name((enum weir_close)(flow->ended - 1)));
-	weir_record_set_static(rec, TCP_F_HANDSHAKE, tcp_state_handshake(tcp));
-	if (tcp->syn_seen && tcp->handshake_ack_ns != 0) {
-		weir_record_set_i64(rec, TCP_F_HANDSHAKE_NS,
-				    tcp->handshake_ack_ns - flow->first_ts_ns);
-	}
-	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, flow->first_packet);
-	weir_record_set_u64(rec, WEIR_F_PACKET_LAST, flow->last_packet);
-	/* the clock has not reached the first packet's time when that was a jump nobody else confirmed */
-	weir_record_set_i64(rec, WEIR_F_DURATION,
-			    flow->last_ns > flow->first_ts_ns ? flow->last_ns - flow->first_ts_ns
-							      : 0);
-	fill_direction(rec, flow, WEIR_C2S);
-	fill_direction(rec, flow, WEIR_S2C);
-	engine_emit(engine, flow, rec);
-	record_free(rec);
-}
-
-static void add_ledger(struct weir_ledger *to, const struct weir_ledger *from)
-{
-	int i;
-
-	to->captured += from->captured;
-	to->delivered += from->delivered;
-	to->duplicate += from->duplicate;
-	to->overlap += from->overlap;
-	to->pending += from->pending;
-	to->gap_bytes += from->gap_bytes;
-	to->gaps += from->gaps;
-	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
-		to->rejected[i] += from->rejected[i];
-	}
-}
-
-void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
-{
-	int side;
-
-	if (flow->ignored == FLOW_IGNORED) {
-		return; /* what it had is in the total already */
-	}
-	for (side = 0; side < 2; side++) {
-		struct weir_ledger ledger;
-
-		reasm_half_ledger(&flow->half[side], &ledger);
-		add_ledger(&stats->ledger, &ledger);
-		stats->retransmits += flow->side[side].retransmits;
-		stats->out_of_order += flow->side[side].out_of_order;
-		stats->duplicate_acks += flow->side[side].duplicate_acks;
-		stats->zero_windows += flow->side[side].zero_windows;
-	}
-	stats->midstream += !flow->tcp.syn_seen && !flow->tcp.syn_ack_seen;
-}
-
-void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
-{
-	struct shard *shard = flow->shard;
-
-	if (flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
-		tcp_ignore(engine, flow);
-	}
-	if (flow->ended == 0 && flow->ignored == FLOW_WANTED) {
-		tcp_end(engine, flow, flow->reset_ns != 0 ? WEIR_CLOSE_RST : how);
-	}
-	/* a SYN, or a segment of doubtful checksum, may have come to the tombstone */
-	tcp_drop_candidates(flow);
-	(void)doubt_finish(flow, engine->clock_ns, false);
-	if (flow->ignored == FLOW_WANTED) {
-		emit_tcp(engine, flow);
-	}
-	tcp_add_figures(&engine->stats, flow);
-	reasm_half_fini(&flow->half[0], &shard->reasm);
-	reasm_half_fini(&flow->half[1], &shard->reasm);
-	if (engine->info_of == flow->first_packet) {
-		engine->info_of = 0;
-	}
-	shard_remove(shard, flow);
-}
-
 /* ---- flows that the observer does not want ---- */
 
-void tcp_ignore(struct engine *engine, struct flow *flow)
-{
-	struct shard *shard = flow->shard;
-	int side;
-
-	assert(flow->ended == 0);
-	(void)doubt_finish(flow, engine->clock_ns, false);
-	tcp_drop_candidates(flow);
-	session_free(flow->session);
-	flow->session = NULL;
-	tap_end(engine, flow);
-	observe_closed(engine, flow, -1);
-	for (side = 0; side < 2; side++) {
-		if (reasm_half_waits(&flow->half[side])) {
-			reasm_half_drop(&flow->half[side], &shard->reasm);
-		}
-	}
-	shard_update_waiting(shard, flow);
-	tcp_add_figures(&engine->stats, flow);
-	for (side = 0; side < 2; side++) {
-		reasm_half_fini(&flow->half[side], &shard->reasm);
-		reasm_half_init(&flow->half[side], (uint8_t)side);
-	}
-	flow->ignored = FLOW_IGNORED;
-	flow->tick_ns = TIMER_NONE;
-	flow->reset_ns = 0;
-	engine->stats.ignored_flows++;
-	engine_arm(engine, flow);
-}
-
-/* A segment of an ignored flow. false: it opens a new connection, and the ignored one is gone. */
 static bool pass_over(struct engine *engine, struct flow *flow, const struct item *item)
 {
 	const struct layers *l = &item->layers;
@@ -917,81 +427,4 @@ bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item
 		tcp_ignore(engine, flow);
 	}
 	return ours;
-}
-
-/* ---- time ---- */
-
-static void run_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
-{
-	if (flow->ended == 0) {
-		poll_holes(flow, deadline_ns, false);
-		if (flow->tick_ns <= deadline_ns) {
-			flow->tick_ns = TIMER_NONE;
-			if (flow->session != NULL) {
-				session_tick(flow->session);
-			}
-		}
-		if (flow->half[0].ended && flow->half[1].ended) {
-			tcp_end(engine, flow, WEIR_CLOSE_FIN);
-			return;
-		}
-		if (flow->reset_ns != 0 && flow->reset_ns <= deadline_ns) {
-			tcp_end(engine, flow, WEIR_CLOSE_RST);
-			return;
-		}
-	}
-	if (tcp_idle_deadline(engine, flow) <= deadline_ns) {
-		tcp_finalise(engine, flow,
-			     flow->tcp.rst_ignored ? WEIR_CLOSE_RST : WEIR_CLOSE_TIMEOUT);
-		return;
-	}
-	engine_arm(engine, flow);
-}
-
-void tcp_timer(struct engine *engine, struct flow *flow, int64_t deadline_ns)
-{
-	struct shard *shard = flow->shard;
-
-	run_timer(engine, flow, deadline_ns);
-	if (flow->shard == shard && flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
-		tcp_ignore(engine, flow);
-	}
-}
-
-void tcp_flush(struct engine *engine, struct flow *flow, int64_t before_ns,
-	       struct engine_flushed *ret)
-{
-	struct reasm_pool *pool = &flow->shard->reasm;
-	uint64_t gaps = ret->gaps;
-	int side;
-
-	for (side = 0; side < 2 && flow->ended == 0; side++) {
-		struct reasm_half *half = &flow->half[side];
-
-		while (reasm_half_oldest(half) < before_ns) {
-			struct weir_ledger was, is;
-
-			reasm_half_ledger(half, &was);
-			(void)reasm_half_give_up(half, pool, flow, WEIR_GAP_AGE, engine->clock_ns);
-			reasm_half_ledger(half, &is);
-			if (is.gaps == was.gaps) {
-				break;
-			}
-			ret->gaps += is.gaps - was.gaps;
-			ret->gap_bytes += is.gap_bytes - was.gap_bytes;
-		}
-	}
-	ret->flows += ret->gaps > gaps;
-	shard_update_waiting(flow->shard, flow);
-	if (flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
-		tcp_ignore(engine, flow);
-	}
-	if (flow->last_ns < before_ns) {
-		ret->closed += flow->ended == 0 && flow->ignored == FLOW_WANTED;
-		tcp_finalise(engine, flow, WEIR_CLOSE_TIMEOUT);
-	} else if (flow->ended == 0 && flow->half[0].ended && flow->half[1].ended) {
-		tcp_end(engine, flow, WEIR_CLOSE_FIN);
-	} else {
-		engine_arm(engine, flow);
-	}
 }

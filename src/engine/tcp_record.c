@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The `tcp` record of a flow that is over, and its figures in the run's totals. */
+#include "engine/tcp.h"
+
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/tcp_private.h"
+#include "record/record.h"
+#include "record/tcp_fields.h"
+
+static void add_causes(struct weir_record *rec, const struct weir_ledger *ledger)
+{
+	int i;
+
+	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
+		if (ledger->rejected[i] > 0) {
+			const char *name = weir_reject_name((enum weir_reject)i);
+
+			weir_record_add_str(rec, TCP_F_REJECT_CAUSES, name, strlen(name));
+		}
+	}
+}
+
+static uint64_t rejected_sum(const struct weir_ledger *ledger)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
+		sum += ledger->rejected[i];
+	}
+	return sum;
+}
+
+static void fill_direction(struct weir_record *rec, const struct flow *flow,
+			   enum weir_direction dir)
+{
+	uint8_t side = flow_sender(flow, dir);
+	const struct flow_side *me = &flow->side[side];
+	struct weir_ledger ledger;
+
+	reasm_half_ledger(&flow->half[side], &ledger);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_PACKETS), me->packets);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_BYTES), ledger.captured);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_DELIVERED), ledger.delivered);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_DUPLICATE), ledger.duplicate);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_OVERLAP), ledger.overlap);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_REJECTED), rejected_sum(&ledger));
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_GAP_BYTES), ledger.gap_bytes);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_GAPS), ledger.gaps);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_RETRANSMITS), me->retransmits);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_OUT_OF_ORDER), me->out_of_order);
+	add_causes(rec, &ledger);
+}
+
+void tcp_emit_record(struct engine *engine, struct flow *flow)
+{
+	struct weir_record *rec =
+		engine_record(engine, flow, &record_tcp_schema, flow->first_ts_ns);
+	const struct tcp_state *tcp = &flow->tcp;
+
+	if (rec == NULL) {
+		return;
+	}
+	weir_record_set_static(rec, TCP_F_STATE,
+			       weir_close_name((enum weir_close)(flow->ended - 1)));
+	weir_record_set_static(rec, TCP_F_HANDSHAKE, tcp_state_handshake(tcp));
+	if (tcp->syn_seen && tcp->handshake_ack_ns != 0) {
+		weir_record_set_i64(rec, TCP_F_HANDSHAKE_NS,
+				    tcp->handshake_ack_ns - flow->first_ts_ns);
+	}
+	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, flow->first_packet);
+	weir_record_set_u64(rec, WEIR_F_PACKET_LAST, flow->last_packet);
+	/* the clock has not reached the first packet's time when that was a jump nobody else confirmed */
+	weir_record_set_i64(rec, WEIR_F_DURATION,
+			    flow->last_ns > flow->first_ts_ns ? flow->last_ns - flow->first_ts_ns
+							      : 0);
+	fill_direction(rec, flow, WEIR_C2S);
+	fill_direction(rec, flow, WEIR_S2C);
+	engine_emit(engine, flow, rec);
+	record_free(rec);
+}
+
+static void add_ledger(struct weir_ledger *to, const struct weir_ledger *from)
+{
+	int i;
+
+	to->captured += from->captured;
+	to->delivered += from->delivered;
+	to->duplicate += from->duplicate;
+	to->overlap += from->overlap;
+	to->pending += from->pending;
+	to->gap_bytes += from->gap_bytes;
+	to->gaps += from->gaps;
+	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
+		to->rejected[i] += from->rejected[i];
+	}
+}
+
+void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
+{
+	int side;
+
+	if (flow->ignored == FLOW_IGNORED) {
+		return; /* what it had is in the total already */
+	}
+	for (side = 0; side < 2; side++) {
+		struct weir_ledger ledger;
+
+		reasm_half_ledger(&flow->half[side], &ledger);
+		add_ledger(&stats->ledger, &ledger);
+		stats->retransmits += flow->side[side].retransmits;
+		stats->out_of_order += flow->side[side].out_of_order;
+		stats->duplicate_acks += flow->side[side].duplicate_acks;
+		stats->zero_windows += flow->side[side].zero_windows;
+	}
+	stats->midstream += !flow->tcp.syn_seen && !flow->tcp.syn_ack_seen;
+}
