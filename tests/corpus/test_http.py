@@ -17,18 +17,9 @@ import corpus  # noqa: E402
 OISF = 'suricata-verify/tests__'
 ZEEK = 'zeek/testing__btest__Traces__'
 FUZZ = 'PcapPlusPlus/Tests__Fuzzers__RegressionTests__regression_samples__clusterfuzz-testcase-minimized-FuzzTarget-'
-SOCKS = 'mercury/unit_tests__pcaps__socks4_5.pcap'
 ERSPAN = 'deepflow/agent__resources__test__common__decapsulate_erspan1.pcap'
 KNOWN = {
     ('gopacket/pcapgo__tests__le__test301.pcapng', 16, 0): 'Inside TLS',
-    (SOCKS, 8, 0): 'Inside SOCKS',
-    (SOCKS, 10, 0): 'Inside SOCKS',
-    (SOCKS, 22, 0): 'Inside SOCKS',
-    (SOCKS, 25, 0): 'Inside SOCKS',
-    (SOCKS, 40, 0): 'Inside SOCKS',
-    (SOCKS, 42, 0): 'Inside SOCKS',
-    (SOCKS, 85, 0): 'Inside SOCKS',
-    (SOCKS, 87, 0): 'Inside SOCKS',
     ('arkime/tests__pcap__gre-erspan-vxlan.pcap', 4, 0): 'A target with a space',
     (FUZZ + '5755755617189888', 1, 0): 'A method is not a request',
     (OISF + 'http-evader__http-evader-468__input.pcap', 5, 0): 'A status of two digits',
@@ -74,10 +65,6 @@ KNOWN = {
     (OISF + 'http-evader__http-evader-249__input.pcap', 'close,clen50-100,content(1)'): 'Bodies with contradicting heads',
     (OISF + 'http-evader__http-evader-287__input.pcap', 'cr-cronly;chunked'): 'Bodies with contradicting heads',
     (OISF + 'http-evader__http-evader-413__input.pcap', 'end-lfcrcrlfcrlf'): 'Bodies with contradicting heads',
-    (SOCKS, '%2f'): 'Inside SOCKS',
-    (SOCKS, '%2f(1)'): 'Inside SOCKS',
-    (SOCKS, '%2f(2)'): 'Inside SOCKS',
-    (SOCKS, '%2f(3)'): 'Inside SOCKS',
 }
 
 Message = collections.namedtuple('Message', 'text cut')

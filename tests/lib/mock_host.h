@@ -219,7 +219,9 @@ static inline void mock_leave(struct weir_host *host)
 {
 	int i;
 
-	host->parser->done(host->state, host);
+	if (host->parser->done != NULL) {
+		host->parser->done(host->state, host);
+	}
 	for (i = 0; i < 2; i++) {
 		strbuf_add(&host->rest[i], host->dir[i].tail, host->dir[i].tail_len);
 		host->dir[i].skip = 0;
@@ -453,7 +455,9 @@ static inline void mock_end(struct weir_host *host)
 	mock_close(host, WEIR_C2S, WEIR_CLOSE_END);
 	mock_close(host, WEIR_S2C, WEIR_CLOSE_END);
 	if (!mock_is_over(host)) {
-		host->parser->done(host->state, host);
+		if (host->parser->done != NULL) {
+			host->parser->done(host->state, host);
+		}
 		host->not_mine = true;
 	}
 }
