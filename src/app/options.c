@@ -210,6 +210,12 @@ static const char *apply_buffer(struct options *options, const char *value)
 	return NULL;
 }
 
+static const char *apply_display_filter(struct options *options, const char *value)
+{
+	options->display_filter = value; /* read when the records' fields are known */
+	return NULL;
+}
+
 static const char *apply_count(struct options *options, const char *value)
 {
 	if (!parse_number(value, 1, UINT64_MAX, &options->max_packets)) {
@@ -459,6 +465,9 @@ static const struct option_def table[] = {
 	 .apply = apply_list_linktypes, .line_only = true},
 	{"filter-file", 'F', "FILE", "read the capture filter from a file",
 	 .apply = apply_filter_file},
+	{"display-filter", 'Y', "EXPR",
+	 "only records that match, such as: status>=500 host:~^api dur>100ms",
+	 .apply = apply_display_filter},
 	{"count", 'c', "N", "stop after N packets", .apply = apply_count},
 	{"write", 'w', "FILE", "also write the packets, as pcapng; .gz .zst .lz4 compress",
 	 .apply = apply_write},
@@ -839,6 +848,25 @@ static int read_levels(struct options *options, int argc, char **argv)
 	return err < 0 ? err : walk(options, argc, argv, apply);
 }
 
+/* Sinks that bodies are the point of. */
+static bool has_body_sink(const struct options *options)
+{
+	static const char *const kinds[] = {"files", "har"};
+	size_t i, k;
+
+	for (i = 0; i < options->noutputs; i++) {
+		size_t len = strcspn(options->outputs[i], ":,");
+
+		for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			if (len == strlen(kinds[k]) &&
+			    memcmp(options->outputs[i], kinds[k], len) == 0) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	int err;
@@ -852,6 +880,9 @@ int options_parse(struct options *options, int argc, char **argv)
 	}
 	if (options->verbose >= 2 && options->bodies_level < options->verbose_level) {
 		options->config.bodies = WEIR_BODIES_KEEP; /* to be shown */
+	}
+	if (has_body_sink(options) && options->bodies_level < options->output_level) {
+		options->config.bodies = WEIR_BODIES_KEEP; /* to be written */
 	}
 	if (optind < argc && options->source_level != OPTIONS_LEVEL_LINE &&
 	    is_command(argv[optind])) {

@@ -45,6 +45,8 @@ struct options {
 	char *filter;            /* owned; the trailing words, or NULL */
 	const char *filter_file; /* -F */
 	uint64_t max_packets;    /* 0: no limit */
+	/* which records */
+	const char *display_filter; /* -Y; NULL: all */
 	/* captured packets to files */
 	const char *write;
 	uint64_t write_size; /* -C, bytes */

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "app/caret.h"
 #include "weir/error.h"
 
 static bool is_stdout(const struct sink_spec *spec)
@@ -100,6 +101,32 @@ static void find_schemas(struct output *output, const struct options *options)
 	(void)engine_schemas(tap, output->schemas);
 }
 
+static int open_query(struct output *output, const struct options *options)
+{
+	struct query_error error;
+	int err;
+
+	if (options->display_filter == NULL) {
+		return 0;
+	}
+	err = query_new(options->display_filter, output->schemas, &output->filter, &error);
+	if (err == WEIR_EINVAL) {
+		caret_print(&(struct caret){
+			.kind = "record filter",
+			.text = options->display_filter,
+			.offset = error.offset,
+			.length = error.length,
+			.reason = error.reason,
+			.suggestion = error.suggestion,
+			.more = "The language is described in weir(1), RECORD FILTERS.",
+		});
+	} else if (err < 0) {
+		fprintf(stderr, "weir: error: -Y: %s\n", weir_strerror(err));
+	}
+	output->filtered = err == 0;
+	return err;
+}
+
 int output_open(struct output *output, const struct options *options)
 {
 	size_t i;
@@ -107,10 +134,11 @@ int output_open(struct output *output, const struct options *options)
 
 	memset(output, 0, sizeof(*output));
 	find_schemas(output, options);
+	err = open_query(output, options);
 	for (i = 0; i < options->noutputs && err == 0; i++) {
 		err = open_one(output, options, options->outputs[i]);
 	}
-	if (options->noutputs == 0) {
+	if (options->noutputs == 0 && err == 0) {
 		err = open_one(output, options, "text:-");
 	}
 	return err;
@@ -121,6 +149,9 @@ bool output_wants(void *context, const struct weir_schema *schema, size_t field)
 	struct output *output = context;
 	size_t i;
 
+	if (output->filter != NULL && query_wants(output->filter, schema, field)) {
+		return true;
+	}
 	for (i = 0; i < output->nsinks; i++) {
 		const struct weir_sink_type *type = output->sinks[i].spec.type;
 
@@ -147,6 +178,62 @@ static void failed(struct output *output, size_t i)
 	output->sinks[i].failed = true;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), n = strlen(end);
+
+	return len >= n && strcmp(name + len - n, end) == 0;
+}
+
+/* Which fields of a body come with what: CONTRACT.md §3 */
+static enum weir_bodies bodies_of(const char *name)
+{
+	static const char *const hash[] = {".sha256", ".wire_sha256", ".decoded_size",
+					   ".mime_type"};
+	static const char *const keep[] = {".content", ".content_encoding", ".truncated"};
+	size_t i;
+
+	for (i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+		if (ends_in(name, keep[i])) {
+			return WEIR_BODIES_KEEP;
+		}
+	}
+	for (i = 0; i < sizeof(hash) / sizeof(hash[0]); i++) {
+		if (ends_in(name, hash[i])) {
+			return WEIR_BODIES_HASH;
+		}
+	}
+	return WEIR_BODIES_SIZE;
+}
+
+static enum weir_bodies most(enum weir_bodies a, enum weir_bodies b)
+{
+	return a > b ? a : b;
+}
+
+/* Of the terms of a list of nodes and below. */
+static enum weir_bodies bodies_of_nodes(const struct query_node *node)
+{
+	enum weir_bodies bodies = WEIR_BODIES_SIZE;
+	size_t i;
+
+	for (; node != NULL; node = node->next) {
+		for (i = 0; node->kind == QUERY_TERM && i < node->term->ntargets; i++) {
+			bodies = most(bodies, bodies_of(node->term->targets[i].field));
+		}
+		bodies = most(bodies, bodies_of_nodes(node->child));
+	}
+	return bodies;
+}
+
+enum weir_bodies output_bodies(const struct output *output, enum weir_bodies bodies)
+{
+	if (output->filter == NULL) {
+		return bodies;
+	}
+	return most(bodies, bodies_of_nodes(query_root(output->filter)));
+}
+
 bool output_is_private(const struct output *output, const struct weir_record *rec)
 {
 	return output->tap != NULL && rec->schema == output->tap->schema;
@@ -161,10 +248,29 @@ static bool receives(const struct output *output, size_t i, const struct weir_re
 	return !output_is_private(output, rec) || output->sinks[i].sink == output->tap_sink;
 }
 
+/* Does the filter let it through? What raw sinks say about their files is not asked about. */
+static bool passes(struct output *output, const struct weir_record *rec)
+{
+	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
+	bool pass;
+
+	if (output->filter == NULL || output_is_private(output, rec)) {
+		return true;
+	}
+	pass = query_match(output->filter, rec);
+	output->limited = query_limited(output->filter);
+	output->matched += pass && !interim;
+	output->left_out += !pass && !interim;
+	return pass;
+}
+
 void output_record(struct output *output, const struct weir_record *rec)
 {
 	size_t i;
 
+	if (!passes(output, rec)) {
+		return;
+	}
 	for (i = 0; i < output->nsinks; i++) {
 		if (!receives(output, i, rec)) {
 			continue;
@@ -230,5 +336,7 @@ int output_close(struct output *output)
 		sink_spec_fini(&output->sinks[i].spec);
 	}
 	output->nsinks = 0;
+	query_free(output->filter);
+	output->filter = NULL;
 	return err;
 }

@@ -5,6 +5,7 @@
 
 #include "app/options.h"
 #include "engine/engine.h"
+#include "query/query.h"
 #include "sink/sink.h"
 
 struct output {
@@ -18,7 +19,12 @@ struct output {
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	const struct weir_tap_type *tap; /* of the one sink that has one */
 	struct weir_sink *tap_sink;
-	bool broken_pipe; /* a reader went away: stop quietly */
+	struct query *filter; /* -Y; NULL: every record */
+	bool filtered;        /* there is (or was) one */
+	uint64_t matched;     /* final records that it let through ... */
+	uint64_t left_out;    /* ... and those it did not */
+	uint64_t limited;     /* comparisons that were given up */
+	bool broken_pipe;     /* a reader went away: stop quietly */
 };
 
 /** May colour be used on a stream that is (or is not) a terminal? --color, NO_COLOR, TERM. */
@@ -30,10 +36,13 @@ int output_open(struct output *output, const struct options *options);
 /** Does some sink read this field? (engine_options.wants) */
 bool output_wants(void *output, const struct weir_schema *schema, size_t field);
 
+/** What must be done with bodies at least, for the filter to see what it asks for. */
+enum weir_bodies output_bodies(const struct output *output, enum weir_bodies bodies);
+
 /** Is it of the type that the sink of raw bytes makes for itself? Such a record is no other sink's, nor the summary's. */
 bool output_is_private(const struct output *output, const struct weir_record *rec);
 
-/** Give a record to all sinks, a private one to its own, an interim one to those that
+/** Give a record that the filter lets through to all sinks, a private one to its own, an interim one to those that
  * replace it. The first failure of each is told on stderr. */
 void output_record(struct output *output, const struct weir_record *rec);
 

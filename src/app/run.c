@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/caret.h"
 #include "app/doctor.h"
 #include "app/ifaces.h"
 #include "app/output.h"
@@ -190,6 +191,15 @@ static void print_summary(const struct summary *summary, const struct options *o
 	strbuf_fini(&text);
 }
 
+/* What -Y let through so far. */
+static void fill_filter(struct summary *summary, const struct output *output)
+{
+	summary->filter.used = output->filtered;
+	summary->filter.matched = output->matched;
+	summary->filter.left_out = output->left_out;
+	summary->filter.limited = output->limited;
+}
+
 static void print_ticker(struct run *run, const struct pipeline_result *so_far)
 {
 	struct strbuf text;
@@ -221,6 +231,7 @@ static void on_figures(void *context, const struct pipeline_result *so_far)
 			*now = run->summary;
 			report_fill(now, so_far, &run->options->config,
 				    monotonic_ns() - run->begin_ns);
+			fill_filter(now, &run->output);
 			print_summary(now, run->options);
 			free(now);
 		}
@@ -262,34 +273,6 @@ static int read_filter_file(struct run *run, const char *path)
 	return fd < 0 || n < 0 ? WEIR_EIO : 0;
 }
 
-/* The line of the filter that is wrong, a mark under the place, and what was perhaps meant. */
-static void print_filter_error(const char *text, const struct filter_error *error)
-{
-	size_t begin = error->offset;
-	size_t end = begin, i;
-
-	while (begin > 0 && text[begin - 1] != '\n') {
-		begin--;
-	}
-	while (text[end] != '\0' && text[end] != '\n') {
-		end++;
-	}
-	fprintf(stderr, "weir: error: bad capture filter: %s\n    ", error->reason);
-	for (i = begin; i < end; i++) {
-		fputc(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?', stderr);
-	}
-	fprintf(stderr, "\n    %*s^", (int)(error->offset - begin), "");
-	for (i = 1; i < error->length; i++) {
-		fputc('~', stderr);
-	}
-	if (error->suggestion[0] != '\0') {
-		fprintf(stderr, " did you mean \"%s\"?\n", error->suggestion);
-	} else {
-		fprintf(stderr, "%s\n", error->length == 0 ? " something is missing here" : "");
-	}
-	fprintf(stderr, "  The language is described in pcap-filter(7).\n");
-}
-
 static int open_filter(struct run *run)
 {
 	const struct options *options = run->options;
@@ -308,7 +291,15 @@ static int open_filter(struct run *run)
 	}
 	err = filter_new(run->filter_text, &run->filter, &error);
 	if (err == WEIR_EINVAL) {
-		print_filter_error(run->filter_text, &error);
+		caret_print(&(struct caret){
+			.kind = "capture filter",
+			.text = run->filter_text,
+			.offset = error.offset,
+			.length = error.length,
+			.reason = error.reason,
+			.suggestion = error.suggestion,
+			.more = "The language is described in pcap-filter(7).",
+		});
 		return EXIT_USAGE;
 	}
 	return err < 0 ? EXIT_ERROR : 0;
@@ -601,6 +592,7 @@ static int run_pipeline(struct run *run)
 	int status, closed, err;
 
 	config.random_hash = run->live;
+	config.bodies = output_bodies(&run->output, config.bodies);
 	run->begin_ns = monotonic_ns();
 	run->ticker_ns = run->begin_ns;
 	err = pipeline_run(&pipeline, &result);
@@ -611,6 +603,7 @@ static int run_pipeline(struct run *run)
 		status = EXIT_ERROR;
 	}
 	report_fill(&run->summary, &result, &config, monotonic_ns() - run->begin_ns);
+	fill_filter(&run->summary, &run->output);
 	print_summary(&run->summary, options);
 	print_remarks(run);
 	if (status == 0 && options->strict && summary_lost(&run->summary)) {

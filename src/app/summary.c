@@ -374,6 +374,19 @@ static void put_transactions(struct page *page, const struct summary_records *re
 	strbuf_char(page->out, '\n');
 }
 
+/* What -Y let through. */
+static void put_filter(struct page *page, const struct summary *summary)
+{
+	if (!summary->filter.used) {
+		return;
+	}
+	put_label(page, "filter", &summary->filter.matched);
+	put_item(page, TONE_PLAIN, "records matched");
+	put_part(page, TONE_PLAIN, "left out", summary->filter.left_out);
+	put_part(page, TONE_WARN, "regular expressions given up", summary->filter.limited);
+	strbuf_char(page->out, '\n');
+}
+
 static void put_latency(struct page *page, const struct summary_records *records)
 {
 	static const struct {
@@ -453,6 +466,7 @@ void summary_write_text(const struct summary *summary, bool color, struct strbuf
 	put_streams(&page, summary);
 	put_transactions(&page, &summary->records);
 	put_other_types(&page, &summary->records);
+	put_filter(&page, summary);
 	put_latency(&page, &summary->records);
 	put_quality(&page, summary);
 }
@@ -526,6 +540,12 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	for (i = 0; i < SUMMARY_TYPES && summary->records.types[i].schema != NULL; i++) {
 		put_member(out, summary->records.types[i].schema->type,
 			   summary->records.types[i].count);
+	}
+	if (summary->filter.used) {
+		strbuf_str(out, "},\"filter\":{");
+		put_member(out, "matched", summary->filter.matched);
+		put_member(out, "left_out", summary->filter.left_out);
+		put_member(out, "regex_given_up", summary->filter.limited);
 	}
 	strbuf_str(out, "},\"drops\":{");
 	put_counters(out, summary->drops);

@@ -69,6 +69,12 @@ struct summary {
 	uint64_t midstream;                    /* flows whose beginning was not seen */
 	struct summary_records records;
 	struct summary_counter drops[SUMMARY_COUNTERS]; /* kernel, ring, sinks ... */
+	struct {                                        /* -Y */
+		bool used;
+		uint64_t matched; /* final records */
+		uint64_t left_out;
+		uint64_t limited; /* comparisons that were given up */
+	} filter;
 	uint64_t memory_peak;
 	uint64_t memory_budget;
 	int64_t elapsed_ns;               /* wall clock */
