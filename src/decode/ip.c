@@ -91,11 +91,11 @@ static bool has_source_route(const uint8_t *at, const uint8_t *end)
 	return false;
 }
 
-static void check_header(struct cursor *cursor, const uint8_t *ip, uint32_t header_len)
+void ip_v4_verify(const uint8_t *ip, uint32_t header_len, struct layers *ret)
 {
 	if (load_be16(ip + 10) != 0 && checksum_fold(checksum_add(0, ip, header_len)) != 0xffff) {
-		cursor->ret->checksum = LAYERS_CHECKSUM_BAD;
-		cursor->ret->reason = LAYERS_BAD_IP_CHECKSUM;
+		ret->checksum = LAYERS_CHECKSUM_BAD;
+		ret->reason = LAYERS_BAD_IP_CHECKSUM;
 	}
 }
 
@@ -129,7 +129,7 @@ enum step ip_v4(struct cursor *cursor)
 	memcpy(ret->dst, ip + 16, 4);
 	memset(ret->dst + 4, 0, 12);
 	if (cursor->checksums) {
-		check_header(cursor, ip, header_len);
+		ip_v4_verify(ip, header_len, ret);
 	}
 	if (header_len > IPV4_HEADER) {
 		cursor->is_rerouted = has_source_route(ip + IPV4_HEADER, ip + header_len);

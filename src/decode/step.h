@@ -92,7 +92,20 @@ enum step ip_v4(struct cursor *cursor);
 enum step ip_v6(struct cursor *cursor);
 enum step ip_protocol(struct cursor *cursor);
 
+/** Verify the header's checksum: what is found out goes to ret->checksum and ret->reason. */
+void ip_v4_verify(const uint8_t *ip, uint32_t header_len, struct layers *ret);
+
 enum step tcp_segment(struct cursor *cursor);
+/**
+ * The fields of a TCP header, all of which is there.
+ * @param header_len with options
+ * @param len        of the segment, with its header, by the IP header
+ * @param left       of those, captured
+ */
+void tcp_header(const uint8_t *tcp, uint32_t header_len, uint32_t len, uint32_t left,
+		struct layers *ret);
+/** Verify the checksum of a segment of `len` bytes, all of it there: ret->checksum, if it is not known yet. */
+void tcp_verify(const uint8_t *tcp, uint32_t len, struct layers *ret);
 
 enum step wireless_dot11(struct cursor *cursor);
 enum step wireless_radiotap(struct cursor *cursor);

@@ -109,9 +109,8 @@ static void parse_options(struct layers *ret, const uint8_t *at, const uint8_t *
  * CHECKSUM_PARTIAL), which is what a capture on that host, or on a veth, shows. One such segment in 65,536 is right by
  * chance. It says nothing about its direction, and believing it would turn all the others into bad ones.
  */
-static enum layers_checksum verify(const struct cursor *cursor, const uint8_t *tcp, uint32_t len)
+static enum layers_checksum verify(const struct layers *ret, const uint8_t *tcp, uint32_t len)
 {
-	const struct layers *ret = cursor->ret;
 	uint64_t sum = 0;
 	uint16_t pseudo;
 
@@ -132,6 +131,36 @@ static enum layers_checksum verify(const struct cursor *cursor, const uint8_t *t
 	return load_le16(tcp + 16) == pseudo ? LAYERS_CHECKSUM_UNKNOWN : LAYERS_CHECKSUM_GOOD;
 }
 
+void tcp_header(const uint8_t *tcp, uint32_t header_len, uint32_t len, uint32_t left,
+		struct layers *ret)
+{
+	ret->sport = load_be16(tcp);
+	ret->dport = load_be16(tcp + 2);
+	ret->seq = load_be32(tcp + 4);
+	ret->ack = load_be32(tcp + 8);
+	ret->header_len = (uint8_t)header_len;
+	ret->flags = tcp[13];
+	ret->window = load_be16(tcp + 14);
+	ret->payload = tcp + header_len;
+	ret->payload_len = len - header_len;
+	ret->payload_caplen = left - header_len;
+	if (header_len == 32 && load_be32(tcp + 20) == 0x0101080a) {
+		/* NOP NOP timestamps: what nearly every segment has */
+		ret->has_ts = 1;
+		ret->tsval = load_be32(tcp + 24);
+		ret->tsecr = load_be32(tcp + 28);
+	} else if (header_len > TCP_HEADER) {
+		parse_options(ret, tcp + TCP_HEADER, tcp + header_len);
+	}
+}
+
+void tcp_verify(const uint8_t *tcp, uint32_t len, struct layers *ret)
+{
+	if (ret->checksum == LAYERS_CHECKSUM_UNKNOWN) {
+		ret->checksum = (uint8_t)verify(ret, tcp, len);
+	}
+}
+
 enum step tcp_segment(struct cursor *cursor)
 {
 	struct layers *ret = cursor->ret;
@@ -148,27 +177,9 @@ enum step tcp_segment(struct cursor *cursor)
 	if (cursor->left < header_len) {
 		return step_short(cursor, header_len, LAYERS_CUT_TCP, LAYERS_BAD_TCP);
 	}
-	ret->sport = load_be16(tcp);
-	ret->dport = load_be16(tcp + 2);
-	ret->seq = load_be32(tcp + 4);
-	ret->ack = load_be32(tcp + 8);
-	ret->header_len = (uint8_t)header_len;
-	ret->flags = tcp[13];
-	ret->window = load_be16(tcp + 14);
-	ret->payload = tcp + header_len;
-	ret->payload_len = cursor->len - header_len;
-	ret->payload_caplen = cursor->left - header_len;
-	if (header_len == 32 && load_be32(tcp + 20) == 0x0101080a) {
-		/* NOP NOP timestamps: what nearly every segment has */
-		ret->has_ts = 1;
-		ret->tsval = load_be32(tcp + 24);
-		ret->tsecr = load_be32(tcp + 28);
-	} else if (header_len > TCP_HEADER) {
-		parse_options(ret, tcp + TCP_HEADER, tcp + header_len);
-	}
-	if (cursor->checksums && cursor->left == cursor->len && !cursor->is_rerouted &&
-	    ret->checksum == LAYERS_CHECKSUM_UNKNOWN) {
-		ret->checksum = (uint8_t)verify(cursor, tcp, cursor->len);
+	tcp_header(tcp, header_len, cursor->len, cursor->left, ret);
+	if (cursor->checksums && cursor->left == cursor->len && !cursor->is_rerouted) {
+		tcp_verify(tcp, cursor->len, ret);
 	}
 	return step_end(cursor, LAYERS_TCP, (enum layers_reason)ret->reason);
 }

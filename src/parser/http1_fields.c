@@ -18,6 +18,27 @@ enum {
 	FORWARDED_MAX = 32, /* elements of X-Forwarded-For */
 };
 
+/* What nearly every Content-Length is: digits that fit, without leading zeros. *ret is set only then. */
+static bool plain_number(struct weir_str value, uint64_t *ret)
+{
+	uint64_t number = 0;
+	uint32_t i;
+
+	if (value.len == 0 || value.len > 18 || (value.p[0] == '0' && value.len > 1)) {
+		return false;
+	}
+	for (i = 0; i < value.len; i++) {
+		unsigned digit = (unsigned)value.p[i] - '0';
+
+		if (digit > 9) {
+			return false;
+		}
+		number = number * 10 + digit;
+	}
+	*ret = number;
+	return true;
+}
+
 /* RFC 9110 §8.6: Content-Length = 1*DIGIT; RFC 9112 §6.3 item 5 on lists of equal values */
 static void take_content_length(struct http1_cursor *cur, struct http1_exchange *ex,
 				struct weir_str value)
@@ -27,6 +48,10 @@ static void take_content_length(struct http1_cursor *cur, struct http1_exchange 
 	struct weir_str item;
 	bool any = false;
 
+	if (!message->has_length && plain_number(value, &message->content_length)) {
+		message->has_length = true;
+		return;
+	}
 	while (http_list_next(&value, &item)) {
 		uint64_t length = 0;
 		bool huge = false;
@@ -296,7 +321,8 @@ static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
 		ex->upgrade = http1_keep(ex, value.p, value.len);
 	} else if (name.len == 10 && name_is(name, "connection")) {
 		/* RFC 9112 §9.6: the last response of this connection */
-		ex->side[WEIR_S2C].close = http_list_has(value, "close");
+		ex->side[WEIR_S2C].close = !(value.len == 10 && name_is(value, "keep-alive")) &&
+					   http_list_has(value, "close");
 	}
 }
 

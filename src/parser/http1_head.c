@@ -12,14 +12,15 @@
 #include "parser/http1.h"
 
 #include "base/arena.h"
+#include "http/scan.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-/* Room for name, method, version and white space beside what is kept of a target or value. */
-enum { LINE_SLACK = 512 };
+enum {
+	LINE_SLACK =
+		512, /* for name, method, version and white space beside what is kept of a target or value */
+	SOUND_LINES = 32 /* taken at a time */
+};
 
 size_t http1_line_limit(const struct http1 *http)
 {
@@ -69,51 +70,17 @@ int http1_take_line(struct http1_cursor *cur, size_t limit, bool folds, const ui
 
 /* ---- odd bytes ---- */
 
-/*
- * The first byte below 0x20 or above 0x7e, or end. In a sound line that is its CR, so this finds the line's end and proves
- * it free of odd bytes in one go. *ret_mark: the first colon or space before it, NULL when there is none.
- */
-static inline const uint8_t *scan_line(const uint8_t *p, const uint8_t *end,
-				       const uint8_t **ret_mark)
-{
-	const uint8_t *mark = NULL;
-
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* as signed bytes, those above 0x7f are below 0x20 */
-		__m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-					   _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
-		unsigned stop = (unsigned)_mm_movemask_epi8(odd);
-
-		if (mark == NULL) {
-			__m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')),
-						     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')));
-			unsigned found = (unsigned)_mm_movemask_epi8(marks);
-
-			found &= stop == 0 ? ~0u : (stop & -stop) - 1;
-			mark = found == 0 ? NULL : p + __builtin_ctz(found);
-		}
-		if (stop != 0) {
-			*ret_mark = mark;
-			return p + __builtin_ctz(stop);
-		}
-	}
-#endif
-	for (; p < end && *p >= 0x20 && *p <= 0x7e; p++) {
-		if (mark == NULL && (*p == ':' || *p == ' ')) {
-			mark = p;
-		}
-	}
-	*ret_mark = mark;
-	return p;
-}
-
+/* Is there one below 0x20 or above 0x7e? */
 static bool has_odd_bytes(const uint8_t *p, size_t len)
 {
-	const uint8_t *mark;
+	size_t i;
 
-	return scan_line(p, p + len, &mark) != p + len;
+	for (i = 0; i < len; i++) {
+		if (p[i] < 0x20 || p[i] > 0x7e) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void tell_odd_bytes(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *p,
@@ -443,45 +410,58 @@ static inline bool is_heeded(const uint8_t *name, size_t len)
 	return len < 32 && (letters[len] >> (*name & 31) & 1) != 0;
 }
 
+/* One sound line: "name: value", within the limits. */
+static inline void take_sound_line(struct http1_cursor *cur, struct http1_exchange *ex, bool keep,
+				   const uint8_t *base, const struct http_line *line)
+{
+	struct weir_str name = {base + line->begin, line->colon - line->begin};
+	struct weir_str value = {base + line->colon + 1, line->eol - line->colon - 1};
+
+	if (keep) {
+		struct header header = {name, trim(value), 0, false};
+
+		header.full_len = header.value.len;
+		cur->p = name.p; /* for the offsets of anomalies */
+		take_header(cur, ex, &header);
+		return;
+	}
+	ex->side[cur->dir].nheaders++;
+	if (is_heeded(name.p, name.len)) {
+		cur->p = name.p;
+		http1_heed(cur, ex, name, trim(value));
+	}
+}
+
 /*
- * The sound case, which is nearly every line there is: "name: value" CR LF and no fold, all of it here, within the limits.
- * Takes as many such lines as follow one another; what it leaves is looked at closely.
+ * The sound case, which is nearly every line there is (http/scan.h): takes as many such lines as follow one another and are
+ * within the limits; what it leaves is looked at closely.
  */
 static void take_sound_lines(struct http1_cursor *cur, struct http1_exchange *ex, size_t limit)
 {
 	struct http1_message *message = &ex->side[cur->dir];
 	const struct weir_config *config = cur->http->config;
-	bool trailer = message->head_done;
-	bool keep =
-		trailer || weir_record_wants(ex->rec, http_side(cur->dir, HTTP_F_REQUEST_HEADER));
+	bool keep = message->head_done ||
+		    weir_record_wants(ex->rec, http_side(cur->dir, HTTP_F_REQUEST_HEADER));
 	const uint8_t *start = cur->p;
 	const uint8_t *p = start;
+	struct http_line lines[SOUND_LINES];
+	size_t n, i;
 
-	if ((size_t)(cur->end - p) + message->head_size > config->head_limit) {
+	if ((size_t)(cur->end - p) + message->head_size > config->head_limit ||
+	    message->nheaders >= config->header_limit) {
 		return;
 	}
-	while (message->nheaders < config->header_limit) {
-		const uint8_t *colon;
-		const uint8_t *eol = scan_line(p, cur->end, &colon);
+	do {
+		const uint8_t *base = p;
 
-		if (cur->end - eol < 3 || eol[0] != '\r' || eol[1] != '\n' || is_space(eol[2]) ||
-		    colon == NULL || colon == p || *colon != ':' ||
-		    (size_t)(eol + 1 - p) >= limit) {
-			break;
+		n = config->header_limit - message->nheaders;
+		n = http_scan_lines(base, (size_t)(cur->end - base), lines,
+				    n < SOUND_LINES ? n : SOUND_LINES);
+		for (i = 0; i < n && lines[i].eol + 1 - lines[i].begin < limit; i++) {
+			take_sound_line(cur, ex, keep, base, &lines[i]);
+			p = base + lines[i].eol + 2;
 		}
-		if (keep || is_heeded(p, (size_t)(colon - p))) {
-			struct header header = {.name = {p, (uint32_t)(colon - p)}};
-
-			header.value =
-				trim((struct weir_str){colon + 1, (uint32_t)(eol - colon - 1)});
-			header.full_len = header.value.len;
-			cur->p = p; /* for the offsets of anomalies */
-			take_header(cur, ex, &header);
-		} else {
-			message->nheaders++;
-		}
-		p = eol + 2;
-	}
+	} while (i == SOUND_LINES);
 	if (p != start) {
 		message->first_line = true;
 		message->head_size += (uint32_t)(p - start);

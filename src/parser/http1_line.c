@@ -90,7 +90,7 @@ static bool take_version(const uint8_t *p, const uint8_t **end, struct http1_sta
 	return true;
 }
 
-bool http1_request_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+static bool odd_request_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
 {
 	const uint8_t *end = p + len;
 	size_t n = token_len(p, len < HTTP1_METHOD_MAX + 1 ? len : HTTP1_METHOD_MAX + 1);
@@ -138,12 +138,105 @@ bool http1_request_line(const uint8_t *p, size_t len, struct http1_start_line *r
 	return ret->version_kind != VERSION_09 || ret->target.p[0] == '/';
 }
 
+static inline uint64_t word_at(const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Has one of the eight bytes a value below 0x21 or above 0x7f? */
+static inline bool word_is_odd(uint64_t word)
+{
+	return (((word - EACH(0x21)) | word) & EACH(0x80)) != 0;
+}
+
+/* VERSION_11 or VERSION_10 when the eight bytes are just that. RFC 9112 §2.3 */
+static inline uint8_t plain_version(const uint8_t *p)
+{
+	uint64_t word = word_at(p);
+
+	return word == word_at((const uint8_t *)"HTTP/1.1")   ? VERSION_11
+	       : word == word_at((const uint8_t *)"HTTP/1.0") ? VERSION_10
+							      : VERSION_NONE;
+}
+
+/*
+ * What nearly every request line is: method SP target SP HTTP/1.1, single spaces, a target of at least eight bytes, none of
+ * them odd. false: to be looked at closely.
+ */
+static inline bool plain_request_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	const uint8_t *at = p;
+	const uint8_t *end; /* of the target */
+	uint8_t version;
+
+	if (len < 20 || p[len - 9] != ' ') {
+		return false;
+	}
+	end = p + len - 9;
+	version = plain_version(end + 1);
+	while (at < p + 8 && token[*at]) {
+		at++;
+	}
+	if (version == VERSION_NONE || at == p || *at != ' ' || end - at < 9) {
+		return false;
+	}
+	ret->method = (struct weir_str){p, (uint32_t)(at - p)};
+	at++;
+	ret->target = (struct weir_str){at, (uint32_t)(end - at)};
+	for (; end - at > 8; at += 8) {
+		if (word_is_odd(word_at(at))) {
+			return false;
+		}
+	}
+	if (word_is_odd(word_at(end - 8))) {
+		return false;
+	}
+	ret->version = (struct weir_str){end + 6, 3};
+	ret->version_kind = version;
+	ret->status = 0;
+	ret->anomalies = 0;
+	return true;
+}
+
+bool http1_request_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	return plain_request_line(p, len, ret) || odd_request_line(p, len, ret);
+}
+
 static bool is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
 }
 
-bool http1_status_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+/* HTTP/1.1 SP 3DIGIT SP reason, of the reason only printable ASCII. false: to be looked at closely */
+static inline bool plain_status_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	size_t i;
+
+	if (len < 13 || len > 40 || p[8] != ' ' || p[12] != ' ' || p[9] == '0' || !is_digit(p[9]) ||
+	    !is_digit(p[10]) || !is_digit(p[11])) {
+		return false;
+	}
+	ret->version_kind = plain_version(p);
+	for (i = 13; i < len; i++) {
+		if (p[i] < 0x20 || p[i] > 0x7e) {
+			return false;
+		}
+	}
+	ret->method = (struct weir_str){p + 13, (uint32_t)(len - 13)};
+	ret->target = (struct weir_str){NULL, 0};
+	ret->version = (struct weir_str){p + 5, 3};
+	ret->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+	ret->anomalies = 0;
+	return ret->version_kind != VERSION_NONE;
+}
+
+static bool odd_status_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
 {
 	const uint8_t *end = p + len;
 	const uint8_t *at = p;
@@ -182,6 +275,11 @@ bool http1_status_line(const uint8_t *p, size_t len, struct http1_start_line *re
 	ret->method.len = (uint32_t)(end - at);
 	look_for_odd_bytes(at, ret->method.len, ret);
 	return true;
+}
+
+bool http1_status_line(const uint8_t *p, size_t len, struct http1_start_line *ret)
+{
+	return plain_status_line(p, len, ret) || odd_status_line(p, len, ret);
 }
 
 /* ---- strictness ---- */

@@ -244,6 +244,9 @@ static bool is_no_status_line(const struct http1_cursor *cur)
 {
 	size_t n = (size_t)(cur->end - cur->p);
 
+	if (n >= 5 && memcmp(cur->p, "HTTP/", 5) == 0) {
+		return false;
+	}
 	return strncasecmp((const char *)cur->p, "HTTP/", n < 5 ? n : 5) != 0 &&
 	       memcmp(cur->p, "ICY ", n < 4 ? n : 4) != 0;
 }
