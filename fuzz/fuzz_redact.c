@@ -42,7 +42,7 @@ static size_t mask_text(struct arena_pool *pool, size_t field, enum weir_redact 
 	rec->values[field].v.bytes = exact;
 	rec->values[field].len = (uint32_t)len;
 	rec->values[field].full_len = (uint32_t)len;
-	redact_record(rec, mode);
+	redact_record(rec, mode, NULL);
 	if (weir_record_has(rec, field)) {
 		n = rec->values[field].len;
 		free(*ret);
@@ -85,8 +85,8 @@ static void fuzz_header(struct arena_pool *pool, const uint8_t *p, size_t len)
 	for (i = 0; i < 3; i++) {
 		weir_record_add_header(rec, F_HEADERS, p, name, p + name, len - name, 64);
 	}
-	redact_record(rec, WEIR_REDACT_DEFAULT);
-	redact_record(rec, WEIR_REDACT_DEFAULT);
+	redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
+	redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
 	record_free(rec);
 }
 

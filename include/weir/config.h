@@ -19,6 +19,7 @@ extern "C" {
 enum weir_checksums { WEIR_CHECKSUM_AUTO, WEIR_CHECKSUM_NONE, WEIR_CHECKSUM_ALL };
 enum weir_bodies { WEIR_BODIES_SIZE, WEIR_BODIES_HASH, WEIR_BODIES_KEEP };
 enum weir_redact { WEIR_REDACT_DEFAULT, WEIR_REDACT_OFF, WEIR_REDACT_STRICT };
+enum { WEIR_MAX_ROUTES = 256 };
 enum weir_overlap_policy { WEIR_OVERLAP_FIRST, WEIR_OVERLAP_LAST };
 
 struct weir_allocator {
@@ -62,6 +63,11 @@ struct weir_config {
 	const struct weir_allocator *allocator; /* borrowed; NULL: libc's */
 	uint64_t
 		hash_seed; /* of the flow hash: something random where peers might attack the table; the same bytes come out */
+	const uint8_t *redact_key; /* borrowed; NULL: masks have no fingerprint */
+	size_t redact_key_len;     /* bytes */
+	const char *const *
+		routes; /* borrowed; rules for http.route, see http/route.h; the first that fits holds */
+	size_t nroutes; /* at most WEIR_MAX_ROUTES */
 };
 
 /** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */

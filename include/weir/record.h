@@ -66,7 +66,10 @@ enum weir_field_flags {
 	WEIR_FIELD_URL = 1u << 1,  /* userinfo and secret-looking query keys are masked */
 	WEIR_FIELD_BODY = 1u << 2, /* body text: secret-looking form and JSON keys are masked */
 	WEIR_FIELD_STATEMENT =
-		1u << 3 /* a database statement: literals masked with --redact=strict */
+		1u << 3, /* a database statement: literals masked with --redact=strict */
+	WEIR_FIELD_EVIDENCE =
+		1u
+		<< 4 /* some bytes of a stream: what looks like a secret in any of these ways is masked */
 };
 
 struct weir_field {

@@ -3,15 +3,18 @@
 #include "app/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/config.h"
 #include "app/settings.h"
 #include "app/units.h"
+#include "http/route.h"
 #include "parser/registry.h"
 #include "weir/error.h"
 
@@ -339,6 +342,45 @@ static const char *apply_redact(struct options *options, const char *value)
 	return NULL;
 }
 
+/* A key of HMAC: what a file holds but for the line end behind it. Read here, before rights are dropped. */
+static const char *apply_redact_key(struct options *options, const char *value)
+{
+	static const char *const fix = "a file that can be read, of 16 to 4096 bytes";
+	int fd = open(value, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		n = read(fd, options->redact_key, sizeof(options->redact_key));
+		close(fd);
+	}
+	if (n > 0 && options->redact_key[n - 1] == '\n') {
+		n--;
+	}
+	if (n < 16 || n == sizeof(options->redact_key)) {
+		return fix;
+	}
+	options->config.redact_key = options->redact_key;
+	options->config.redact_key_len = (size_t)n;
+	return NULL;
+}
+
+static const char *apply_route(struct options *options, const char *value)
+{
+	const char *fix = http_route_check(value);
+
+	if (is_first_of_level(options, &options->routes_level)) {
+		options->config.nroutes = 0;
+	}
+	if (fix == NULL && options->config.nroutes == WEIR_MAX_ROUTES) {
+		fix = "at most 256 templates";
+	}
+	if (fix == NULL) {
+		options->routes[options->config.nroutes++] = value;
+		options->config.routes = options->routes;
+	}
+	return fix;
+}
+
 static const char *apply_summary(struct options *options, const char *value)
 {
 	int i = word(value, SUMMARY_WORDS);
@@ -495,6 +537,12 @@ static const struct option_def table[] = {
 	{"body-limit", 0, "SIZE", "bytes kept of a body (default 64K)", .apply = apply_body_limit},
 	{"redact", 0, "MODE", "default, off or strict: mask secrets before any record sink",
 	 .apply = apply_redact, .words = REDACT_WORDS},
+	{"redact-key", 0, "FILE",
+	 "give masks a fingerprint keyed by this file, so that equal secrets can be told",
+	 .apply = apply_redact_key},
+	{"route", 0, "TEMPLATE",
+	 "http.route of paths that fit, such as /users/{id}; repeat for more, the first holds",
+	 .apply = apply_route},
 	{"vlan-key", 0, NULL, "the VLAN id is part of a flow's key", .apply = apply_vlan_key},
 	{"strict", 0, NULL, "exit 4 if anything was lost: drops, gaps, evictions, cut input",
 	 .apply = apply_strict},

@@ -14,7 +14,12 @@
 
 #include "weir/config.h"
 
-enum { OPTIONS_MAX_INPUTS = 1024, OPTIONS_MAX_OUTPUTS = 16, OPTIONS_MAX_INTERFACES = 64 };
+enum {
+	OPTIONS_MAX_INPUTS = 1024,
+	OPTIONS_MAX_OUTPUTS = 16,
+	OPTIONS_MAX_INTERFACES = 64,
+	OPTIONS_REDACT_KEY = 4096 /* bytes, at most */
+};
 
 enum options_summary { OPTIONS_SUMMARY_TEXT, OPTIONS_SUMMARY_JSON, OPTIONS_SUMMARY_NONE };
 enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEVER };
@@ -62,6 +67,9 @@ struct options {
 	enum options_summary summary;
 	enum options_color color;
 	bool ascii;
+	/* what config borrows */
+	const char *routes[WEIR_MAX_ROUTES];
+	uint8_t redact_key[OPTIONS_REDACT_KEY + 2];
 	/* what to do instead of a run */
 	const char *command; /* "ifaces", "doctor"; NULL: a run */
 	bool help;
@@ -70,6 +78,7 @@ struct options {
 	/* where values come from: see options.c */
 	unsigned level; /* that is being read */
 	unsigned source_level, filter_level, output_level;
+	unsigned routes_level;
 	unsigned bodies_level, verbose_level, rotate_level;
 	bool config_named; /* --config was given */
 	char **owned;      /* texts of files and --set */

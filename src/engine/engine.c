@@ -564,6 +564,7 @@ static void localise_packet(const struct engine *engine, struct weir_record *rec
 void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *rec)
 {
 	const struct weir_flow_info *info = engine_info(engine, flow);
+	const struct weir_config *config = engine->options.config;
 	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
 	size_t which = engine_schema_index(engine, rec->schema);
 
@@ -590,7 +591,9 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	}
 	if (which >= ENGINE_MAX_SCHEMAS || (rec->present[0] & engine->secret[which][0]) != 0 ||
 	    (rec->present[1] & engine->secret[which][1]) != 0) {
-		redact_record(rec, engine->options.config->redact);
+		struct redact_key key = {config->redact_key, config->redact_key_len};
+
+		redact_record(rec, config->redact, &key);
 	}
 	rec->key.packet = engine->now.packet;
 	rec->key.by_packet = engine->now.by_packet;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /* What a segment is made of. */
 struct makeup {
@@ -163,4 +164,106 @@ size_t http_route(struct weir_str path, uint8_t *buffer)
 		p = stop;
 	}
 	return out.full ? 0 : (size_t)(out.at - buffer);
+}
+
+/* ---- rules ---- */
+
+/* Does a segment of a path fit one of a rule? Both without slashes. */
+static bool segment_fits(const char *rule, size_t rule_len, const uint8_t *p, size_t len)
+{
+	const char *open = memchr(rule, '{', rule_len);
+	const char *close = memchr(rule, '}', rule_len);
+	size_t before, behind;
+
+	if (open == NULL || close == NULL) {
+		return rule_len == len && memcmp(rule, p, len) == 0;
+	}
+	before = (size_t)(open - rule);
+	behind = rule_len - (size_t)(close + 1 - rule);
+	return len > before + behind && memcmp(rule, p, before) == 0 &&
+	       memcmp(close + 1, p + len - behind, behind) == 0;
+}
+
+static bool path_fits(const char *rule, struct weir_str path)
+{
+	const uint8_t *p = path.p;
+	const uint8_t *end = p + path.len;
+
+	while (*rule == '/' && p < end && *p == '/') {
+		const uint8_t *stop = memchr(p + 1, '/', (size_t)(end - p - 1));
+		size_t rule_len = strcspn(rule + 1, "/");
+		size_t len = (size_t)((stop == NULL ? end : stop) - p - 1);
+
+		rule++;
+		p++;
+		if (strcmp(rule, "*") == 0) {
+			return true;
+		}
+		if (!segment_fits(rule, rule_len, p, len)) {
+			return false;
+		}
+		rule += rule_len;
+		p += len;
+	}
+	return (*rule == '\0' || strcmp(rule, "/*") == 0) && p == end;
+}
+
+static bool host_fits(const char *rule, size_t rule_len, struct weir_str host)
+{
+	if (rule_len == 0) {
+		return true;
+	}
+	if (rule[0] == '*') {
+		rule++;
+		rule_len--;
+		if (host.len <= rule_len) {
+			return false;
+		}
+		host.p += host.len - rule_len;
+		host.len = (uint32_t)rule_len;
+	}
+	return host.len == rule_len && strncasecmp(rule, (const char *)host.p, rule_len) == 0;
+}
+
+const char *http_route_rule(const char *const *rules, size_t n, struct weir_str host,
+			    struct weir_str path, size_t *ret_len)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t host_len = strcspn(rules[i], "/");
+
+		if (host_fits(rules[i], host_len, host) && path_fits(rules[i] + host_len, path)) {
+			*ret_len = strlen(rules[i] + host_len);
+			return rules[i] + host_len;
+		}
+	}
+	return NULL;
+}
+
+const char *http_route_check(const char *rule)
+{
+	static const char *const fix =
+		"a template such as /users/{id}, /img/{name}.png or api.example.com/v1/*";
+	const char *at = strchr(rule, '/');
+
+	if (at == NULL || strlen(rule) >= HTTP_ROUTE_MAX ||
+	    strcspn(rule, " \t?#") != strlen(rule) || strcspn(rule, "{}") < (size_t)(at - rule)) {
+		return fix;
+	}
+	while (*at == '/') {
+		size_t len = strcspn(++at, "/");
+		const char *open = memchr(at, '{', len);
+		const char *close = memchr(at, '}', len);
+
+		if ((open == NULL) != (close == NULL) ||
+		    (open != NULL &&
+		     (close < open + 2 || memchr(close + 1, '{', len - (size_t)(close + 1 - at)) ||
+		      memchr(close + 1, '}', len - (size_t)(close + 1 - at)))) ||
+		    (memchr(at, '*', len) != NULL && (len != 1 || at[1] != '\0'))) {
+			return fix;
+		}
+		at += len;
+	}
+	return NULL;
 }

@@ -24,6 +24,26 @@ enum {
 	HTTP_ROUTE_MAX = 512      /* bytes of a route */
 };
 
+/*
+ * A user's rule says what is what: `[HOST]/literal/{name}/x-{name}.png/...`. {name} is one segment, or what stands between the
+ * literal ends of one; a last segment * is all that follows, if anything does. HOST is a name or *.name; without one any host
+ * will do. The route is the rule's path as it is written. Of several rules the first that fits holds, and the guess above is for paths
+ * that none fits.
+ */
+
+/** Is it a rule? NULL, or what would be one. */
+const char *http_route_check(const char *rule);
+
+/**
+ * The route by the first rule that fits.
+ * @param rules   each passes http_route_check()
+ * @param host    lower case; p NULL: not known
+ * @param ret_len of the route, when there is one
+ * @return        the route, part of the rule; NULL: no rule fits
+ */
+const char *http_route_rule(const char *const *rules, size_t n, struct weir_str host,
+			    struct weir_str path, size_t *ret_len);
+
 /**
  * @param path   normalised
  * @param buffer HTTP_ROUTE_MAX bytes

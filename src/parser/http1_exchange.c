@@ -8,6 +8,7 @@
 #include "parser/http1.h"
 
 #include "base/arena.h"
+#include "base/base64.h"
 
 #include <assert.h>
 #include <string.h>
@@ -105,11 +106,9 @@ static const char *framing_name(const struct http1_message *message)
 static void set_content(struct weir_record *rec, enum weir_direction dir,
 			const struct body_result *result)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t field = http_side(dir, HTTP_F_REQUEST_CONTENT);
-	size_t i, n;
-	char *text;
+	size_t len = base64_text_len(result->content_len);
+	uint8_t *text;
 
 	if (result->content_is_text) {
 		weir_record_set_bytes(rec, field, result->content, result->content_len, SIZE_MAX);
@@ -118,24 +117,14 @@ static void set_content(struct weir_record *rec, enum weir_direction dir,
 	if (!weir_record_wants(rec, field)) {
 		return;
 	}
-	/* RFC 4648 §4 */
-	text = arena_bytes(rec->arena, (result->content_len + 2) / 3 * 4 + 1);
+	text = arena_bytes(rec->arena, len + 1);
 	if (text == NULL) {
 		return;
 	}
-	for (i = 0, n = 0; i < result->content_len; i += 3) {
-		uint32_t bits = (uint32_t)result->content[i] << 16;
-		size_t left = result->content_len - i;
-
-		bits |= left > 1 ? (uint32_t)result->content[i + 1] << 8 : 0;
-		bits |= left > 2 ? result->content[i + 2] : 0;
-		text[n++] = digits[bits >> 18];
-		text[n++] = digits[bits >> 12 & 63];
-		text[n++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-		text[n++] = left > 2 ? digits[bits & 63] : '=';
-	}
-	text[n] = 0;
-	weir_record_set_static(rec, field, text); /* it lives in the record's own memory */
+	base64_encode(result->content, result->content_len, text);
+	text[len] = 0;
+	/* it lives in the record's own memory */
+	weir_record_set_static(rec, field, (const char *)text);
 	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_CONTENT_ENCODING), "base64");
 }
 

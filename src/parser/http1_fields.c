@@ -6,6 +6,7 @@
 #include "parser/http1.h"
 
 #include "base/arena.h"
+#include "base/base64.h"
 #include "http/lists.h"
 #include "http/route.h"
 #include "http/url.h"
@@ -166,53 +167,30 @@ static void take_forwarded(struct http1_exchange *ex, struct weir_str value)
 	}
 }
 
-static int base64_value(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z') {
-		return c - 'A';
-	}
-	if (c >= 'a' && c <= 'z') {
-		return c - 'a' + 26;
-	}
-	if (c >= '0' && c <= '9') {
-		return c - '0' + 52;
-	}
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 7617 §2: user-id ":" password in base64; only what stands before the colon is decoded */
+/* RFC 7617 §2: user-id ":" password in base64; only what stands before the colon is told */
 static void take_authorization(struct http1_exchange *ex, struct weir_str value)
 {
-	uint8_t user[128];
-	uint32_t bits = 0;
-	int nbits = 0;
-	size_t n = 0;
-	uint32_t i = 6;
+	enum { USER_MAX = 128 };
+	uint8_t pair[USER_MAX + 8];
+	const uint8_t *colon;
+	size_t n;
 
 	if (weir_record_has(ex->rec, HTTP_F_USER_NAME) || value.len < 7 ||
 	    strncasecmp((const char *)value.p, "Basic ", 6) != 0) {
 		return;
 	}
-	while (i < value.len && value.p[i] == ' ') {
-		i++;
+	value.p += 6;
+	value.len -= 6;
+	while (value.len > 0 && value.p[0] == ' ') {
+		value.p++;
+		value.len--;
 	}
-	for (; i < value.len && n < sizeof(user); i++) {
-		int v = base64_value(value.p[i]);
-
-		if (v < 0) {
-			return;
-		}
-		bits = bits << 6 | (uint32_t)v;
-		nbits += 6;
-		if (nbits >= 8) {
-			nbits -= 8;
-			user[n] = (uint8_t)(bits >> nbits);
-			if (user[n] == ':') {
-				weir_record_set_bytes(ex->rec, HTTP_F_USER_NAME, user, n, SIZE_MAX);
-				return;
-			}
-			n++;
-		}
+	n = value.len < USER_MAX / 3 * 4 ? value.len : USER_MAX / 3 * 4;
+	n = base64_decode(value.p, n, pair);
+	colon = memchr(pair, ':', n);
+	if (colon != NULL) {
+		weir_record_set_bytes(ex->rec, HTTP_F_USER_NAME, pair, (size_t)(colon - pair),
+				      SIZE_MAX);
 	}
 }
 
@@ -402,6 +380,25 @@ static bool wants_url(const struct weir_record *rec)
 	return weir_record_wants(rec, WEIR_F_SERVICE_NAME);
 }
 
+/* The user's rules first, then a guess. */
+static void set_route(const struct weir_config *config, struct weir_record *rec,
+		      const struct http_url *url)
+{
+	uint8_t guess[HTTP_ROUTE_MAX];
+	const char *rule = NULL;
+	size_t len = 0;
+
+	if (config->nroutes > 0) {
+		rule = http_route_rule(config->routes, config->nroutes, url->host, url->path, &len);
+	}
+	if (rule != NULL) {
+		weir_record_set_bytes(rec, HTTP_F_ROUTE, rule, len, SIZE_MAX);
+	} else {
+		set_str(rec, HTTP_F_ROUTE,
+			(struct weir_str){guess, (uint32_t)http_route(url->path, guess)});
+	}
+}
+
 static void set_url(struct http1 *http, struct http1_exchange *ex)
 {
 	struct weir_record *rec = ex->rec;
@@ -431,10 +428,7 @@ static void set_url(struct http1 *http, struct http1_exchange *ex)
 	set_str(rec, HTTP_F_URL_PATH, url.path);
 	set_str(rec, HTTP_F_URL_QUERY, url.query);
 	if (url.path.p != NULL && weir_record_wants(rec, HTTP_F_ROUTE)) {
-		uint8_t route[HTTP_ROUTE_MAX];
-
-		set_str(rec, HTTP_F_ROUTE,
-			(struct weir_str){route, (uint32_t)http_route(url.path, route)});
+		set_route(http->config, rec, &url);
 	}
 	if (url.port != 0) {
 		weir_record_set_u64(rec, HTTP_F_URL_PORT, url.port);

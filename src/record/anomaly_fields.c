@@ -8,7 +8,8 @@ static const struct weir_field fields[] = {
 	{"anomaly.direction", WEIR_KIND_STR, 0, "c2s or s2c"},
 	{"anomaly.offset", WEIR_KIND_U64, 0, "offset in that direction's stream"},
 	{"anomaly.packet", WEIR_KIND_U64, 0, "packet that showed it, counted from 1 in its input"},
-	{"anomaly.evidence", WEIR_KIND_STR, WEIR_FIELD_BODY, "the bytes in question, or a note"},
+	{"anomaly.evidence", WEIR_KIND_STR, WEIR_FIELD_EVIDENCE,
+	 "the bytes in question, or a note"},
 };
 
 _Static_assert(sizeof(fields) / sizeof(fields[0]) == ANOMALY_F_END - WEIR_NCOMMON,

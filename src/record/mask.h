@@ -13,11 +13,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "record/redact.h"
+
 struct mask {
 	uint8_t *at; /* NULL: only count */
 	uint8_t *end;
-	size_t need; /* bytes of the result so far */
-	bool any;    /* something was masked */
+	size_t need;                  /* bytes of the result so far */
+	bool any;                     /* something was masked */
+	const struct redact_key *key; /* NULL: no fingerprints */
 };
 
 static inline void mask_put(struct mask *mask, const void *p, size_t n)
@@ -29,7 +32,7 @@ static inline void mask_put(struct mask *mask, const void *p, size_t n)
 	}
 }
 
-/** "[redacted 24]" instead of len + more bytes, unless that is what they say already. */
+/** "[redacted 24]", or "[redacted 24 3f9a]" with a key, instead of len + more bytes, unless that is what they say already. */
 void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 
 /** Is the name of a form field, query parameter or JSON member that of a secret? Percent-encoding is undone. */
@@ -57,6 +60,7 @@ void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, s
 		 uint32_t more);
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
+void mask_evidence(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_statement(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 
 #endif

@@ -8,58 +8,119 @@
 #include "record/redact.h"
 
 #include "base/arena.h"
+#include "base/base64.h"
 #include "record/mask.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static void mask_put_hidden(struct mask *mask, uint64_t hidden)
-{
-	char digits[20];
-	size_t i = sizeof(digits);
+static const char opening[] = "[redacted ";
 
-	do {
-		digits[--i] = (char)('0' + hidden % 10);
-		hidden /= 10;
-	} while (hidden != 0);
-	mask_put(mask, "[redacted ", 10);
-	mask_put(mask, digits + i, sizeof(digits) - i);
-	mask_put(mask, "]", 1);
-	mask->any = true;
+enum { OPENING = sizeof(opening) - 1, PRINT_LEN = 4 };
+
+static bool is_hex(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* Is it what mask_put_hidden() writes? */
-static bool is_hidden_already(const uint8_t *p, size_t len)
+/* Length of the mask that p begins with, and what it says of the length of what it hides; 0: it begins with none. */
+static size_t read_mask(const uint8_t *p, size_t len, uint64_t *ret_hidden)
 {
-	size_t i = 10;
+	size_t i = OPENING;
+	uint64_t hidden = 0;
 
-	if (len < 12 || memcmp(p, "[redacted ", 10) != 0) {
-		return false;
+	if (len < OPENING + 2 || memcmp(p, opening, OPENING) != 0) {
+		return 0;
 	}
-	while (i < len && p[i] >= '0' && p[i] <= '9') {
-		i++;
+	for (; i < len && p[i] >= '0' && p[i] <= '9'; i++) {
+		hidden = hidden * 10 + (uint64_t)(p[i] - '0');
 	}
-	return i == len - 1 && p[i] == ']';
+	*ret_hidden = hidden;
+	if (i > OPENING && len - i > 1 + PRINT_LEN && p[i] == ' ') {
+		size_t n = 0;
+
+		for (i++; n < PRINT_LEN && is_hex(p[i]); n++) {
+			i++;
+		}
+	}
+	return i > OPENING && i < len && p[i] == ']' ? i + 1 : 0;
+}
+
+static void put_fingerprint(struct mask *mask, const uint8_t *p, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t code[EVP_MAX_MD_SIZE] = {0};
+	char text[1 + PRINT_LEN];
+	unsigned n = 0;
+
+	if (mask->at != NULL &&
+	    HMAC(EVP_sha256(), mask->key->p, (int)mask->key->len, p, len, code, &n) == NULL) {
+		memset(code, 0, sizeof(code));
+	}
+	text[0] = ' ';
+	text[1] = digits[code[0] >> 4];
+	text[2] = digits[code[0] & 15];
+	text[3] = digits[code[1] >> 4];
+	text[4] = digits[code[1] & 15];
+	mask_put(mask, text, sizeof(text));
 }
 
 void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
-	if (is_hidden_already(p, len)) {
+	uint64_t hidden = (uint64_t)len + more;
+	char text[20];
+	size_t i = sizeof(text);
+
+	if (len > 0 && read_mask(p, len, &hidden) == len) {
 		mask_put(mask, p, len);
-	} else {
-		mask_put_hidden(mask, (uint64_t)len + more);
+		return;
 	}
+	hidden = (uint64_t)len + more;
+	do {
+		text[--i] = (char)('0' + hidden % 10);
+		hidden /= 10;
+	} while (hidden != 0);
+	mask_put(mask, opening, OPENING);
+	mask_put(mask, text + i, sizeof(text) - i);
+	if (mask->key != NULL && mask->key->len > 0 && more == 0) {
+		put_fingerprint(mask, p, len);
+	}
+	mask_put(mask, "]", 1);
+	mask->any = true;
 }
 
 /* ---- which headers ---- */
 
 static enum header_class classify_rare(const uint8_t *low, size_t len)
 {
+	static const char *const secrets[] = {"-auth",       "auth-",         "jwt",
+					      "csrf",        "xsrf",          "-signature",
+					      "access-key",  "private-key",   "master-key",
+					      "account-key", "functions-key", "subscription-key"};
+	static const char *const urls[] = {"-url", "-uri", "location", "destination", "referrer"};
+	size_t i;
+
 	if (mask_has_secret_word(low, len)) {
 		return HEADER_SECRET;
 	}
 	if (memmem(low, len, "authorization", 13) != NULL) {
 		return HEADER_CREDENTIALS;
+	}
+	if (memmem(low, len, "authenticat", 11) != NULL) {
+		return HEADER_PLAIN; /* a challenge or its outcome, RFC 9110 §11.6 */
+	}
+	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		if (memmem(low, len, secrets[i], strlen(secrets[i])) != NULL) {
+			return HEADER_SECRET;
+		}
+	}
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		if (memmem(low, len, urls[i], strlen(urls[i])) != NULL) {
+			return HEADER_URL;
+		}
 	}
 	return HEADER_PLAIN;
 }
@@ -281,11 +342,12 @@ static void begin_writing(struct weir_record *rec, struct mask *mask)
 	mask->end = room == NULL ? NULL : room + mask->need;
 }
 
-static void redact_header(struct weir_record *rec, struct weir_header *header)
+static void redact_header(struct weir_record *rec, struct weir_header *header,
+			  const struct redact_key *key)
 {
 	enum header_class class = mask_classify_header(header->name.p, header->name.len);
 	uint32_t more = header->full_len - header->value.len;
-	struct mask mask = {0};
+	struct mask mask = {.key = key};
 	const uint8_t *start;
 
 	if (class == HEADER_PLAIN) {
@@ -304,7 +366,8 @@ static void redact_header(struct weir_record *rec, struct weir_header *header)
 	header->full_len = header->value.len;
 }
 
-static void redact_headers(struct weir_record *rec, struct weir_value *value)
+static void redact_headers(struct weir_record *rec, struct weir_value *value,
+			   const struct redact_key *key)
 {
 	struct weir_header *headers;
 	uint32_t i;
@@ -312,7 +375,7 @@ static void redact_headers(struct weir_record *rec, struct weir_value *value)
 	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the record's own memory */
 	for (i = 0; i < value->len; i++) {
 		if (!headers[i].redacted && headers[i].full_len > 0) {
-			redact_header(rec, &headers[i]);
+			redact_header(rec, &headers[i], key);
 		}
 	}
 }
@@ -326,51 +389,51 @@ typedef void (*masker_fn)(struct mask *mask, const uint8_t *p, size_t len, uint3
 static size_t map_offset(const struct weir_value *old, const uint8_t *masked, size_t len,
 			 uint64_t offset)
 {
-	static const char open[] = "[redacted ";
 	size_t from = 0, to = 0;
 
 	while (from < offset && from < old->len && to < len) {
-		bool mask = len - to >= sizeof(open) &&
-			    memcmp(masked + to, open, sizeof(open) - 1) == 0 &&
-			    (old->len - from < sizeof(open) ||
-			     memcmp(old->v.bytes + from, open, sizeof(open) - 1) != 0);
-		uint64_t hidden = 0;
+		uint64_t hidden = 0, ignored;
+		size_t mask = read_mask(masked + to, len - to, &hidden);
 
-		if (!mask) {
+		if (mask == 0 || read_mask(old->v.bytes + from, old->len - from, &ignored) > 0) {
 			from++;
 			to++;
 			continue;
 		}
-		for (to += sizeof(open) - 1; to < len && masked[to] != ']'; to++) {
-			hidden = hidden * 10 + (masked[to] - '0');
-		}
-		to += to < len;
+		to += mask;
 		from += hidden < old->len ? (size_t)hidden : old->len;
 	}
 	return to;
 }
 
-/* The gaps of a body are told by offsets in its content: they move with it. */
-static void move_gaps(struct weir_record *rec, size_t field, const struct weir_value *old)
+/* The field of the same body, by its last part: of ...body.content, ".gaps" is ...body.gaps. -1: absent */
+static int sibling(const struct weir_record *rec, size_t field, const char *part)
 {
-	static const char content[] = ".content", gaps[] = ".gaps";
-	const struct weir_value *now = &rec->values[field];
+	static const char content[] = ".content";
 	const char *name = weir_schema_field(rec->schema, field)->name;
 	size_t len = strlen(name);
-	struct weir_value moved;
 	char other[64];
-	uint32_t i;
 	int at;
 
 	if (len < sizeof(content) || len >= sizeof(other) ||
 	    strcmp(name + len - (sizeof(content) - 1), content) != 0) {
-		return;
+		return -1;
 	}
 	len -= sizeof(content) - 1;
-	memcpy(other, name, len);
-	memcpy(other + len, gaps, sizeof(gaps));
-	at = weir_schema_find(rec->schema, other, strlen(other));
-	if (at < 0 || !weir_record_has(rec, (size_t)at)) {
+	at = snprintf(other, sizeof(other), "%.*s%s", (int)len, name, part);
+	at = weir_schema_find(rec->schema, other, (size_t)at);
+	return at >= 0 && weir_record_has(rec, (size_t)at) ? at : -1;
+}
+
+/* The gaps of a body are told by offsets in its content: they move with it. */
+static void move_gaps(struct weir_record *rec, size_t field, const struct weir_value *old)
+{
+	const struct weir_value *now = &rec->values[field];
+	int at = sibling(rec, field, ".gaps");
+	struct weir_value moved;
+	uint32_t i;
+
+	if (at < 0) {
 		return;
 	}
 	moved = rec->values[at];
@@ -382,12 +445,13 @@ static void move_gaps(struct weir_record *rec, size_t field, const struct weir_v
 	}
 }
 
-static void redact_text(struct weir_record *rec, size_t field, masker_fn masker)
+static void redact_text(struct weir_record *rec, size_t field, masker_fn masker,
+			const struct redact_key *key)
 {
 	struct weir_value *value = &rec->values[field];
 	struct weir_value old = *value;
 	uint32_t more = value->full_len - value->len;
-	struct mask mask = {0};
+	struct mask mask = {.key = key};
 	const uint8_t *start;
 
 	masker(&mask, value->v.bytes, value->len, more);
@@ -409,7 +473,70 @@ static void redact_text(struct weir_record *rec, size_t field, masker_fn masker)
 	move_gaps(rec, field, &old);
 }
 
-void redact_record(struct weir_record *rec, enum weir_redact mode)
+/* A body that is no text is base 64 in the record: its bytes are what is masked. */
+static void redact_body(struct weir_record *rec, size_t field, const struct redact_key *key)
+{
+	struct weir_value *value = &rec->values[field];
+	struct weir_value text = *value;
+	uint8_t *bytes, *again;
+	size_t n;
+
+	if (sibling(rec, field, ".content_encoding") < 0) {
+		redact_text(rec, field, mask_body, key);
+		return;
+	}
+	bytes = arena_bytes(rec->arena, text.len / 4 * 3 + 3);
+	if (bytes == NULL) {
+		weir_record_clear(rec, field);
+		return;
+	}
+	n = base64_decode(text.v.bytes, text.len, bytes);
+	value->v.bytes = bytes;
+	value->len = value->full_len = (uint32_t)n;
+	redact_text(rec, field, mask_body, key);
+	if (!weir_record_has(rec, field) || value->v.bytes == bytes) {
+		*value = text; /* nothing in it, or no memory: the field is absent */
+		return;
+	}
+	again = arena_bytes(rec->arena, base64_text_len(value->len));
+	if (again == NULL) {
+		weir_record_clear(rec, field);
+		return;
+	}
+	base64_encode(value->v.bytes, value->len, again);
+	value->v.bytes = again;
+	value->len = value->full_len = (uint32_t)base64_text_len(value->len);
+}
+
+static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mode,
+			 const struct redact_key *key)
+{
+	const struct weir_field *field = weir_schema_field(rec->schema, at);
+
+	if (field->kind == WEIR_KIND_HEADERS) {
+		if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
+			redact_headers(rec, &rec->values[at], key);
+		}
+		return;
+	}
+	if (field->kind != WEIR_KIND_STR) {
+		return;
+	}
+	if ((field->flags & WEIR_FIELD_URL) != 0) {
+		redact_text(rec, at, mask_url, key);
+	} else if ((field->flags & (WEIR_FIELD_BODY | WEIR_FIELD_EVIDENCE)) != 0 &&
+		   mode == WEIR_REDACT_STRICT) {
+		weir_record_clear(rec, at);
+	} else if ((field->flags & WEIR_FIELD_BODY) != 0) {
+		redact_body(rec, at, key);
+	} else if ((field->flags & WEIR_FIELD_EVIDENCE) != 0) {
+		redact_text(rec, at, mask_evidence, key);
+	} else if ((field->flags & WEIR_FIELD_STATEMENT) != 0 && mode == WEIR_REDACT_STRICT) {
+		redact_text(rec, at, mask_statement, key);
+	}
+}
+
+void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key)
 {
 	size_t i;
 
@@ -417,29 +544,10 @@ void redact_record(struct weir_record *rec, enum weir_redact mode)
 		return;
 	}
 	for (i = 0; i < rec->schema->nfields; i++) {
-		const struct weir_field *field = &rec->schema->fields[i];
 		size_t at = WEIR_NCOMMON + i;
 
-		if (!weir_record_has(rec, at) || field->flags == 0) {
-			continue;
-		}
-		if (field->kind == WEIR_KIND_HEADERS) {
-			if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
-				redact_headers(rec, &rec->values[at]);
-			}
-		} else if (field->kind != WEIR_KIND_STR) {
-			continue;
-		} else if ((field->flags & WEIR_FIELD_URL) != 0) {
-			redact_text(rec, at, mask_url);
-		} else if ((field->flags & WEIR_FIELD_BODY) != 0) {
-			if (mode == WEIR_REDACT_STRICT) {
-				weir_record_clear(rec, at);
-			} else {
-				redact_text(rec, at, mask_body);
-			}
-		} else if ((field->flags & WEIR_FIELD_STATEMENT) != 0 &&
-			   mode == WEIR_REDACT_STRICT) {
-			redact_text(rec, at, mask_statement);
+		if (weir_record_has(rec, at) && rec->schema->fields[i].flags != 0) {
+			redact_field(rec, at, mode, key);
 		}
 	}
 }

@@ -8,10 +8,25 @@
 #ifndef RECORD_REDACT_H
 #define RECORD_REDACT_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "weir/config.h"
 #include "weir/record.h"
 
-/** Mask in place, allocating from the record's arena. WEIR_REDACT_OFF changes nothing. A second call changes nothing. */
-void redact_record(struct weir_record *rec, enum weir_redact mode);
+/*
+ * With a key a mask also has a fingerprint of what it hides, `Bearer [redacted 184 3f9a]`: the first two bytes of its HMAC-SHA256, so
+ * that equal secrets can be told to be equal. Not of one that was cut: its end is not known.
+ */
+struct redact_key {
+	const uint8_t *p;
+	size_t len; /* 0: no fingerprints */
+};
+
+/**
+ * Mask in place, allocating from the record's arena. WEIR_REDACT_OFF changes nothing. A second call changes nothing.
+ * @param key NULL: no fingerprints
+ */
+void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key);
 
 #endif

@@ -33,18 +33,21 @@ static int hex_value(uint8_t c)
 /* ---- names ---- */
 
 /*
- * Each of the words has a k (token, api-key), an ss (password, session) or a cr (secret, credential), and few other names
+ * Each of the words has a k (token, api-key), an ss (password, session), a cr (secret, credential) or an sr (csrf), and few other names
  * do: told from two bytes in a row.
  */
 static inline bool is_hint(uint8_t before, uint8_t c)
 {
-	return c == 'k' || (c == 's' && before == 's') || (c == 'r' && before == 'c');
+	return c == 'k' || (c == 's' && before == 's') ||
+	       (c == 'r' && (before == 'c' || before == 's'));
 }
 
 static bool has_word(const uint8_t *low, size_t len)
 {
-	static const char *const words[] = {"token",  "secret",  "password", "passwd",    "session",
-					    "apikey", "api-key", "api_key",  "credential"};
+	static const char *const words[] = {"token",      "secret",     "password",    "passwd",
+					    "session",    "apikey",     "api-key",     "api_key",
+					    "credential", "access_key", "private_key", "xsrf",
+					    "csrf"};
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -79,9 +82,26 @@ static bool is_secret_name(const uint8_t *low, size_t len)
 	case 'o':
 		return IS("otp");
 	case 'p':
-		return IS("pwd") || IS("pass") || IS("pin");
+		return IS("pwd") || IS("pass") || IS("pin") || IS("passphrase");
 	case 's':
 		return IS("sig") || IS("signature") || IS("sid");
+	default:
+		return false;
+	}
+}
+
+/* The last word of a longer name (X-Amz-Signature, db_pwd) that makes it one; country_code is none. */
+static bool is_secret_ending(const uint8_t *low, size_t len)
+{
+	switch (len == 0 ? 0 : low[0]) {
+	case 'j':
+		return IS("jwt");
+	case 'o':
+		return IS("otp");
+	case 'p':
+		return IS("pwd") || IS("pass") || IS("passphrase");
+	case 's':
+		return IS("sig") || IS("signature");
 	default:
 		return false;
 	}
@@ -104,6 +124,13 @@ bool mask_is_secret_key(const uint8_t *key, size_t len)
 			c = (uint8_t)((unsigned)hex_value(key[i + 1]) << 4 |
 				      (unsigned)hex_value(key[i + 2]));
 			i += 2;
+		} else if (c == '\\' && i + 5 < len && key[i + 1] == 'u' && key[i + 2] == '0' &&
+			   key[i + 3] == '0' && hex_value(key[i + 4]) >= 0 &&
+			   hex_value(key[i + 5]) >= 0) {
+			/* RFC 8259 §7: "p\u0061ssword" */
+			c = (uint8_t)((unsigned)hex_value(key[i + 4]) << 4 |
+				      (unsigned)hex_value(key[i + 5]));
+			i += 5;
 		}
 		c = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 		hint |= is_hint(before, c);
@@ -122,7 +149,12 @@ bool mask_is_secret_key(const uint8_t *key, size_t len)
 	}
 	for (start = n; start > 0 && is_name_byte(low[start - 1]); start--) {
 	}
-	return is_secret_name(low + start, n - start);
+	if (is_secret_name(low + start, n - start)) {
+		return true;
+	}
+	for (i = n; i > start && low[i - 1] != '-' && low[i - 1] != '_'; i--) {
+	}
+	return is_secret_ending(low + i, n - i);
 }
 
 /* ---- URLs, queries, forms ---- */
@@ -200,6 +232,7 @@ struct pairs {
 	const uint8_t *end;
 	uint32_t more;
 	bool encoded; /* there are percent signs */
+	bool form;    /* a value goes on to the next &, whatever else is in it */
 };
 
 static void hide_span(struct pairs *pairs, const uint8_t *p, size_t len)
@@ -221,7 +254,8 @@ static const uint8_t *mask_one_pair(struct pairs *pairs, const uint8_t *p, const
 	if (!secret && !pairs->encoded) {
 		return value;
 	}
-	while (stop < pairs->end && !ends_pair(*stop)) {
+	while (stop < pairs->end &&
+	       (pairs->form ? *stop != '&' && *stop != '\n' && *stop != '\r' : !ends_pair(*stop))) {
 		stop++;
 	}
 	len = (size_t)(stop - value);
@@ -240,7 +274,7 @@ static const uint8_t *mask_one_pair(struct pairs *pairs, const uint8_t *p, const
 static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t more, bool urls)
 {
 	const uint8_t *end = p + len;
-	struct pairs pairs = {mask, p, end, more, memchr(p, '%', len) != NULL};
+	struct pairs pairs = {mask, p, end, more, memchr(p, '%', len) != NULL, !urls};
 	const uint8_t *equals = memchr(p, '=', len);
 	const uint8_t *scheme = NULL;
 
@@ -430,6 +464,16 @@ static bool mask_line(struct mask *mask, const uint8_t *p, size_t len)
 	return true;
 }
 
+/* A line of any kind: a member of JSON (as behind the "data:" of an event stream), a pair, a request line. */
+static void mask_within(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	if (memchr(p, '"', len) != NULL) {
+		mask_json(mask, p, len, more);
+	} else {
+		mask_pairs(mask, p, len, more, true);
+	}
+}
+
 /* multipart/form-data (RFC 7578), message/http and the like: by lines. */
 static void mask_lines(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
@@ -455,11 +499,10 @@ static void mask_lines(struct mask *mask, const uint8_t *p, size_t len, uint32_t
 		} else {
 			secret = secret || names_secret(p, line);
 			head = line > 0 && head;
-			if (mask_line(mask, p, line)) {
-				mask_put(mask, p + line, (size_t)(next - p) - line);
-			} else {
-				mask_put(mask, p, (size_t)(next - p));
+			if (!mask_line(mask, p, line)) {
+				mask_within(mask, p, line, feed == NULL ? more : 0);
 			}
+			mask_put(mask, p + line, (size_t)(next - p) - line);
 		}
 		p = next;
 	}
@@ -509,6 +552,12 @@ void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 	} else {
 		mask_json(mask, p, len, more);
 	}
+}
+
+/* Bytes from anywhere in a stream, of which nothing else is known. */
+void mask_evidence(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	mask_lines(mask, p, len, more);
 }
 
 /* ---- statements ---- */

@@ -171,6 +171,65 @@ static void routes_replace_what_names_one_thing(void **state)
 	assert_int_equal(http_route(str(longpath), buffer), 0);
 }
 
+static void a_rule_for_routes_comes_before_the_guess(void **state)
+{
+	static const char *const rules[] = {
+		"/users/{user}",        "/users/{user}/orders/{order}", "/img/{name}.png",
+		"api.example.com/v1/*", "*.example.org/{page}",         "/exact",
+	};
+	static const struct {
+		const char *host, *path, *route; /* NULL: no rule fits */
+	} rows[] = {
+		{"h", "/users/joe", "/users/{user}"},
+		{"h", "/users/", NULL},
+		{"h", "/users", NULL},
+		{"h", "/users/joe/", NULL},
+		{"h", "/users/joe/orders/7", "/users/{user}/orders/{order}"},
+		{"h", "/users/joe/orders/7/x", NULL},
+		{"h", "/img/a.b.png", "/img/{name}.png"},
+		{"h", "/img/.png", NULL},
+		{"api.example.com", "/v1/a/b/c", "/v1/*"},
+		{"api.example.com", "/v1/", "/v1/*"},
+		{"api.example.com", "/v1", "/v1/*"},
+		{"api.example.com", "/v2", NULL},
+		{"xapi.example.com", "/v1/a", NULL},
+		{"www.example.org", "/start", "/{page}"},
+		{"example.org", "/start", NULL},
+		{"h", "/exact", "/exact"},
+		{"h", "/exactly", NULL},
+		{"h", "", NULL},
+	};
+	size_t i, len;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *route = http_route_rule(rules, sizeof(rules) / sizeof(rules[0]),
+						    str(rows[i].host), str(rows[i].path), &len);
+
+		if (rows[i].route == NULL) {
+			assert_null(route);
+			continue;
+		}
+		assert_non_null(route);
+		assert_int_equal(len, strlen(rows[i].route));
+		assert_memory_equal(route, rows[i].route, len);
+	}
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		assert_null(http_route_check(rules[i]));
+	}
+}
+
+static void what_is_no_rule_for_routes_is_told(void **state)
+{
+	static const char *const bad[] = {"",        "users", "/a b",    "/a?b=1",
+					  "/{}",     "/{a",   "/a}b{c",  "/{a}{b}",
+					  "/*/more", "/a*",   "{h}/path"};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_non_null(http_route_check(bad[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +237,8 @@ int main(void)
 		cmocka_unit_test(connect_names_host_and_port_only),
 		cmocka_unit_test(ipv6_hosts_lose_their_brackets_in_the_host_only),
 		cmocka_unit_test(routes_replace_what_names_one_thing),
+		cmocka_unit_test(a_rule_for_routes_comes_before_the_guess),
+		cmocka_unit_test(what_is_no_rule_for_routes_is_told),
 		cmocka_unit_test(lists_split_at_commas_outside_quotes),
 	};
 

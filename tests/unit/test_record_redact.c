@@ -12,7 +12,7 @@
 #include "record/record.h"
 #include "record/redact.h"
 
-enum { F_HEADERS = WEIR_NCOMMON, F_PLAIN_HEADERS, F_URL, F_BODY, F_STATEMENT };
+enum { F_HEADERS = WEIR_NCOMMON, F_PLAIN_HEADERS, F_URL, F_BODY, F_STATEMENT, F_EVIDENCE };
 
 static const struct weir_field fields[] = {
 	{"t.headers", WEIR_KIND_HEADERS, WEIR_FIELD_SECRET_HEADERS, ""},
@@ -20,8 +20,9 @@ static const struct weir_field fields[] = {
 	{"t.url", WEIR_KIND_STR, WEIR_FIELD_URL, ""},
 	{"t.body", WEIR_KIND_STR, WEIR_FIELD_BODY, ""},
 	{"t.statement", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
+	{"t.evidence", WEIR_KIND_STR, WEIR_FIELD_EVIDENCE, ""},
 };
-static const struct weir_schema schema = {"t", fields, 5};
+static const struct weir_schema schema = {"t", fields, 6};
 
 struct fixture {
 	struct budget budget;
@@ -69,7 +70,7 @@ static void check_headers(const struct row *rows, size_t n, size_t limit)
 				       rows[i].value, strlen(rows[i].value), limit);
 	}
 	for (round = 0; round < 2; round++) {
-		redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 		for (i = 0; i < n; i++) {
 			const struct weir_header *header = &fx.rec->values[F_HEADERS].v.headers[i];
 
@@ -114,6 +115,10 @@ static void secret_headers_keep_kind_and_length(void **state)
 		 "<http://h/?sig=[redacted 4]>; rel=next"},
 		{":path", "/a?password=x", "/a?password=[redacted 1]"},
 		{"X-Original-Authorization", "Bearer zz", "Bearer [redacted 2]"},
+		{"X-Auth", "abc", "[redacted 3]"},
+		{"Ocp-Apim-Subscription-Key", "abc", "[redacted 3]"},
+		{"X-CSRF", "abc", "[redacted 3]"},
+		{"X-Original-URL", "/a?token=abc", "/a?token=[redacted 3]"},
 	};
 
 	check_headers(rows, sizeof(rows) / sizeof(rows[0]), SIZE_MAX);
@@ -153,9 +158,9 @@ static void off_masks_nothing(void **state)
 	setup(&fx);
 	weir_record_add_header(fx.rec, F_HEADERS, "Cookie", 6, "a=b", 3, 10);
 	weir_record_add_header(fx.rec, F_PLAIN_HEADERS, "Cookie", 6, "a=b", 3, 10);
-	redact_record(fx.rec, WEIR_REDACT_OFF);
+	redact_record(fx.rec, WEIR_REDACT_OFF, NULL);
 	assert_str(&fx.rec->values[F_HEADERS].v.headers[0].value, "a=b");
-	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 	assert_str(&fx.rec->values[F_HEADERS].v.headers[0].value, "a=[redacted 1]");
 	assert_str(&fx.rec->values[F_PLAIN_HEADERS].v.headers[0].value, "a=b");
 	teardown(&fx);
@@ -174,7 +179,7 @@ static void without_memory_the_value_becomes_empty(void **state)
 	setup(&fx);
 	weir_record_add_header(fx.rec, F_HEADERS, "Cookie", 6, cookie, strlen(cookie), 4096);
 	fx.budget.limit = fx.budget.used;
-	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 	assert_int_equal(fx.rec->values[F_HEADERS].v.headers[0].value.len, 0);
 	assert_int_equal(fx.rec->values[F_HEADERS].v.headers[0].redacted, 1);
 	teardown(&fx);
@@ -195,7 +200,7 @@ static void check_text(size_t field, enum weir_redact mode, const struct row *ro
 		for (round = 0; round < 2; round++) {
 			const struct weir_value *value = &fx.rec->values[field];
 
-			redact_record(fx.rec, mode);
+			redact_record(fx.rec, mode, NULL);
 			assert_true(weir_record_has(fx.rec, field));
 			assert_str(&(struct weir_str){value->v.bytes, value->len}, want);
 			assert_int_equal(value->full_len, value->len);
@@ -236,6 +241,8 @@ static void urls_lose_userinfo_and_secret_keys(void **state)
 		 "/x?next=http://[redacted 3]@h/&then=http://[redacted 1]@h"},
 		{"", "/go?to=https%3A%2F%2Fx%2F%3Ftoken%3Dabc", "/go?to=[redacted 32]"},
 		{"", "/go?to=https%3A%2F%2Fx%2F%3Fpage%3Dabc", NULL},
+		{"", "/x?X-Amz-Signature=abc&country_code=49&jwt=e",
+		 "/x?X-Amz-Signature=[redacted 3]&country_code=49&jwt=[redacted 1]"},
 		{"", "?token", NULL},
 		{"", "token=", NULL},
 	};
@@ -273,9 +280,29 @@ static void bodies_lose_secrets_of_forms_json_and_parts(void **state)
 		 "TRACE / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic [redacted 4]\r\n"
 		 "Cookie: a=[redacted 1]\r\n\r\n"},
 		{"", "Authorization: Bearer abc", "Authorization: Bearer [redacted 3]"},
+		{"", "a=1&password=a b\"c<d;e&x=1", "a=1&password=[redacted 9]&x=1"},
+		{"", "{\"p\\u0061ssword\":\"abc\"}", "{\"p\\u0061ssword\":\"[redacted 3]\"}"},
+		{"", "event: x\ndata: {\"token\":\"abc\"}\n\ndata: pin=12\n\n",
+		 "event: x\ndata: {\"token\":\"[redacted 3]\"}\n\ndata: pin=[redacted 2]\n\n"},
+		{"", "GET /?token=abc HTTP/1.1\r\nHost: h\r\n\r\n",
+		 "GET /?token=[redacted 3] HTTP/1.1\r\nHost: h\r\n\r\n"},
 	};
 
 	check_text(F_BODY, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void evidence_is_masked_whatever_it_is(void **state)
+{
+	static const struct row rows[] = {
+		{"", "AAAABBBB", NULL},
+		{"", "2 HTTP/1.1\r\nAuthorization: Bearer abc\r\nX: y",
+		 "2 HTTP/1.1\r\nAuthorization: Bearer [redacted 3]\r\nX: y"},
+		{"", "x=1&token=abc HTTP/1.1\r\nCookie: a=b",
+		 "x=1&token=[redacted 3] HTTP/1.1\r\nCookie: a=[redacted 1]"},
+		{"", "1,\"password\":\"abc\"}", "1,\"password\":\"[redacted 3]\"}"},
+	};
+
+	check_text(F_EVIDENCE, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void statements_lose_literals_when_strict(void **state)
@@ -301,10 +328,10 @@ static void strict_drops_bodies_and_default_keeps_statements(void **state)
 	setup(&fx);
 	weir_record_set_str(fx.rec, F_BODY, "hello");
 	weir_record_set_str(fx.rec, F_STATEMENT, "SELECT 1");
-	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 	assert_int_equal(fx.rec->values[F_STATEMENT].len, 8);
 	assert_true(weir_record_has(fx.rec, F_BODY));
-	redact_record(fx.rec, WEIR_REDACT_STRICT);
+	redact_record(fx.rec, WEIR_REDACT_STRICT, NULL);
 	assert_false(weir_record_has(fx.rec, F_BODY));
 	assert_true(weir_record_has(fx.rec, F_STATEMENT));
 	teardown(&fx);
@@ -325,7 +352,7 @@ static void gaps_of_a_body_move_with_its_masks(void **state)
 	for (i = 0; i < 8; i++) {
 		weir_record_add_u64(rec, HTTP_F_REQUEST_GAPS, before[i]);
 	}
-	redact_record(rec, WEIR_REDACT_DEFAULT);
+	redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
 	assert_int_equal(rec->values[HTTP_F_REQUEST_CONTENT].len, 29);
 	assert_memory_equal(rec->values[HTTP_F_REQUEST_CONTENT].v.bytes,
 			    "a=1&password=[redacted 7]&b=2", 29);
@@ -337,13 +364,71 @@ static void gaps_of_a_body_move_with_its_masks(void **state)
 	teardown(&fx);
 }
 
+/* Fingerprints by Python: hmac.new(b'a key of 16 byte', secret, 'sha256').hexdigest()[:4] */
+static void with_a_key_equal_secrets_have_equal_fingerprints(void **state)
+{
+	static const struct redact_key key = {(const uint8_t *)"a key of 16 byte", 16};
+	const struct weir_header *header;
+	struct fixture fx;
+	int round;
+
+	setup(&fx);
+	weir_record_add_header(fx.rec, F_HEADERS, "Authorization", 13,
+			       "Basic dXNlcjpwYXNzd29yZDEyMw==", 30, 100);
+	weir_record_add_header(fx.rec, F_HEADERS, "X-Api-Key", 9, "hunter2", 7, 100);
+	weir_record_add_header(fx.rec, F_HEADERS, "Cookie", 6, "a=hunter2; b=0123456789abcdef", 29,
+			       100);
+	weir_record_add_header(fx.rec, F_HEADERS, "Cookie", 6, "a=hunter2", 9, 5);
+	weir_record_set_str(fx.rec, F_URL, "/?password=hunter2&x=1");
+	weir_record_set_str(fx.rec, F_BODY, "{\"password\":\"hunter2\"}");
+	for (round = 0; round < 2; round++) {
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT, &key);
+		header = fx.rec->values[F_HEADERS].v.headers;
+		assert_str(&header[0].value, "Basic [redacted 24 5ff9]");
+		assert_str(&header[1].value, "[redacted 7 9034]");
+		assert_str(&header[2].value, "a=[redacted 7 9034]; b=[redacted 16 96e5]");
+		assert_str(&header[3].value, "a=[redacted 7]"); /* was cut: its end is not known */
+		assert_str(&(struct weir_str){fx.rec->values[F_URL].v.bytes,
+					      fx.rec->values[F_URL].len},
+			   "/?password=[redacted 7 9034]&x=1");
+		assert_str(&(struct weir_str){fx.rec->values[F_BODY].v.bytes,
+					      fx.rec->values[F_BODY].len},
+			   "{\"password\":\"[redacted 7 9034]\"}");
+	}
+	teardown(&fx);
+}
+
+/* printf 'password=hunter2&name=M\xfcller' | base64, and the same of password=[redacted 7]&name=M\xfcller */
+static void a_body_in_base64_is_masked_within(void **state)
+{
+	struct fixture fx;
+	const struct weir_value *value;
+	struct weir_record *rec;
+
+	setup(&fx);
+	assert_int_equal(record_new(&fx.pool, &http_schema, &rec), 0);
+	weir_record_set_str(rec, HTTP_F_REQUEST_CONTENT,
+			    "cGFzc3dvcmQ9aHVudGVyMiZuYW1lPU38bGxlcg==");
+	weir_record_set_str(rec, HTTP_F_REQUEST_CONTENT_ENCODING, "base64");
+	weir_record_set_str(rec, HTTP_F_RESPONSE_CONTENT, "AAECAw==");
+	weir_record_set_str(rec, HTTP_F_RESPONSE_CONTENT_ENCODING, "base64");
+	redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
+	value = &rec->values[HTTP_F_REQUEST_CONTENT];
+	assert_str(&(struct weir_str){value->v.bytes, value->len},
+		   "cGFzc3dvcmQ9W3JlZGFjdGVkIDddJm5hbWU9TfxsbGVy");
+	value = &rec->values[HTTP_F_RESPONSE_CONTENT];
+	assert_str(&(struct weir_str){value->v.bytes, value->len}, "AAECAw==");
+	record_free(rec);
+	teardown(&fx);
+}
+
 static void a_cut_text_stays_cut(void **state)
 {
 	struct fixture fx;
 
 	setup(&fx);
 	weir_record_set_bytes(fx.rec, F_URL, "/a?token=0123456789", 19, 12);
-	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 	assert_str(&(struct weir_str){fx.rec->values[F_URL].v.bytes, fx.rec->values[F_URL].len},
 		   "/a?token=[redacted 10]");
 	assert_true(fx.rec->values[F_URL].full_len > fx.rec->values[F_URL].len);
@@ -364,11 +449,11 @@ static void mask_prefix(const char *text, size_t len, size_t field, bool hidden)
 	value->v.bytes = (const uint8_t *)exact;
 	value->len = (uint32_t)len;
 	value->full_len = (uint32_t)len;
-	redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 	if (hidden) {
 		assert_null(memmem(value->v.bytes, value->len, "HIDE", 4));
 	}
-	redact_record(fx.rec, WEIR_REDACT_STRICT);
+	redact_record(fx.rec, WEIR_REDACT_STRICT, NULL);
 	free(exact);
 	teardown(&fx);
 }
@@ -419,7 +504,7 @@ static void no_field_of_a_transaction_keeps_the_secret(void **state)
 
 		assert_true(at >= 0);
 		weir_record_set_str(fx.rec, (size_t)at, url);
-		redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 		assert_null(memmem(fx.rec->values[at].v.bytes, fx.rec->values[at].len, "HIDE", 4));
 	}
 	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -428,7 +513,7 @@ static void no_field_of_a_transaction_keeps_the_secret(void **state)
 
 		assert_true(at >= 0);
 		weir_record_add_header(fx.rec, (size_t)at, "Set-Cookie", 10, "a=HIDE", 6, 100);
-		redact_record(fx.rec, WEIR_REDACT_DEFAULT);
+		redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
 		header = fx.rec->values[at].v.headers;
 		assert_null(memmem(header->value.p, header->value.len, "HIDE", 4));
 	}
@@ -445,9 +530,12 @@ int main(void)
 		cmocka_unit_test(without_memory_the_value_becomes_empty),
 		cmocka_unit_test(urls_lose_userinfo_and_secret_keys),
 		cmocka_unit_test(bodies_lose_secrets_of_forms_json_and_parts),
+		cmocka_unit_test(evidence_is_masked_whatever_it_is),
 		cmocka_unit_test(statements_lose_literals_when_strict),
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
 		cmocka_unit_test(gaps_of_a_body_move_with_its_masks),
+		cmocka_unit_test(with_a_key_equal_secrets_have_equal_fingerprints),
+		cmocka_unit_test(a_body_in_base64_is_masked_within),
 		cmocka_unit_test(a_cut_text_stays_cut),
 		cmocka_unit_test(any_beginning_of_a_text_is_safe),
 		cmocka_unit_test(no_field_of_a_transaction_keeps_the_secret),
