@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 import packets  # noqa: E402
 
-WEIR = sys.argv[1]
+WEIR = os.path.abspath(sys.argv[1])
 RAW = {'none', 'streams', 'files', 'pcap'}
 REMOTE = {'clickhouse', 'elasticsearch', 'kafka', 'otlp'}
 FORMATS = ('weir', 'zeek', 'eve', 'ecs', 'otel')
