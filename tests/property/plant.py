@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HALF, SEGQ = 'src/reasm/half.c', 'src/reasm/segq.c'
+HALF, HOLES, STORE, SEGQ = (f'src/reasm/{name}.c' for name in ('half', 'half_holes', 'half_store', 'segq'))
 
 # name, file, text, replacement
 BUGS = [
@@ -22,12 +22,12 @@ BUGS = [
     ('trim of the wrong end of old bytes', HALF, 'span->data + (half->next - span->lo), n,', 'span->data, n,'),
     ('lost trailing gap: FIN, without memory', HALF, '\t\tend = half->fin;\n', '\t\tend = half->next;\n'),
     ('lost trailing gap: acknowledged', HALF, '\t\tend = half->cold->ahead;\n', '\t\tend = half->next;\n'),
-    ('lost trailing gap: FIN', HALF, 'half->fin_known && half->fin > half->next ? &queue->fin : NULL', 'NULL'),
+    ('lost trailing gap: FIN', HOLES, 'half->fin_known && half->fin > half->next ? &queue->fin : NULL', 'NULL'),
     ('double count', HALF, 'half->cold->ledger.duplicate += hi - span->lo;',
      'half->cold->ledger.duplicate += span->data_hi - span->lo;'),
-    ('early gap: one packet', HALF, 'queue->packets + 1;', 'queue->packets;'),
-    ('early gap: age', HALF, 'hole->born_ns >= age_ns;', 'hole->born_ns >= age_ns - 1000000;'),
-    ('early gap: acknowledgement of what was not sent', HALF, '\tif (offset <= seen) {\n',
+    ('early gap: one packet', HOLES, 'queue->packets + 1;', 'queue->packets;'),
+    ('early gap: age', HOLES, 'hole->born_ns >= age_ns;', 'hole->born_ns >= age_ns - 1000000;'),
+    ('early gap: acknowledgement of what was not sent', HOLES, '\tif (offset <= seen) {\n',
      '\tif (offset <= seen + 100) {\n'),
     ('second copy wins', 'src/reasm/policy.c', '\tcase WEIR_OVERLAP_FIRST:\n\t\tbreak;',
      '\tcase WEIR_OVERLAP_FIRST:\n\t\treturn true;'),
@@ -42,14 +42,14 @@ BUGS = [
      'memcpy(block + data_at, reasm_node_data(node), node->len);',
      'memcpy(block + data_at, node->block + node->cap * MARK, node->len);'),
     ('leak when dropped', SEGQ, '\t\tnext = node->next;\n\t\treasm_node_free(pool, node);', '\t\tnext = node->next;'),
-    ('limit off by one', HALF, 'queue->bytes > limit', 'queue->bytes >= limit'),
+    ('limit off by one', STORE, 'queue->bytes > limit', 'queue->bytes >= limit'),
     ('stall counted twice', HALF, '\t\tqueue->stall_from_ns = now_ns;\n', ''),
     ('false conflict: hash of another length', 'src/reasm/ring.c', 'XXH3_64bits(data, entry->len) ==',
      'XXH3_64bits(data, len) =='),
 ]
 TESTS = ['tests/property/test_reasm_model.c'] + [f'tests/unit/test_reasm_{name}.c' for name in ('half', 'gap', 'segq')]
 SOURCES = ['src/base/budget.c', 'src/base/error.c', 'src/base/names.c'] + [
-    f'src/reasm/{name}.c' for name in ('half', 'policy', 'ring', 'segq', 'slab')]
+    f'src/reasm/{name}.c' for name in ('half', 'half_holes', 'half_store', 'policy', 'ring', 'segq', 'slab')]
 
 
 def first_line(text):
