@@ -20,7 +20,29 @@ enum weir_checksums { WEIR_CHECKSUM_AUTO, WEIR_CHECKSUM_NONE, WEIR_CHECKSUM_ALL 
 enum weir_bodies { WEIR_BODIES_SIZE, WEIR_BODIES_HASH, WEIR_BODIES_KEEP };
 enum weir_redact { WEIR_REDACT_DEFAULT, WEIR_REDACT_OFF, WEIR_REDACT_STRICT };
 enum { WEIR_MAX_ROUTES = 256 };
-enum weir_overlap_policy { WEIR_OVERLAP_FIRST, WEIR_OVERLAP_LAST };
+/*
+ * Whose bytes hold when two segments that wait claim the same ones (Novak & Sturges, "Target-Based TCP Stream Reassembly"): the
+ * first or the last copy, or what the receiver's operating system does.
+ */
+enum weir_overlap_policy {
+	WEIR_OVERLAP_FIRST,
+	WEIR_OVERLAP_LAST,
+	WEIR_OVERLAP_BSD,     /* the first, unless the later segment begins before it */
+	WEIR_OVERLAP_LINUX,   /* as BSD; the later one too when it begins with it and is longer */
+	WEIR_OVERLAP_WINDOWS, /* as BSD */
+	WEIR_OVERLAP_SOLARIS  /* the last, if it ends with the first or behind it */
+};
+
+/* The policy for data that hosts of a subnet receive; the longest prefix holds. */
+struct weir_overlap_rule {
+	uint8_t address[16]; /* network order; IPv4 in the first 4 bytes */
+	uint8_t ip_version;  /* 4 or 6 */
+	uint8_t prefix;      /* bits: 0..32 or 0..128 */
+	uint8_t policy;      /* enum weir_overlap_policy */
+};
+
+/* When bytes are delivered: as soon as they are contiguous, or not before the receiver acknowledged them. */
+enum weir_deliver { WEIR_DELIVER_CONTIGUOUS, WEIR_DELIVER_ACKED };
 
 struct weir_allocator {
 	void *(*alloc)(void *context, size_t size);          /* NULL: no memory */
@@ -60,6 +82,10 @@ struct weir_config {
 	uint32_t pending_limit; /* 512 requests without a response */
 	const char *parsers;    /* NULL: all; else a comma-separated list of names */
 	bool vlan_key;          /* the VLAN id is part of a flow's key */
+	enum weir_deliver deliver;
+	enum weir_overlap_policy overlap;              /* of hosts that no rule names */
+	const struct weir_overlap_rule *overlap_rules; /* borrowed: lives as long as the engine */
+	size_t noverlap_rules;
 	const struct weir_allocator *allocator; /* borrowed; NULL: libc's */
 	uint64_t
 		hash_seed; /* of the flow hash: something random where peers might attack the table; the same bytes come out */

@@ -290,6 +290,8 @@ static const char *apply_write_seconds(struct options *options, const char *valu
 #define COLOR_WORDS    "auto always never"
 #define PROGRESS_WORDS "auto plain json none"
 #define SHELL_WORDS    "bash zsh fish"
+#define DELIVER_WORDS  "contiguous acked"
+#define VLAN_WORDS     "ignore key"
 
 /* The index of a value in a list of words with blanks between, or -1. */
 static int word(const char *value, const char *words)
@@ -316,6 +318,42 @@ static const char *apply_checksums(struct options *options, const char *value)
 		return "auto, none or all";
 	}
 	options->config.checksums = (enum weir_checksums)i;
+	return NULL;
+}
+
+static const char *apply_overlap(struct options *options, const char *value)
+{
+	const char *fix;
+
+	if (is_first_of_level(options, &options->overlap_level)) {
+		memset(&options->overlap, 0, sizeof(options->overlap));
+	}
+	fix = overlap_add(&options->overlap, value);
+	options->config.overlap = options->overlap.policy;
+	options->config.overlap_rules = options->overlap.rules;
+	options->config.noverlap_rules = options->overlap.nrules;
+	return fix;
+}
+
+static const char *apply_deliver(struct options *options, const char *value)
+{
+	int i = word(value, DELIVER_WORDS);
+
+	if (i < 0) {
+		return "contiguous or acked";
+	}
+	options->config.deliver = (enum weir_deliver)i;
+	return NULL;
+}
+
+static const char *apply_vlan(struct options *options, const char *value)
+{
+	int i = word(value, VLAN_WORDS);
+
+	if (i < 0) {
+		return "ignore or key";
+	}
+	options->config.vlan_key = i == 1;
 	return NULL;
 }
 
@@ -487,7 +525,6 @@ FLAG(no_sandbox, options->no_sandbox)
 FLAG(strict, options->strict)
 FLAG(ascii, options->ascii)
 FLAG(quiet, options->quiet)
-FLAG(vlan_key, options->config.vlan_key)
 FLAG(version, options->version)
 FLAG(help, options->help)
 
@@ -543,7 +580,13 @@ static const struct option_def table[] = {
 	{"route", 0, "TEMPLATE",
 	 "http.route of paths that fit, such as /users/{id}; repeat for more, the first holds",
 	 .apply = apply_route},
-	{"vlan-key", 0, NULL, "the VLAN id is part of a flow's key", .apply = apply_vlan_key},
+	{"vlan", 0, "WHAT", "ignore, or key: the VLAN id is part of a flow's key (default ignore)",
+	 .apply = apply_vlan, .words = VLAN_WORDS},
+	{"overlap", 0, "[NET=]POLICY",
+	 "whose bytes hold: first, last, bsd, linux, windows, solaris (default first)",
+	 .apply = apply_overlap, .words = OVERLAP_WORDS},
+	{"deliver", 0, "WHEN", "contiguous, or acked: not before they were acknowledged",
+	 .apply = apply_deliver, .words = DELIVER_WORDS},
 	{"strict", 0, NULL, "exit 4 if anything was lost: drops, gaps, evictions, cut input",
 	 .apply = apply_strict},
 	{"summary", 0, "FORM", "text, json or none: the closing summary on stderr (default text)",

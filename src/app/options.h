@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "app/overlap.h"
 #include "weir/config.h"
 
 enum {
@@ -62,6 +63,7 @@ struct options {
 	unsigned workers; /* 0: one per core */
 	unsigned batch;   /* packets handled at a time */
 	unsigned verbose;
+	struct overlap overlap;
 	bool quiet;
 	bool strict;
 	enum options_summary summary;
@@ -79,7 +81,7 @@ struct options {
 	unsigned level; /* that is being read */
 	unsigned source_level, filter_level, output_level;
 	unsigned routes_level;
-	unsigned bodies_level, verbose_level, rotate_level;
+	unsigned overlap_level, bodies_level, verbose_level, rotate_level;
 	bool config_named; /* --config was given */
 	char **owned;      /* texts of files and --set */
 	size_t nowned;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defaults: memory and times of REASSEMBLY.md's table, limits of PROTOCOLS.md. */
+/* Defaults: memory and times of REASSEMBLY.md's table, limits of PROTOCOLS.md. And what depends on a flow's addresses. */
 #include "weir/config.h"
 
 #include <string.h>
 
 #include "base/time.h"
+#include "engine/engine.h"
 
 void weir_config_init(struct weir_config *config)
 {
@@ -35,4 +36,63 @@ void weir_config_init(struct weir_config *config)
 	config->target_limit = 8 << 10;
 	config->value_limit = 4 << 10;
 	config->pending_limit = 512;
+}
+
+bool engine_policies_are_valid(const struct weir_config *config)
+{
+	size_t i;
+
+	if (config->overlap > WEIR_OVERLAP_SOLARIS || config->deliver > WEIR_DELIVER_ACKED ||
+	    (config->noverlap_rules > 0 && config->overlap_rules == NULL)) {
+		return false;
+	}
+	for (i = 0; i < config->noverlap_rules; i++) {
+		const struct weir_overlap_rule *rule = &config->overlap_rules[i];
+
+		if (rule->policy > WEIR_OVERLAP_SOLARIS ||
+		    !(rule->ip_version == 4 ? rule->prefix <= 32
+					    : rule->ip_version == 6 && rule->prefix <= 128)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_in_subnet(const uint8_t *address, const struct weir_overlap_rule *rule)
+{
+	unsigned whole = rule->prefix / 8, rest = rule->prefix % 8;
+
+	return memcmp(address, rule->address, whole) == 0 &&
+	       (rest == 0 || (address[whole] ^ rule->address[whole]) >> (8 - rest) == 0);
+}
+
+/* The policy of the host that receives. */
+static enum weir_overlap_policy overlap_of(const struct weir_config *config, const uint8_t *address,
+					   uint8_t ip_version)
+{
+	enum weir_overlap_policy policy = config->overlap;
+	int longest = -1;
+	size_t i;
+
+	for (i = 0; i < config->noverlap_rules; i++) {
+		const struct weir_overlap_rule *rule = &config->overlap_rules[i];
+
+		if (rule->ip_version == ip_version && rule->prefix >= longest &&
+		    is_in_subnet(address, rule)) {
+			longest = rule->prefix;
+			policy = (enum weir_overlap_policy)rule->policy;
+		}
+	}
+	return policy;
+}
+
+void engine_apply_policies(const struct weir_config *config, struct flow *flow)
+{
+	int side;
+
+	for (side = 0; side < 2; side++) {
+		flow->half[side].hold = config->deliver == WEIR_DELIVER_ACKED;
+		flow->half[side].policy = (uint8_t)overlap_of(config, flow->tuple.address[!side],
+							      flow->tuple.ip_version);
+	}
 }

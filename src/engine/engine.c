@@ -255,6 +255,8 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 	}
 	engine->budget = budget;
 	engine->options = *options;
+	engine->plain = config->deliver == WEIR_DELIVER_CONTIGUOUS &&
+			config->overlap == WEIR_OVERLAP_FIRST && config->noverlap_rules == 0;
 	(void)engine_schemas(options->tap, engine->schemas);
 	engine_find_wanted(engine);
 	parser_set_init(&engine->parsers, config->parsers);

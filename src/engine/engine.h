@@ -106,6 +106,7 @@ struct engine {
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
 	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
 	int64_t clock_ns;
+	bool plain; /* deliver and overlap are the defaults, for every host */
 	struct engine_stats stats;
 	/* what is being handled: the key of records it completes */
 	struct {
@@ -186,6 +187,10 @@ const struct weir_flow_info *engine_info(struct engine *engine, const struct flo
 void engine_anomaly(struct engine *engine, struct flow *flow, struct weir_record *rec,
 		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset,
 		    const uint8_t *evidence, size_t evidence_len);
+
+/** What the configuration says of deliver and overlap, for a flow that opens. */
+void engine_apply_policies(const struct weir_config *config, struct flow *flow);
+bool engine_policies_are_valid(const struct weir_config *config);
 
 /** The timer of a flow: set to the earliest of what it waits for. */
 void engine_arm(struct engine *engine, struct flow *flow);

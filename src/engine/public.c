@@ -90,7 +90,7 @@ int weir_engine_new(const struct weir_config *config, const struct weir_callback
 	if (config == NULL) {
 		config = &defaults;
 	}
-	if (config->memory < MEMORY_MIN) {
+	if (config->memory < MEMORY_MIN || !engine_policies_are_valid(config)) {
 		return WEIR_EINVAL;
 	}
 	budget_init(&budget, SIZE_MAX, config->allocator);

@@ -353,6 +353,9 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 	reasm_half_init(&flow->half[1], 1);
 	flow->half[0].oneway = 1;
 	flow->half[1].oneway = 1;
+	if (!engine->plain) {
+		engine_apply_policies(engine->options.config, flow);
+	}
 	tcp_state_init(&flow->tcp, item->side, item->layers.sport, item->layers.dport);
 	flow->list = FLOW_HALF_OPEN;
 	list_append(shard, &shard->lru[FLOW_HALF_OPEN], flow, false);

@@ -183,6 +183,23 @@ void tcp_poll_holes(struct flow *flow, int64_t now_ns, bool packet)
 	shard_update_waiting(flow->shard, flow);
 }
 
+/* RFC 2018 section 3: the left edge of a block, and one beyond its right edge. */
+static void take_sack(struct reasm_half *half, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	int i;
+
+	for (i = 0; i < l->nsack; i++) {
+		int64_t lo = reasm_half_offset(half, l->sack[2 * i]);
+		int64_t hi = reasm_half_offset(half, l->sack[2 * i + 1]);
+
+		if (hi > 0) {
+			reasm_half_sacked(half, lo > 0 ? (uint64_t)lo : 0, (uint64_t)hi,
+					  item->clock_ns);
+		}
+	}
+}
+
 static void take_ack(struct flow *flow, const struct item *item)
 {
 	struct reasm_half *half = &flow->half[!item->side];
@@ -195,6 +212,9 @@ static void take_ack(struct flow *flow, const struct item *item)
 	offset = reasm_half_offset(half, item->layers.ack);
 	if (offset > 0) {
 		reasm_half_acked(half, &flow->shard->reasm, (uint64_t)offset, item->clock_ns);
+	}
+	if (item->layers.nsack > 0 && reasm_half_waits(half)) {
+		take_sack(half, item);
 	}
 }
 
@@ -316,6 +336,23 @@ static bool take_in_order(struct engine *engine, struct flow *flow, const struct
 	return true;
 }
 
+/* A candidate opens a new flow: its payload goes with it. It was counted here, but belongs there. */
+static void move_syn(struct flow *flow, const struct tcp_candidate *syn,
+		     struct tcp_candidate *ret_syn)
+{
+	int i;
+
+	for (i = 0; i < flow->tcp.nmore; i++) {
+		if (flow->tcp.more[i].packet == syn->packet) {
+			*ret_syn = *syn;
+			flow->tcp.more[i].data = NULL;
+		}
+	}
+	if (flow->side[syn->side].packets > 0) {
+		flow->side[syn->side].packets--;
+	}
+}
+
 static bool judge(struct engine *engine, struct flow *flow, const struct item *item,
 		  struct tcp_candidate *ret_syn)
 {
@@ -341,18 +378,7 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	}
 	if (v.new_flow) {
 		if (v.with_syn) {
-			int i;
-
-			for (i = 0; i < flow->tcp.nmore; i++) {
-				if (flow->tcp.more[i].packet == v.syn.packet) {
-					*ret_syn = v.syn; /* its payload goes with it */
-					flow->tcp.more[i].data = NULL;
-				}
-			}
-			/* the SYN was counted here, but belongs to the new flow */
-			if (flow->side[v.syn.side].packets > 0) {
-				flow->side[v.syn.side].packets--;
-			}
+			move_syn(flow, &v.syn, ret_syn);
 		}
 		tcp_finalise(engine, flow, WEIR_CLOSE_REUSED);
 		return false;

@@ -218,6 +218,34 @@ static int find_candidate(struct tcp_state *state, uint8_t side, uint32_t ack, u
 	return -1;
 }
 
+/* Is a number of another connection than one that stands at `next`? */
+static bool is_elsewhere(uint32_t number, uint32_t next)
+{
+	return (uint32_t)seq_diff(number, next) + MIDSTREAM_HOLE > 2 * MIDSTREAM_HOLE;
+}
+
+/* A SYN/ACK in a flow that has begun, which acknowledges this candidate (below 0: none). */
+static void judge_late_syn_ack(struct tcp_state *state, const struct layers *l, uint8_t side,
+			       int candidate, const struct tcp_view *view, struct tcp_verdict *ret)
+{
+	struct tcp_side *me = &state->side[side];
+
+	if (candidate > 0 || state->phase >= TCP_CLOSED) {
+		ret->new_flow = true;
+		ret->with_syn = candidate > 0;
+		if (candidate > 0) {
+			ret->syn = *tcp_state_candidate(state, candidate);
+		}
+	} else if (state->phase == TCP_SYN_ACK && me->isn_known && view->started[!side] &&
+		   l->ack == view->next[!side]) {
+		me->other_isn = l->seq;
+		me->has_other_isn = 1;
+	} else if (view->started[0] && view->started[1] && is_elsewhere(l->seq, view->next[side]) &&
+		   is_elsewhere(l->ack, view->next[!side])) {
+		ret->new_flow = true; /* its SYN was not captured */
+	}
+}
+
 static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8_t side,
 			  int64_t ts_ns, const struct tcp_view *view, struct tcp_verdict *ret)
 {
@@ -236,24 +264,7 @@ static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8
 		return; /* acknowledges no SYN of ours: the client would answer with RST (RFC 9293 §3.10.7.3) */
 	}
 	if (state->phase > TCP_SYN) {
-		if (i > 0 || state->phase >= TCP_CLOSED) {
-			ret->new_flow = true;
-			ret->with_syn = i > 0;
-			if (i > 0) {
-				ret->syn = *tcp_state_candidate(state, i);
-			}
-		} else if (state->phase == TCP_SYN_ACK && me->isn_known && view->started[!side] &&
-			   l->ack == view->next[!side]) {
-			me->other_isn = l->seq;
-			me->has_other_isn = 1;
-		} else if (view->started[0] && view->started[1] &&
-			   (uint32_t)seq_diff(l->seq, view->next[side]) + MIDSTREAM_HOLE >
-				   2 * MIDSTREAM_HOLE &&
-			   (uint32_t)seq_diff(l->ack, view->next[!side]) + MIDSTREAM_HOLE >
-				   2 * MIDSTREAM_HOLE) {
-			ret->new_flow =
-				true; /* its SYN was not captured; both numbers are of another connection */
-		}
+		judge_late_syn_ack(state, l, side, i, view, ret);
 		return;
 	}
 	if (i >= 0) {

@@ -221,12 +221,67 @@ static void give_head(struct reasm_half *half, struct reasm_pool *pool, void *ow
 	reasm_node_free(pool, node);
 }
 
+/* The first interval up to an offset within it: the rest goes on waiting. */
+static void give_part(struct reasm_half *half, struct reasm_pool *pool, void *owner, uint64_t until)
+{
+	struct reasm_queue *queue = half->queue;
+	struct reasm_node *node = queue->head;
+	struct weir_mark *marks = reasm_node_marks(node);
+	uint32_t len = (uint32_t)(until - node->offset);
+	struct weir_chunk chunk = {.data = reasm_node_data(node),
+				   .len = len,
+				   .offset = node->offset,
+				   .marks = marks,
+				   .nmarks = reasm_node_mark_index(node, until - 1) + 1};
+	size_t i;
+
+	assert(node->offset == half->next && len > 0 && len < node->len);
+	for (i = 0; i < chunk.nmarks; i++) {
+		marks[i].stall_ns = half->stall_ns;
+	}
+	move_next(half, len);
+	queue->bytes -= len; /* before a callback looks at the ledger */
+	if (pool->ring != NULL) {
+		note_segments(half, pool, &chunk);
+	}
+	pool->ops->data(owner, half, &chunk);
+	reasm_node_trim(node, len);
+}
+
 void reasm_half_drain(struct reasm_half *half, struct reasm_pool *pool, void *owner)
 {
 	while (half->queue != NULL && half->queue->head != NULL &&
 	       half->queue->head->offset == half->next) {
+		const struct reasm_node *node = half->queue->head;
+		uint64_t end = node->len > 0 ? reasm_node_end(node) : reasm_node_reach(node);
+
+		if (reasm_half_is_holding(half) && half->cold->acked < end) {
+			half->queue->stall_from_ns = REASM_NO_TIME; /* nothing is missing */
+			if (half->cold->acked > node->offset && node->len > 0) {
+				give_part(half, pool, owner, half->cold->acked);
+			}
+			return;
+		}
 		give_head(half, pool, owner);
 	}
+}
+
+void reasm_half_release(struct reasm_half *half, struct reasm_pool *pool, void *owner, bool all,
+			int64_t now_ns)
+{
+	struct reasm_queue *queue = half->queue;
+
+	reasm_half_stall_until(half, now_ns);
+	half->busy = 1;
+	while (all && queue->head != NULL && queue->head->offset == half->next) {
+		give_head(half, pool, owner);
+	}
+	reasm_half_drain(half, pool, owner);
+	if (queue->head != NULL && queue->head->offset > half->next &&
+	    queue->stall_from_ns == REASM_NO_TIME) {
+		queue->stall_from_ns = now_ns; /* a hole behind what was held */
+	}
+	reasm_half_settle(half, pool, owner);
 }
 
 /* After anything that may have moved next: is the queue empty, is the stream at its end? Last in each call. */
@@ -346,12 +401,31 @@ static void span_of_segment(const struct reasm_half *half, const struct reasm_se
 	ret->now_ns = seg->now_ns;
 }
 
+/* What is not old of a span is kept until it was acknowledged: as if it began behind a hole. */
+static int hold(struct reasm_half *half, struct reasm_pool *pool, void *owner,
+		const struct reasm_span *span)
+{
+	struct reasm_span rest = *span;
+
+	if (rest.hi <= half->next || rest.hi == rest.lo) {
+		return 0;
+	}
+	if (rest.lo < half->next) {
+		rest.data += half->next - rest.lo < rest.data_hi - rest.lo ? half->next - rest.lo
+									   : rest.data_hi - rest.lo;
+		rest.lo = half->next;
+		rest.data_hi = rest.data_hi > rest.lo ? rest.data_hi : rest.lo;
+		rest.mark.offset = rest.lo;
+	}
+	return reasm_half_store(half, pool, owner, &rest);
+}
+
 static ssize_t push_slow(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 			 const struct reasm_seg *seg)
 {
 	uint64_t before, beyond, delivered = delivered_so_far(half);
 	struct reasm_span span;
-	int err;
+	int err = 0;
 
 	assert(half->started && seg->caplen <= seg->len);
 	if (half->busy) {
@@ -361,18 +435,24 @@ static ssize_t push_slow(struct reasm_half *half, struct reasm_pool *pool, void 
 	if (span.hi > half->next && span.hi > span.data_hi && reasm_half_cold(half, pool) == NULL) {
 		return WEIR_EBUDGET; /* a gap that could not be counted */
 	}
-	if (span.lo > half->next && span.hi > span.lo) {
+	if (reasm_half_is_holding(half)) {
+		err = hold(half, pool, owner, &span);
+	} else if (span.lo > half->next && span.hi > span.lo) {
 		err = reasm_half_store(half, pool, owner, &span);
-		if (err != 0) {
-			return err;
-		}
+	}
+	if (err != 0) {
+		return err;
 	}
 	half->captured += seg->caplen;
 	count_rejected(half, pool, before, WEIR_REJECT_WINDOW);
 	count_rejected(half, pool, beyond,
 		       half->fin_known ? WEIR_REJECT_AFTER_FIN : WEIR_REJECT_CLOSED);
 	count_old(half, pool, owner, &span);
-	if (span.lo <= half->next && span.hi > half->next) {
+	if (reasm_half_is_holding(half)) {
+		if (half->queue != NULL) {
+			reasm_half_release(half, pool, owner, false, seg->now_ns);
+		}
+	} else if (span.lo <= half->next && span.hi > half->next) {
 		deliver(half, pool, owner, &span);
 	}
 	while (reasm_half_is_full(half, pool)) {
@@ -390,7 +470,7 @@ ssize_t reasm_half_push(struct reasm_half *half, struct reasm_pool *pool, void *
 		return 0;
 	}
 	if (seg->seq != half->next_seq || half->queue != NULL || seg->caplen != seg->len ||
-	    !half->started || half->fin_known || half->ended) {
+	    !half->started || half->fin_known || half->ended || half->hold) {
 		return push_slow(half, pool, owner, seg);
 	}
 	mark.ts_ns = seg->ts_ns;

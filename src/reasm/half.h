@@ -18,6 +18,9 @@
  * more than REASM_ACK_WINDOW, is kept aside: it becomes evidence when data beyond it is seen (captures reorder), and at the
  * end of the direction it is the only sign of a hole after the last byte. Beyond that it is ignored.
  *
+ * With `hold`, bytes wait until they are acknowledged, too (by the evidence above), but for a direction that is `oneway`: nobody
+ * acknowledges there. A limit, the budget and the end deliver what is held.
+ *
  * Ledger: captured = delivered + duplicate + overlap + rejected + pending holds after every call. Bytes of a range that was
  * already declared a gap are late: duplicate. Bytes before offset 0 (a flow picked up mid-stream) were never ours to
  * deliver: rejected[window]. A byte that differs from the copy seen before is overlap, one that does not is duplicate.
@@ -75,7 +78,6 @@ struct reasm_pool {
 	uint32_t intervals;
 	int64_t oneway_age_ns; /* instead of age_ns and limit for halves with the bit `oneway` */
 	size_t oneway_limit;
-	enum weir_overlap_policy policy;
 	/* private */
 	void *slabs[REASM_NCLASSES]; /* free blocks, kept for the next one that waits */
 	size_t slab_bytes;           /* of those */
@@ -112,7 +114,9 @@ struct reasm_half {
 	uint8_t ended : 1;
 	uint8_t oneway : 1; /* set by the owner: only this direction is captured */
 	uint8_t busy : 1;   /* private: a callback runs */
+	uint8_t hold : 1;   /* set by the owner: nothing is delivered before it was acknowledged */
 	uint8_t dir;        /* free for the owner: which direction this is */
+	uint8_t policy;     /* set by the owner: enum weir_overlap_policy */
 	uint64_t fin;       /* offset of the end, when fin_known */
 	uint64_t captured;  /* payload bytes pushed (captured ones) */
 	int64_t stall_ns;   /* total time that holes blocked delivery, up to the last delivery */
@@ -173,6 +177,12 @@ int reasm_half_fin(struct reasm_half *half, struct reasm_pool *pool, void *owner
  */
 void reasm_half_acked(struct reasm_half *half, struct reasm_pool *pool, uint64_t offset,
 		      int64_t now_ns);
+
+/**
+ * The peer holds [lo, hi) though not all before it (RFC 2018): a hole in there was lost by the capture. Evidence as an
+ * acknowledgement past it is, and never a delivery. What is not within what was seen is passed over.
+ */
+void reasm_half_sacked(struct reasm_half *half, uint64_t lo, uint64_t hi, int64_t now_ns);
 
 /**
  * One more packet of the flow went by, or time did: declare what is due. Call when reasm_half_waits(): with packet = true

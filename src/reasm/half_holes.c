@@ -7,6 +7,8 @@
 #include "reasm/half_private.h"
 #include "reasm/segq.h"
 
+enum { SACK_HOLES = 16 }; /* looked at for one SACK block: it comes with every packet */
+
 /* The hole that blocks, NULL: none. Where it ends through ret_until. */
 static struct reasm_hole *first_hole(const struct reasm_half *half, uint64_t *ret_until)
 {
@@ -31,7 +33,11 @@ void reasm_half_declare_first(struct reasm_half *half, struct reasm_pool *pool, 
 	uint64_t until = 0;
 	struct reasm_hole *hole = first_hole(half, &until);
 
-	assert(hole != NULL);
+	if (hole == NULL) {
+		assert(node != NULL && node->offset == half->next && half->hold);
+		reasm_half_release(half, pool, owner, true, now_ns);
+		return;
+	}
 	reasm_half_stall_until(half, now_ns);
 	half->busy = 1;
 	if (node != NULL) {
@@ -116,6 +122,26 @@ void reasm_half_acked(struct reasm_half *half, struct reasm_pool *pool, uint64_t
 	}
 }
 
+void reasm_half_sacked(struct reasm_half *half, uint64_t lo, uint64_t hi, int64_t now_ns)
+{
+	struct reasm_queue *queue = half->queue;
+	struct reasm_node *node;
+	int steps = 0;
+
+	if (queue == NULL || queue->head == NULL || lo >= hi || hi > highest_seen(half)) {
+		return;
+	}
+	node = reasm_segq_find(queue, lo);
+	node = node != NULL ? node->next : queue->head;
+	for (; node != NULL && node->offset <= hi && steps++ < SACK_HOLES; node = node->next) {
+		uint64_t from = node->prev != NULL ? reasm_node_reach(node->prev) : half->next;
+
+		if (from >= lo && from < node->offset) {
+			reasm_half_hole_acked(queue, &node->hole, now_ns);
+		}
+	}
+}
+
 static bool hole_is_due(const struct reasm_half *half, const struct reasm_pool *pool,
 			const struct reasm_hole *hole, int64_t now_ns, enum weir_gap_cause *ret)
 {
@@ -146,6 +172,12 @@ void reasm_half_poll(struct reasm_half *half, struct reasm_pool *pool, void *own
 		half->queue->fin.born_ns = now_ns; /* reasm_half_fin() knows no time */
 	}
 	reasm_half_promote_acked(half, now_ns);
+	if (reasm_half_is_holding(half)) {
+		reasm_half_release(half, pool, owner, false, now_ns);
+		if (half->queue == NULL) {
+			return;
+		}
+	}
 	half->queue->packets += packet;
 	while ((hole = first_hole(half, &until)) != NULL &&
 	       hole_is_due(half, pool, hole, now_ns, &cause)) {

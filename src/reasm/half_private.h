@@ -24,6 +24,12 @@ struct reasm_span {
 	int64_t now_ns;
 };
 
+/* Bytes wait for their acknowledgement: where there is somebody who acknowledges. */
+static inline bool reasm_half_is_holding(const struct reasm_half *half)
+{
+	return half->hold && !half->oneway;
+}
+
 /* NULL: no memory. */
 struct reasm_cold *reasm_half_cold(struct reasm_half *half, struct reasm_pool *pool);
 
@@ -34,13 +40,17 @@ void reasm_half_stall_until(struct reasm_half *half, int64_t now_ns);
 void reasm_half_give_gap(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 			 uint64_t until, enum weir_gap_cause cause, const struct weir_mark *mark);
 
-/** Deliver what has become contiguous. */
+/** Deliver what has become contiguous, and may be delivered. */
 void reasm_half_drain(struct reasm_half *half, struct reasm_pool *pool, void *owner);
+
+/** Deliver what is contiguous: what may go, or `all` of it. */
+void reasm_half_release(struct reasm_half *half, struct reasm_pool *pool, void *owner, bool all,
+			int64_t now_ns);
 
 /** After anything that may have moved next: is the queue empty, is the stream at its end? Last in each call. */
 void reasm_half_settle(struct reasm_half *half, struct reasm_pool *pool, void *owner);
 
-/** The hole that blocks becomes a gap; there must be one. */
+/** The hole that blocks becomes a gap; without one, what was held is delivered. Something must wait. */
 void reasm_half_declare_first(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 			      enum weir_gap_cause cause, int64_t now_ns);
 

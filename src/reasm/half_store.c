@@ -197,7 +197,7 @@ static void date_holes(struct reasm_half *half, const struct reasm_span *span)
 			reasm_half_hole_acked(queue, &node->hole, span->now_ns);
 		}
 	}
-	if (queue->stall_from_ns == REASM_NO_TIME) {
+	if (queue->stall_from_ns == REASM_NO_TIME && queue->head->offset > half->next) {
 		queue->stall_from_ns = span->now_ns;
 	}
 	reasm_half_promote_acked(half, span->now_ns);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Overlap policies: see policy.h. One case a policy; bsd, linux, windows and solaris compare the extents. */
+/*
+ * Overlap policies: see policy.h. One case a policy; bsd, linux, windows and solaris compare the extents.
+ *
+ * Novak & Sturges (2007) give Windows the results of BSD, and so do Snort and Suricata; it has a name of its own because users
+ * know what a host runs, not whose rules that follows.
+ */
 #include "reasm/policy.h"
 
 #include <assert.h>
@@ -14,6 +19,14 @@ bool reasm_policy_prefers_newer(enum weir_overlap_policy policy, const struct re
 	switch (policy) {
 	case WEIR_OVERLAP_LAST:
 		return true;
+	case WEIR_OVERLAP_BSD:
+	case WEIR_OVERLAP_WINDOWS:
+		return newer->lo < older->lo;
+	case WEIR_OVERLAP_LINUX:
+		return newer->lo < older->lo || (newer->lo == older->lo && newer->hi > older->hi);
+	case WEIR_OVERLAP_SOLARIS:
+		/* one that lies within an older one, or ends with it, has nothing to say */
+		return newer->lo <= older->lo ? newer->hi >= older->hi : newer->hi > older->hi;
 	case WEIR_OVERLAP_FIRST:
 		break;
 	}
@@ -58,7 +71,7 @@ void reasm_policy_resolve(struct reasm_pool *pool, struct reasm_half *half, void
 		differing = count_differing(ours, theirs, len, &first);
 		ledger->overlap += differing;
 		ledger->duplicate += len - differing;
-		replace = differing > 0 && reasm_policy_prefers_newer(pool->policy, &older, &newer);
+		replace = differing > 0 && reasm_policy_prefers_newer(half->policy, &older, &newer);
 		if (differing > 0 && !told) {
 			size_t n = len - first < EVIDENCE_MAX ? len - first : EVIDENCE_MAX;
 

@@ -238,21 +238,28 @@ static int node_reserve_head(struct reasm_pool *pool, struct reasm_queue *queue,
 	return node_relayout(pool, queue, node, bytes, marks, true);
 }
 
+/* A segment whose pieces come to touch is one again: its first mark holds for all of it. */
+static bool same_segment(const struct weir_mark *a, const struct weir_mark *b)
+{
+	return a->packet == b->packet;
+}
+
 static int node_append(struct reasm_pool *pool, struct reasm_queue *queue, struct reasm_node *node,
 		       const struct reasm_run *run)
 {
 	uint64_t reach = reasm_node_reach(node);
 	uint16_t keep =
 		node->len > 0 ? node->nmarks : 0; /* an interval of 0 bytes has a mark to lose */
+	unsigned known;
 
 	assert(run->offset == reasm_node_end(node) && run->len > 0);
 	if (node_reserve_tail(pool, queue, node, run->len, run->nmarks) != 0) {
 		return -1;
 	}
-	node->nmarks = keep;
-	memcpy(reasm_node_marks(node) + node->nmarks, run->marks, run->nmarks * MARK);
+	known = keep > 0 && same_segment(reasm_node_marks(node) + keep - 1, run->marks);
+	memcpy(reasm_node_marks(node) + keep, run->marks + known, (run->nmarks - known) * MARK);
 	memcpy(reasm_node_data(node) + node->len, run->data, run->len);
-	node->nmarks = (uint16_t)(node->nmarks + run->nmarks);
+	node->nmarks = (uint16_t)(keep + run->nmarks - known);
 	node->len += run->len;
 	queue->bytes += run->len;
 	node->cut = reach > reasm_node_end(node) ? (uint32_t)(reach - reasm_node_end(node)) : 0;
@@ -269,6 +276,9 @@ static int node_prepend(struct reasm_pool *pool, struct reasm_queue *queue, stru
 	if (node->len == 0) {
 		/* its only mark is for bytes that were cut: these are the first that are here */
 		node->nmarks = 0;
+	} else if (same_segment(reasm_node_marks(node), run->marks + run->nmarks - 1)) {
+		node->marks_at++;
+		node->nmarks--;
 	}
 	node->marks_at = (uint16_t)(node->marks_at - run->nmarks);
 	node->data_at -= run->len;
@@ -301,7 +311,7 @@ unsigned reasm_node_mark_index(const struct reasm_node *node, uint64_t offset)
 void reasm_node_remark(struct reasm_pool *pool, struct reasm_queue *queue, struct reasm_node *node,
 		       uint64_t lo, uint64_t hi, const struct weir_mark *mark)
 {
-	unsigned at = reasm_node_mark_index(node, lo), before, behind;
+	unsigned at = reasm_node_mark_index(node, lo), before, behind, was;
 	struct weir_mark *marks, old;
 	uint64_t until;
 
@@ -324,6 +334,28 @@ void reasm_node_remark(struct reasm_pool *pool, struct reasm_queue *queue, struc
 		marks[at + before + 1] = old;
 		marks[at + before + 1].offset = hi;
 	}
+	/* what is of the same segment on either side is one piece with it */
+	at += before;
+	was = at + 1u < node->nmarks && same_segment(&marks[at], &marks[at + 1]) ? at + 1 : 0;
+	if (was > 0) {
+		memmove(marks + was, marks + was + 1, (--node->nmarks - was) * MARK);
+	}
+	if (at > 0 && same_segment(&marks[at - 1], &marks[at])) {
+		memmove(marks + at, marks + at + 1, (--node->nmarks - at) * MARK);
+	}
+}
+
+void reasm_node_trim(struct reasm_node *node, uint32_t len)
+{
+	unsigned at = reasm_node_mark_index(node, node->offset + len);
+
+	assert(len < node->len);
+	node->offset += len;
+	node->data_at += len;
+	node->len -= len;
+	node->marks_at = (uint16_t)(node->marks_at + at);
+	node->nmarks = (uint16_t)(node->nmarks - at);
+	reasm_node_marks(node)->offset = node->offset;
 }
 
 /* The list */

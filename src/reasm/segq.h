@@ -129,6 +129,9 @@ struct reasm_node *reasm_segq_join(struct reasm_pool *pool, struct reasm_queue *
 /** Drop everything from offset on. @return bytes of content dropped */
 uint64_t reasm_segq_truncate(struct reasm_pool *pool, struct reasm_queue *queue, uint64_t offset);
 
+/** Its first bytes are gone: fewer than it has. queue->bytes is the caller's. */
+void reasm_node_trim(struct reasm_node *node, uint32_t len);
+
 /** Index of the mark that holds for offset, within the interval. */
 unsigned reasm_node_mark_index(const struct reasm_node *node, uint64_t offset);
 

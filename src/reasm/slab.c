@@ -88,7 +88,6 @@ void reasm_pool_init(struct reasm_pool *pool, struct budget *budget, const struc
 	pool->intervals = 1024;
 	pool->oneway_age_ns = 200 * 1000000LL;
 	pool->oneway_limit = 64 * 1024;
-	pool->policy = WEIR_OVERLAP_FIRST;
 }
 
 void reasm_pool_fini(struct reasm_pool *pool)

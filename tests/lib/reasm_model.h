@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reference for reassembly: a byte map, one cell a byte of stream space, with no structure to get wrong. Each call of
- * the engine is made here too, and the two are compared after it: what was delivered, which gaps with which cause, every
+ * The reference for reassembly: a byte map (reasm_map.h), one cell a byte of stream space. Each call of the engine is made here too, and the two are compared after it: what was delivered, which gaps with which cause, every
  * figure of the ledger, the stall, the deadline. A case is driven by dice (struct rm_dice): numbers from a generator (the
  * property test) or from a fuzzer's bytes, so that both explore the same operations.
  *
@@ -15,35 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reasm/half.h"
+#include "reasm_map.h"
 #include "weir/error.h"
-
-#define RM_N    2048 /* cells */
-#define RM_NONE INT64_MAX
-
-enum rm_state { RM_MISSING, RM_WAITS, RM_CUT, RM_DELIVERED, RM_GAP };
-
-struct rm_cell {
-	uint8_t state;
-	uint8_t value;
-	uint8_t cause;   /* of the gap */
-	uint64_t packet; /* that brought the byte */
-	/* of a missing byte */
-	int64_t born_ns;
-	int64_t acked_ns;
-	uint64_t acked_packets;
-};
-
-struct rm_model {
-	struct rm_cell cell[RM_N];
-	uint64_t next, fin, acked, ahead, packets, captured;
-	uint64_t touched; /* no cell from here on was ever anything but missing */
-	bool fin_known, ended;
-	struct weir_ledger ledger;
-	int64_t stall_ns, stall_from_ns;
-	const struct reasm_pool *pool; /* limits */
-	bool oneway;
-};
 
 /* The engine under test, and what it told. */
 struct rm_case {
@@ -81,261 +53,6 @@ void rm_fail(const struct rm_case *c, const char *format, ...)
 			rm_fail(c, __VA_ARGS__);                                                   \
 		}                                                                                  \
 	} while (0)
-
-/* The model */
-
-static inline bool rm_is_ahead(const struct rm_cell *cell)
-{
-	return cell->state == RM_WAITS || cell->state == RM_CUT;
-}
-
-/* One beyond the highest cell that something is known of. */
-static inline uint64_t rm_top(const struct rm_model *m)
-{
-	uint64_t p = m->touched > m->next ? m->touched : m->next;
-
-	while (p > m->next && !rm_is_ahead(&m->cell[p - 1])) {
-		p--;
-	}
-	return p;
-}
-
-static inline uint64_t rm_seen(const struct rm_model *m)
-{
-	return m->fin_known ? m->fin + 1 : rm_top(m);
-}
-
-/* Where the hole at `next` ends; next: there is none. */
-static inline uint64_t rm_hole_end(const struct rm_model *m, uint64_t from)
-{
-	uint64_t top = rm_top(m), p = from;
-
-	top = m->fin_known && m->fin > top ? m->fin : top;
-	while (p < top && m->cell[p].state == RM_MISSING) {
-		p++;
-	}
-	return p;
-}
-
-static inline void rm_stall(struct rm_model *m, int64_t now)
-{
-	if (m->stall_from_ns != RM_NONE && now > m->stall_from_ns) {
-		m->stall_ns += now - m->stall_from_ns;
-		m->stall_from_ns = now;
-	}
-}
-
-static inline void rm_gap(struct rm_model *m, uint64_t until, enum weir_gap_cause cause)
-{
-	for (; m->next < until; m->next++) {
-		m->cell[m->next].state = RM_GAP;
-		m->cell[m->next].cause = (uint8_t)cause;
-		m->ledger.gap_bytes++;
-	}
-}
-
-static inline void rm_advance(struct rm_model *m)
-{
-	while (m->next < RM_N && rm_is_ahead(&m->cell[m->next])) {
-		if (m->cell[m->next].state == RM_CUT) {
-			rm_gap(m, m->next + 1, WEIR_GAP_SNAPLEN);
-		} else {
-			m->cell[m->next++].state = RM_DELIVERED;
-			m->ledger.delivered++;
-			m->ledger.pending--;
-		}
-	}
-	if (rm_top(m) == m->next) {
-		m->stall_from_ns = RM_NONE;
-	}
-	m->ended = m->ended || (m->fin_known && m->next == m->fin);
-}
-
-static inline void rm_declare(struct rm_model *m, enum weir_gap_cause cause, int64_t now)
-{
-	rm_stall(m, now);
-	rm_gap(m, rm_hole_end(m, m->next), cause);
-	rm_advance(m);
-}
-
-/* Births and evidence of all holes. */
-static inline void rm_date(struct rm_model *m, int64_t now, bool fin_too)
-{
-	uint64_t top = rm_top(m), p, end;
-
-	if (m->ahead > m->acked && m->ahead <= rm_seen(m)) {
-		m->acked = m->ahead;
-	}
-	end = m->fin_known && m->fin > top ? m->fin : top;
-	for (p = m->next; p < (fin_too ? end : top); p++) {
-		if (m->cell[p].state == RM_MISSING && m->cell[p].born_ns == RM_NONE) {
-			m->cell[p].born_ns = now;
-		}
-	}
-	for (p = m->next; p < end; p++) {
-		uint64_t hole_end = rm_hole_end(m, p);
-
-		for (; p < hole_end; p++) {
-			if (m->acked >= hole_end && m->cell[p].acked_ns == RM_NONE) {
-				m->cell[p].acked_ns = now;
-				m->cell[p].acked_packets = m->packets + 1;
-			}
-		}
-	}
-}
-
-static inline bool rm_full(const struct rm_model *m)
-{
-	uint64_t p, runs = 0;
-
-	for (p = m->next; p < m->touched; p++) {
-		enum rm_state before = p > m->next ? m->cell[p - 1].state : RM_MISSING;
-
-		runs += (m->cell[p].state == RM_WAITS && before != RM_WAITS) ||
-			(m->cell[p].state == RM_CUT && before != RM_WAITS && before != RM_CUT);
-	}
-	return m->ledger.pending > (m->oneway ? m->pool->oneway_limit : m->pool->limit) ||
-	       runs > m->pool->intervals;
-}
-
-static inline void rm_push_byte(struct rm_model *m, int64_t p, uint8_t value, uint64_t packet)
-{
-	struct rm_cell *cell = p >= 0 ? &m->cell[p] : NULL;
-
-	m->captured++;
-	if (cell == NULL) {
-		m->ledger.rejected[WEIR_REJECT_WINDOW]++;
-	} else if (m->fin_known && (uint64_t)p >= m->fin) {
-		m->ledger.rejected[WEIR_REJECT_AFTER_FIN]++;
-	} else if ((uint64_t)p < m->next) {
-		m->ledger.duplicate++;
-	} else if (m->ended) {
-		m->ledger.rejected[WEIR_REJECT_CLOSED]++;
-	} else if (cell->state == RM_WAITS && cell->value == value) {
-		m->ledger.duplicate++;
-	} else if (cell->state == RM_WAITS) {
-		m->ledger.overlap++;
-		cell->value = m->pool->policy == WEIR_OVERLAP_LAST ? value : cell->value;
-	} else {
-		m->ledger.pending++;
-		cell->state = RM_WAITS;
-		cell->value = value;
-		cell->packet = packet;
-	}
-}
-
-/* `at`: cell of data[0], may be negative. */
-static inline void rm_push(struct rm_model *m, int64_t at, const struct reasm_seg *seg)
-{
-	int64_t hi = at + seg->len, lo = at < 0 ? 0 : at;
-	uint32_t i;
-
-	m->touched = hi > (int64_t)m->touched ? (uint64_t)hi : m->touched;
-	hi = m->fin_known && hi > (int64_t)m->fin ? (int64_t)m->fin : hi;
-	hi = m->ended && hi > (int64_t)m->next ? (int64_t)m->next : hi;
-	for (i = 0; i < seg->caplen; i++) {
-		rm_push_byte(m, at + i, seg->data[i], seg->packet);
-	}
-	for (; i < seg->len; i++) {
-		int64_t p = at + i;
-
-		if (p >= (int64_t)m->next && p < hi && m->cell[p].state == RM_MISSING) {
-			m->cell[p].state = RM_CUT;
-		}
-	}
-	if (hi > lo && lo > (int64_t)m->next) {
-		if (m->stall_from_ns == RM_NONE) {
-			m->stall_from_ns = seg->now_ns;
-		}
-		rm_date(m, seg->now_ns, false);
-	} else if (lo <= (int64_t)m->next && hi > (int64_t)m->next) {
-		rm_stall(m, seg->now_ns);
-		rm_advance(m);
-	}
-	while (rm_full(m)) {
-		rm_declare(m, WEIR_GAP_LIMIT, seg->now_ns);
-	}
-}
-
-static inline int rm_fin(struct rm_model *m, int64_t at)
-{
-	uint64_t p;
-
-	if (m->fin_known) {
-		return (int64_t)m->fin == at;
-	}
-	if (m->ended || at < (int64_t)m->next) {
-		return 0;
-	}
-	m->fin_known = true;
-	m->fin = (uint64_t)at;
-	for (p = m->fin; p < m->touched; p++) {
-		if (m->cell[p].state == RM_WAITS) {
-			m->ledger.pending--;
-			m->ledger.rejected[WEIR_REJECT_AFTER_FIN]++;
-		}
-		m->cell[p].state = RM_MISSING;
-	}
-	rm_advance(m);
-	return 1;
-}
-
-static inline void rm_acked(struct rm_model *m, uint64_t at, int64_t now)
-{
-	uint64_t seen = rm_seen(m);
-
-	if (at <= m->next || m->ended) {
-		return;
-	}
-	if (at <= seen) {
-		m->acked = at > m->acked ? at : m->acked;
-		rm_date(m, now, false);
-		return;
-	}
-	seen = m->ahead > seen ? m->ahead : seen;
-	if (at > seen && at - seen <= REASM_ACK_WINDOW) {
-		m->ahead = at;
-	}
-}
-
-static inline int64_t rm_age(const struct rm_model *m)
-{
-	return m->oneway ? m->pool->oneway_age_ns : m->pool->age_ns;
-}
-
-static inline void rm_poll(struct rm_model *m, int64_t now, bool packet)
-{
-	rm_date(m, now, true);
-	m->packets += packet;
-	while (rm_hole_end(m, m->next) > m->next) {
-		const struct rm_cell *hole = &m->cell[m->next];
-
-		if (hole->acked_ns != RM_NONE &&
-		    (now - hole->acked_ns >= m->pool->acked_ns ||
-		     (m->packets - hole->acked_packets + 1 > m->pool->acked_packets &&
-		      now - hole->acked_ns >= m->pool->acked_min_ns))) {
-			rm_declare(m, WEIR_GAP_ACKED, now);
-		} else if (now - hole->born_ns >= rm_age(m)) {
-			rm_declare(m, WEIR_GAP_AGE, now);
-		} else {
-			return;
-		}
-	}
-}
-
-static inline void rm_finish(struct rm_model *m, enum weir_gap_cause cause, int64_t now)
-{
-	while (rm_hole_end(m, m->next) > m->next) {
-		rm_declare(m, cause, now);
-	}
-	if (!m->fin_known && !m->ended && m->ahead > m->next + 1) {
-		/* beyond the map when the acknowledgement is: only counted */
-		m->ledger.gap_bytes += m->ahead > RM_N ? m->ahead - RM_N : 0;
-		rm_gap(m, m->ahead > RM_N ? RM_N : m->ahead, cause);
-		m->next = m->ahead;
-	}
-	m->ended = true;
-}
 
 /* What the engine calls */
 
@@ -496,8 +213,9 @@ static inline void rm_compare_times(const struct rm_case *c)
 		}
 		RM_CHECK(c, reasm_half_waits(&c->half), "a hole, but it does not wait");
 	} else {
-		RM_CHECK(c, !reasm_half_waits(&c->half), "waits, but there is no hole");
+		RM_CHECK(c, m->hold || !reasm_half_waits(&c->half), "waits, but there is no hole");
 	}
+	RM_CHECK(c, rm_waits(m) == reasm_half_waits(&c->half), "waits");
 	RM_SAME("stall", c->half.stall_ns, m->stall_ns);
 	RM_SAME("oldest", reasm_half_oldest(&c->half), oldest);
 	RM_SAME("deadline", reasm_half_deadline(&c->half, &c->pool), deadline);
@@ -526,7 +244,8 @@ static inline void rm_compare_weak(struct rm_case *c)
 static inline void rm_see_refusals(struct rm_case *c)
 {
 	c->weak = c->weak || c->half.refused > 0 ||
-		  (c->pool.intervals < 100 && c->budget.refused + c->budget.failed > 0);
+		  ((c->pool.intervals < 100 || c->model.policy != WEIR_OVERLAP_FIRST) &&
+		   c->budget.refused + c->budget.failed > 0);
 }
 
 static inline void rm_compare(struct rm_case *c)
@@ -558,9 +277,9 @@ static inline void rm_compare(struct rm_case *c)
 		} else {
 			RM_CHECK(c, a->value == b->value, "byte %llu: 0x%02x, model 0x%02x",
 				 (unsigned long long)p, a->value, b->value);
-			RM_CHECK(c, m->pool->policy == WEIR_OVERLAP_LAST || a->packet == b->packet,
-				 "byte %llu: of packet %llu, model %llu", (unsigned long long)p,
-				 (unsigned long long)a->packet, (unsigned long long)b->packet);
+			RM_CHECK(c, a->packet == b->packet, "byte %llu: of packet %llu, model %llu",
+				 (unsigned long long)p, (unsigned long long)a->packet,
+				 (unsigned long long)b->packet);
 		}
 	}
 	c->compared = m->next;
@@ -771,10 +490,21 @@ static inline void rm_op_ack(struct rm_case *c, struct rm_plan *plan, struct rm_
 	rm_acked(&c->model, at, plan->now);
 }
 
+static inline void rm_op_sack(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
+{
+	uint64_t lo = rm_roll(dice, (uint32_t)plan->snd + 1);
+	uint64_t hi = rm_roll(dice, 2) ? plan->snd : lo + rm_roll(dice, 60);
+
+	RM_TRACE("%lld sack %llu-%llu\n", (long long)plan->now / 1000000, (unsigned long long)lo,
+		 (unsigned long long)hi);
+	reasm_half_sacked(&c->half, c->base + lo, c->base + hi, plan->now);
+	rm_sacked(&c->model, lo, hi, plan->now);
+}
+
 static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
 {
 	static const int64_t step_ms[] = {0, 0, 1, 1, 5, 19, 20, 21, 199, 200, 1000, 2000, 2001};
-	uint32_t kind = rm_roll(dice, 32);
+	uint32_t kind = rm_roll(dice, 34);
 	bool packet = true;
 
 	plan->now += step_ms[rm_roll(dice, sizeof(step_ms) / sizeof(step_ms[0]))] * 1000000;
@@ -795,6 +525,8 @@ static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice
 		c->in_order_only = false;
 	} else if (kind == 29 && plan->crowd) {
 		rm_op_crowd(c, plan, dice);
+	} else if (kind >= 32) {
+		rm_op_sack(c, plan, dice);
 	} else {
 		packet = false;
 	}
@@ -836,7 +568,7 @@ static inline void rm_setup(struct rm_case *c, struct rm_plan *plan, struct rm_d
 		c->pool.limit = 1 + rm_roll(dice, 200);
 		c->pool.intervals = 1 + rm_roll(dice, 10);
 	}
-	c->pool.policy = rm_roll(dice, 4) == 0 ? WEIR_OVERLAP_LAST : WEIR_OVERLAP_FIRST;
+	c->model.policy = rm_roll(dice, 2) == 0 ? (uint8_t)rm_roll(dice, 6) : WEIR_OVERLAP_FIRST;
 	c->pool.acked_min_ns = rm_roll(dice, 2) * 1000000;
 	c->in_order_only = true;
 	if (rm_roll(dice, 4) == 0 && reasm_pool_ring(&c->pool, 16, rm_roll(dice, 2) == 0) == 0) {
@@ -854,6 +586,10 @@ static inline struct rm_case *rm_case_new(struct rm_plan *plan, struct rm_dice *
 	c->model.stall_from_ns = RM_NONE;
 	reasm_half_init(&c->half, 0);
 	c->half.oneway = c->model.oneway = rm_roll(dice, 5) == 0;
+	c->half.policy = c->model.policy;
+	c->half.hold = rm_roll(dice, 4) == 0;
+	c->model.hold = c->half.hold && !c->half.oneway;
+	c->in_order_only = c->in_order_only && !c->half.hold;
 	reasm_half_start(&c->half, plan->start);
 	c->half.next = c->base; /* as if that much had been delivered: a stream beyond 4 GiB */
 	return c;

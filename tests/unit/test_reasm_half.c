@@ -306,7 +306,7 @@ static void last_copy_wins_under_that_policy(void **state)
 {
 	struct tape *t = tape_new(0);
 
-	t->pool.policy = WEIR_OVERLAP_LAST;
+	t->half.policy = WEIR_OVERLAP_LAST;
 	(void)push(t, 2, "cdef");
 	(void)push(t, 3, "XX");
 	(void)push(t, 0, "ab");
