@@ -19,6 +19,7 @@ enum {
 	OPTIONS_MAX_INPUTS = 1024,
 	OPTIONS_MAX_OUTPUTS = 16,
 	OPTIONS_MAX_INTERFACES = 64,
+	OPTIONS_MAX_TABLE = 96,   /* options there are */
 	OPTIONS_REDACT_KEY = 4096 /* bytes, at most */
 };
 
@@ -97,6 +98,9 @@ struct option_def {
 	const char *words; /* that it takes, with blanks between; NULL: anything */
 	bool line_only;    /* not in files */
 };
+
+/** A filter is given: at a higher level than the one before, it replaces that, be it words or a file. */
+void options_begin_filter(struct options *options);
 
 /** The table of options. */
 const struct option_def *options_table(size_t *ret_n);
