@@ -73,7 +73,7 @@ static void put_keys(struct strbuf *out)
 	for (i = 0; i < n; i++) {
 		strbuf_printf(out, "%s= ", settings[i].key);
 	}
-	strbuf_str(out, "filter=");
+	strbuf_str(out, "filter= ticker=");
 }
 
 /* Words to choose from: blanks between. */

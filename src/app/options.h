@@ -64,6 +64,7 @@ struct options {
 	unsigned workers; /* 0: one per core */
 	unsigned batch;   /* packets handled at a time */
 	unsigned verbose;
+	int64_t ticker_ns; /* between the lines of a live capture with -v */
 	struct overlap overlap;
 	bool quiet;
 	bool strict;

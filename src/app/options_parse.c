@@ -9,7 +9,13 @@
 
 #include "app/config.h"
 #include "app/settings.h"
+#include "app/units.h"
+#include "base/time.h"
 #include "weir/error.h"
+
+/* How often a line says where a live capture stands (-v). */
+#define TICKER_NS     (60 * NS_PER_S)
+#define TICKER_MIN_NS (100 * NS_PER_MS)
 
 void options_help(void)
 {
@@ -90,6 +96,13 @@ static const char *set_filter(struct options *options, const char *value)
 	return options->filter == NULL ? "less memory than there is" : NULL;
 }
 
+static const char *set_ticker(struct options *options, const char *value)
+{
+	return units_duration(value, &options->ticker_ns) && options->ticker_ns >= TICKER_MIN_NS
+		       ? NULL
+		       : "a duration with its unit, from 100ms up";
+}
+
 int options_set(struct options *options, const char *key, const char *value, char *ret_message,
 		size_t size)
 {
@@ -108,6 +121,8 @@ int options_set(struct options *options, const char *key, const char *value, cha
 	}
 	if (strcmp(key, "filter") == 0) {
 		fix = set_filter(options, copy);
+	} else if (strcmp(key, "ticker") == 0) {
+		fix = set_ticker(options, copy);
 	} else if (def != NULL) {
 		fix = def->apply(options, copy);
 	} else {
@@ -354,6 +369,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	memset(options, 0, sizeof(*options));
 	weir_config_init(&options->config);
 	options->batch = 1024;
+	options->ticker_ns = TICKER_NS;
 	err = read_levels(options, argc, argv);
 	if (err < 0) {
 		return err;

@@ -3,6 +3,8 @@
 #include "app/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,55 @@
 #include <unistd.h>
 
 #include "app/caret.h"
+#include "base/time.h"
 #include "weir/error.h"
+
+/* A sink that takes nothing for so long at the end of a live capture is given up. */
+#define PATIENCE_NS (10 * NS_PER_S)
+
+static void say(struct output *output, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct output *output, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (output->say != NULL) {
+		output->say(output->context, text);
+	} else {
+		(void)fputs(text, stderr);
+	}
+}
+
+/* What helps against an error of a file. */
+static const char *fix_of(int error)
+{
+	switch (error) {
+	case ENOSPC:
+		return "Make room there, or write to another place. ";
+	case EDQUOT:
+		return "The quota is used up: make room, or write to another place. ";
+	case EFBIG:
+		return "The file may not grow further: see ulimit -f, or begin another file "
+		       "(SIGHUP). ";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return "Choose a place that this user may write to. ";
+	case ENOENT:
+		return "Make the directory first. ";
+	case EISDIR:
+		return "Name a file in that directory. ";
+	case EIO:
+		return "The device has failed: the kernel's log (dmesg) says more. ";
+	default:
+		return "";
+	}
+}
 
 static bool is_stdout(const struct sink_spec *spec)
 {
@@ -63,9 +113,12 @@ static int open_one(struct output *output, const struct options *options, const 
 	config.ascii = options->ascii;
 	err = spec->type->open(&config, &output->sinks[output->nsinks].sink, &message);
 	if (err < 0) {
-		fprintf(stderr, "weir: error: -o %s: %s%s%s\n", text,
+		const char *fix = err == WEIR_EIO ? fix_of(errno) : "";
+
+		fprintf(stderr, "weir: error: -o %s: %s%s%s\n%s%s%s", text,
 			message != NULL ? message : weir_strerror(err), err == WEIR_EIO ? ": " : "",
-			err == WEIR_EIO ? strerror(errno) : "");
+			err == WEIR_EIO ? strerror(errno) : "", fix[0] != '\0' ? "  " : "", fix,
+			fix[0] != '\0' ? "\n" : "");
 		sink_spec_fini(spec);
 		return err;
 	}
@@ -162,20 +215,79 @@ bool output_wants(void *context, const struct weir_schema *schema, size_t field)
 	return false;
 }
 
-static void failed(struct output *output, size_t i)
+/* sink_batch_options.failed */
+static void on_trouble(void *context, enum sink_trouble trouble, int error)
 {
-	const struct sink_spec *spec = &output->sinks[i].spec;
+	struct output_sink *sink = context;
+	const struct sink_spec *spec = &sink->spec;
+	const char *target = spec->target[0] == '\0' ? "-" : spec->target;
 
-	if (errno == EPIPE) {
-		output->broken_pipe = true;
-	} else if (!output->sinks[i].failed) {
-		fprintf(stderr,
-			"weir: error: cannot write to %s:%s: %s\n  Records from here on are lost "
-			"to this sink.\n",
-			spec->type->name, spec->target[0] == '\0' ? "-" : spec->target,
-			strerror(errno));
+	if (trouble == SINK_TROUBLE_REOPEN) {
+		say(sink->output,
+		    "weir: error: cannot reopen %s:%s: %s\n  %sRecords go on into the file that is "
+		    "open.\n",
+		    spec->type->name, target, strerror(error), fix_of(error));
+	} else if (error == EPIPE) {
+		atomic_store(&sink->broken_pipe, true);
+		atomic_store(&sink->output->broken_pipe, true);
+	} else {
+		say(sink->output,
+		    "weir: error: cannot write to %s:%s: %s\n  %sRecords from here on are lost to "
+		    "this sink.\n",
+		    spec->type->name, target, strerror(error), fix_of(error));
 	}
-	output->sinks[i].failed = true;
+}
+
+static bool is_none(const struct output *output, size_t i)
+{
+	return strcmp(output->sinks[i].spec.type->name, "none") == 0;
+}
+
+/* sink_json_queue_full, sink_json2_queue_full ...: the second of a kind has a number. */
+static void name_counters(struct output *output, size_t i)
+{
+	const struct weir_sink_type *type = output->sinks[i].spec.type;
+	char number[12] = "";
+	unsigned n = 1;
+	size_t k;
+
+	for (k = 0; k < i; k++) {
+		n += output->sinks[k].spec.type == type ? 1 : 0;
+	}
+	if (n > 1) {
+		(void)snprintf(number, sizeof(number), "%u", n);
+	}
+	for (k = 0; k < SINK_NLOSSES; k++) {
+		(void)snprintf(output->sinks[i].counters[k], OUTPUT_NAME, "sink_%.16s%s_%s",
+			       type->name, number, sink_loss_name((enum sink_loss)k));
+	}
+}
+
+int output_start(struct output *output, bool live, size_t memory)
+{
+	size_t writing = 0, i;
+	int err = 0;
+
+	for (i = 0; i < output->nsinks; i++) {
+		writing += is_none(output, i) ? 0 : 1;
+	}
+	for (i = 0; i < output->nsinks && err == 0; i++) {
+		struct output_sink *sink = &output->sinks[i];
+		bool threaded = !is_none(output, i) && (live || writing > 1);
+		struct sink_batch_options options = {
+			.type = sink->spec.type,
+			.sink = sink->sink,
+			.memory = threaded ? memory / writing : 0,
+			.may_lose = live,
+			.failed = on_trouble,
+			.context = sink,
+		};
+
+		sink->output = output;
+		name_counters(output, i);
+		err = sink_batch_new(&options, &sink->batch);
+	}
+	return err;
 }
 
 static bool ends_in(const char *name, const char *end)
@@ -272,14 +384,8 @@ void output_record(struct output *output, const struct weir_record *rec)
 		return;
 	}
 	for (i = 0; i < output->nsinks; i++) {
-		if (!receives(output, i, rec)) {
-			continue;
-		}
-		if (output->sinks[i].failed) {
-			output->sinks[i].lost++;
-		} else if (output->sinks[i].spec.type->record(output->sinks[i].sink, rec) < 0) {
-			output->sinks[i].lost++;
-			failed(output, i);
+		if (receives(output, i, rec)) {
+			sink_batch_record(output->sinks[i].batch, rec);
 		}
 	}
 }
@@ -289,12 +395,7 @@ void output_flush(struct output *output)
 	size_t i;
 
 	for (i = 0; i < output->nsinks; i++) {
-		const struct weir_sink_type *type = output->sinks[i].spec.type;
-
-		if (!output->sinks[i].failed && type->flush != NULL &&
-		    type->flush(output->sinks[i].sink) < 0) {
-			failed(output, i);
-		}
+		sink_batch_settle(output->sinks[i].batch);
 	}
 }
 
@@ -303,15 +404,46 @@ void output_reopen(struct output *output)
 	size_t i;
 
 	for (i = 0; i < output->nsinks; i++) {
-		const struct sink_spec *spec = &output->sinks[i].spec;
+		sink_batch_reopen(output->sinks[i].batch);
+	}
+}
 
-		if (spec->type->reopen != NULL && spec->type->reopen(output->sinks[i].sink) < 0) {
-			fprintf(stderr,
-				"weir: error: cannot reopen %s:%s: %s\n  Records go on into the "
-				"file "
-				"that is open.\n",
-				spec->type->name, spec->target, strerror(errno));
+size_t output_report(struct output *output, struct summary_counter *drops)
+{
+	size_t peak = 0, i, k;
+
+	for (i = 0; i < output->nsinks; i++) {
+		struct output_sink *sink = &output->sinks[i];
+
+		if (sink->batch != NULL) {
+			sink_batch_get_stats(sink->batch, &sink->stats);
 		}
+		peak += sink->stats.memory_peak;
+		/* whoever closed the pipe had enough: that is no loss */
+		for (k = 0; k < SINK_NLOSSES && !atomic_load(&sink->broken_pipe); k++) {
+			if (sink->stats.lost[k] > 0) {
+				summary_count(drops, sink->counters[k], sink->stats.lost[k]);
+			}
+		}
+	}
+	return peak;
+}
+
+/* What was lost for good is told once more, at the end, with its number. */
+static void tell_losses(struct output *output, const struct output_sink *sink)
+{
+	const uint64_t *lost = sink->stats.lost;
+
+	if (lost[SINK_LOSS_FAILED] > 0) {
+		say(output, "weir: error: %" PRIu64 " records were not written to %s\n",
+		    lost[SINK_LOSS_FAILED], sink->spec.type->name);
+	}
+	if (lost[SINK_LOSS_STUCK] > 0) {
+		say(output,
+		    "weir: error: %s:%s took nothing for 10 s and was given up: %" PRIu64
+		    " records were not written\n  Whatever reads it stands still.\n",
+		    sink->spec.type->name, sink->spec.target[0] == '\0' ? "-" : sink->spec.target,
+		    lost[SINK_LOSS_STUCK]);
 	}
 }
 
@@ -321,21 +453,22 @@ int output_close(struct output *output)
 	size_t i;
 
 	for (i = 0; i < output->nsinks; i++) {
-		if (output->sinks[i].spec.type->close(output->sinks[i].sink) < 0) {
-			failed(output, i);
+		struct output_sink *sink = &output->sinks[i];
+		int closed = 0;
+
+		if (sink->batch != NULL) {
+			closed = sink_batch_close(sink->batch, PATIENCE_NS, &sink->stats);
+			sink->batch = NULL;
+		} else {
+			/* the run did not come to its beginning */
+			(void)sink->spec.type->close(sink->sink);
 		}
-		if (output->sinks[i].failed && !output->broken_pipe) {
+		if (closed < 0 && !atomic_load(&sink->broken_pipe)) {
 			err = WEIR_EIO;
-			if (output->sinks[i].lost > 0) {
-				fprintf(stderr,
-					"weir: error: %llu records were not written to %s\n",
-					(unsigned long long)output->sinks[i].lost,
-					output->sinks[i].spec.type->name);
-			}
+			tell_losses(output, sink);
 		}
-		sink_spec_fini(&output->sinks[i].spec);
+		sink_spec_fini(&sink->spec);
 	}
-	output->nsinks = 0;
 	query_free(output->filter);
 	output->filter = NULL;
 	return err;

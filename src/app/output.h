@@ -3,28 +3,44 @@
 #ifndef APP_OUTPUT_H
 #define APP_OUTPUT_H
 
+#include <stdatomic.h>
+
 #include "app/options.h"
+#include "app/summary.h"
 #include "engine/engine.h"
 #include "query/query.h"
+#include "sink/batch.h"
 #include "sink/sink.h"
 
+enum { OUTPUT_NAME = 48 };
+
+struct output;
+
+struct output_sink {
+	struct sink_spec spec;
+	struct weir_sink *sink;
+	struct sink_batch *batch; /* delivery to it, once started; closes it */
+	struct output *output;    /* for callbacks */
+	atomic_bool broken_pipe;  /* its reader went away */
+	struct sink_batch_stats stats;
+	char counters[SINK_NLOSSES][OUTPUT_NAME]; /* names of its losses in the summary */
+};
+
 struct output {
-	struct {
-		struct sink_spec spec;
-		struct weir_sink *sink;
-		bool failed;   /* said so already */
-		uint64_t lost; /* records after that */
-	} sinks[OPTIONS_MAX_OUTPUTS];
+	struct output_sink sinks[OPTIONS_MAX_OUTPUTS];
 	size_t nsinks;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	const struct weir_tap_type *tap; /* of the one sink that has one */
 	struct weir_sink *tap_sink;
-	struct query *filter; /* -Y; NULL: every record */
-	bool filtered;        /* there is (or was) one */
-	uint64_t matched;     /* final records that it let through ... */
-	uint64_t left_out;    /* ... and those it did not */
-	uint64_t limited;     /* comparisons that were given up */
-	bool broken_pipe;     /* a reader went away: stop quietly */
+	struct query *filter;    /* -Y; NULL: every record */
+	bool filtered;           /* there is (or was) one */
+	uint64_t matched;        /* final records that it let through ... */
+	uint64_t left_out;       /* ... and those it did not */
+	uint64_t limited;        /* comparisons that were given up */
+	atomic_bool broken_pipe; /* of any sink: stop quietly */
+	/* A text for the user, several lines, on the thread where it came up; NULL: stderr */
+	void (*say)(void *context, const char *text);
+	void *context;
 };
 
 /** May colour be used on a stream that is (or is not) a terminal? --color, NO_COLOR, TERM. */
@@ -32,6 +48,17 @@ bool output_color(const struct options *options, bool tty);
 
 /** Open the sinks of the options. WEIR_EINVAL (usage), WEIR_EIO ...: a message was printed; output_close() is still due. */
 int output_open(struct output *output, const struct options *options);
+
+/**
+ * Begin delivery, with threads where they are due: when rights have been dropped, before the first record.
+ *
+ * Live, each sink has a queue and a thread of its own, and what does not fit into its queue is lost to it and counted. Reading
+ * files, one sink is written to where the records come up; several have queues and threads, and the slowest one sets the pace.
+ *
+ * @param memory of all queues
+ * @return 0, WEIR_ENOMEM
+ */
+int output_start(struct output *output, bool live, size_t memory);
 
 /** Does some sink read this field? (engine_options.wants) */
 bool output_wants(void *output, const struct weir_schema *schema, size_t field);
@@ -43,7 +70,7 @@ enum weir_bodies output_bodies(const struct output *output, enum weir_bodies bod
 bool output_is_private(const struct output *output, const struct weir_record *rec);
 
 /** Give a record that the filter lets through to all sinks, a private one to its own, an interim one to those that
- * replace it. The first failure of each is told on stderr. */
+ * replace it. The first failure of each is told. */
 void output_record(struct output *output, const struct weir_record *rec);
 
 /** Push out what sinks hold back: somebody may be watching. Failures as of output_record() */
@@ -52,7 +79,11 @@ void output_flush(struct output *output);
 /** Open the files again (SIGHUP: they have been moved away). What cannot be opened is told, and written on as before. */
 void output_reopen(struct output *output);
 
-/** Flush and close. @return 0, or WEIR_EIO when something could not be written (told) */
+/** Write what waits, and close. @return 0, or WEIR_EIO when something could not be written (told) */
 int output_close(struct output *output);
+
+/** Records that sinks did not get, by sink and reason, into the summary's drops (names are the output's). @return bytes that
+ * the queues held at most, together */
+size_t output_report(struct output *output, struct summary_counter *drops);
 
 #endif

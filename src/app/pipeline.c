@@ -567,7 +567,7 @@ static int start_worker(struct pipeline *pipeline, unsigned i)
 	queue_init(&worker->in, NBATCHES + 1);
 	queue_init(&worker->out, NPIECES);
 	queue_init(&worker->spare, NPIECES);
-	budget_init(&worker->budget, options->config->memory / 8 / pipeline->nworkers,
+	budget_init(&worker->budget, options->config->memory / 64 * 3 / pipeline->nworkers,
 		    options->config->allocator);
 	arena_pool_init_blocks(&worker->arenas, &worker->budget,
 			       NPIECES * (OUT_BYTES / OUT_BLOCK + 1), OUT_BLOCK);
@@ -720,6 +720,16 @@ static void clean_up(struct pipeline *pipeline)
 	}
 	front_fini(&pipeline->front);
 	free(pipeline->input_base);
+}
+
+/*
+ * How --memory is divided, in 64ths: 52 for flows (engine.c), 4 for fragments (front.c, which takes no more than 4 MiB), 4 for
+ * the datagrams made of them, 3 for records on their way from workers to the merging thread; sinks get the 1 that is left, and
+ * what fragments do not take.
+ */
+size_t pipeline_sink_memory(const struct weir_config *config)
+{
+	return config->memory / 64 + config->memory / 16 - front_memory(config);
 }
 
 int pipeline_run(const struct pipeline_options *options, struct pipeline_result *ret)

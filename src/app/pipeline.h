@@ -70,6 +70,9 @@ struct pipeline_result {
 	char message[CAPTURE_MESSAGE]; /* about the input, when truncated or on an error */
 };
 
+/** What is left of --memory for the queues of sinks. */
+size_t pipeline_sink_memory(const struct weir_config *config);
+
 /**
  * Run to the end of the inputs.
  * @return 0 (also when an input was damaged: see truncated), WEIR_EIO, WEIR_EFORMAT, WEIR_ENOMEM: message says which input

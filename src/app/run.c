@@ -39,8 +39,6 @@ enum {
 	SPARE_FILES = 64      /* descriptors beside those of inputs */
 };
 
-#define TICKER_NS (60 * NS_PER_S)
-
 static volatile sig_atomic_t stop;
 static volatile sig_atomic_t asked_summary;
 static volatile sig_atomic_t asked_reopen;
@@ -110,6 +108,14 @@ static int64_t monotonic_ns(void)
 	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+/* `weir ... | head`: whoever reads has enough. */
+static void obey_broken_pipe(struct run *run)
+{
+	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed)) {
+		stop = 1;
+	}
+}
+
 static void on_record(void *context, const struct weir_record *rec)
 {
 	struct run *run = context;
@@ -121,9 +127,7 @@ static void on_record(void *context, const struct weir_record *rec)
 		}
 	}
 	output_record(&run->output, rec);
-	if (run->output.broken_pipe) {
-		stop = 1;
-	}
+	obey_broken_pipe(run);
 }
 
 static bool wants(void *context, const struct weir_schema *schema, size_t field)
@@ -166,7 +170,7 @@ static bool wants_figures(void *context)
 	if (run->live && run->options->verbose > 0 && !run->options->quiet) {
 		int64_t now = monotonic_ns();
 
-		if (now - run->ticker_ns >= TICKER_NS) {
+		if (now - run->ticker_ns >= run->options->ticker_ns) {
 			run->ticker_ns = now;
 			atomic_store(&run->show_ticker, true);
 		}
@@ -200,6 +204,14 @@ static void fill_filter(struct summary *summary, const struct output *output)
 	summary->filter.limited = output->limited;
 }
 
+static void fill_summary(struct run *run, struct summary *summary,
+			 const struct pipeline_result *result)
+{
+	report_fill(summary, result, &run->options->config, monotonic_ns() - run->begin_ns);
+	fill_filter(summary, &run->output);
+	summary->memory_peak += output_report(&run->output, summary->drops);
+}
+
 static void print_ticker(struct run *run, const struct pipeline_result *so_far)
 {
 	struct strbuf text;
@@ -229,13 +241,22 @@ static void on_figures(void *context, const struct pipeline_result *so_far)
 
 		if (now != NULL) {
 			*now = run->summary;
-			report_fill(now, so_far, &run->options->config,
-				    monotonic_ns() - run->begin_ns);
-			fill_filter(now, &run->output);
+			fill_summary(run, now, so_far);
 			print_summary(now, run->options);
 			free(now);
 		}
 	}
+	pthread_mutex_unlock(&run->terminal);
+}
+
+/* A message of a sink, perhaps from its thread. */
+static void say(void *context, const char *text)
+{
+	struct run *run = context;
+
+	pthread_mutex_lock(&run->terminal);
+	progress_clear(&run->progress);
+	(void)fputs(text, stderr);
 	pthread_mutex_unlock(&run->terminal);
 }
 
@@ -244,6 +265,7 @@ static void on_settled(void *context)
 	struct run *run = context;
 
 	output_flush(&run->output);
+	obey_broken_pipe(run);
 }
 
 /* ---- opening ---- */
@@ -530,7 +552,7 @@ static int status_of(struct run *run, const struct pipeline_result *result, int 
 			result->message);
 		return EXIT_DAMAGED;
 	}
-	if (result->stopped && !run->live && !run->output.broken_pipe) {
+	if (result->stopped && !run->live && !atomic_load(&run->output.broken_pipe)) {
 		fprintf(stderr,
 			"weir: error: interrupted after %" PRIu64
 			" packets\n  What was read until then has been processed.\n",
@@ -595,6 +617,13 @@ static int run_pipeline(struct run *run)
 	config.bodies = output_bodies(&run->output, config.bodies);
 	run->begin_ns = monotonic_ns();
 	run->ticker_ns = run->begin_ns;
+	run->output.say = say;
+	run->output.context = run;
+	if (output_start(&run->output, run->live, pipeline_sink_memory(&config)) < 0) {
+		fprintf(stderr, "weir: error: out of memory\n");
+		(void)output_close(&run->output);
+		return EXIT_ERROR;
+	}
 	err = pipeline_run(&pipeline, &result);
 	progress_clear(&run->progress);
 	closed = output_close(&run->output);
@@ -602,8 +631,7 @@ static int run_pipeline(struct run *run)
 	if (closed < 0) {
 		status = EXIT_ERROR;
 	}
-	report_fill(&run->summary, &result, &config, monotonic_ns() - run->begin_ns);
-	fill_filter(&run->summary, &run->output);
+	fill_summary(run, &run->summary, &result);
 	print_summary(&run->summary, options);
 	print_remarks(run);
 	if (status == 0 && options->strict && summary_lost(&run->summary)) {
@@ -631,6 +659,7 @@ static void clean_up(struct run *run)
 int run(const struct options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	pthread_mutexattr_t recursive;
 	int status, err;
 
 	if (run == NULL) {
@@ -638,7 +667,11 @@ int run(const struct options *options)
 		return EXIT_ERROR;
 	}
 	run->options = options;
-	pthread_mutex_init(&run->terminal, NULL);
+	/* recursive: a sink without a thread may have something to say while figures are shown */
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&run->terminal, &recursive);
+	pthread_mutexattr_destroy(&recursive);
 	catch_signals();
 	summary_init(&run->summary);
 	status = open_filter(run);

@@ -423,6 +423,21 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
 }
 
+/* What was lost, by where: a sum alone helps nobody. */
+static void put_drops(struct page *page, const struct summary *summary)
+{
+	size_t i;
+
+	if (sum(summary->drops) == 0) {
+		return;
+	}
+	put_label(page, "drops", NULL);
+	for (i = 0; i < SUMMARY_COUNTERS && summary->drops[i].name != NULL; i++) {
+		put_part(page, TONE_BAD, summary->drops[i].name, summary->drops[i].value);
+	}
+	strbuf_char(page->out, '\n');
+}
+
 static void put_quality(struct page *page, const struct summary *summary)
 {
 	uint64_t drops = sum(summary->drops);
@@ -450,6 +465,7 @@ static void put_quality(struct page *page, const struct summary *summary)
 			 summary->ledger.overlap - summary->ledger.pending);
 	put_part(page, TONE_WARN, "records with anomalies", summary->records.anomalous);
 	strbuf_char(page->out, '\n');
+	put_drops(page, summary);
 	for (i = 0; i < SUMMARY_NOTES && summary->notes[i] != NULL; i++) {
 		put_label(page, "", NULL);
 		put(page, TONE_WARN, " ! ");

@@ -17,7 +17,7 @@
 
 enum {
 	SUMMARY_TYPES = 16,     /* types of records */
-	SUMMARY_COUNTERS = 24,  /* named figures of ip, of drops */
+	SUMMARY_COUNTERS = 80,  /* named figures of ip, of drops (four a sink) */
 	SUMMARY_NOTES = 16,     /* remarks below the text */
 	SUMMARY_BUCKETS = 1920, /* of the latency histogram */
 };

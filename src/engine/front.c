@@ -8,10 +8,15 @@
 
 enum { DEFRAG_LIMIT = 4 << 20 }; /* bytes, at most; a sixteenth of a small budget */
 
+size_t front_memory(const struct weir_config *config)
+{
+	return config->memory / 16 < DEFRAG_LIMIT ? config->memory / 16 : DEFRAG_LIMIT;
+}
+
 int front_init(struct front *front, const struct weir_config *config, uint64_t seed,
 	       uint64_t *input_base, size_t ninputs)
 {
-	size_t limit = config->memory / 16 < DEFRAG_LIMIT ? config->memory / 16 : DEFRAG_LIMIT;
+	size_t limit = front_memory(config);
 
 	memset(front, 0, sizeof(*front));
 	front->config = config;

@@ -66,6 +66,9 @@ struct front {
 	struct front_stats stats;
 };
 
+/** What a front takes of config->memory at most. */
+size_t front_memory(const struct weir_config *config);
+
 /** @param input_base ninputs elements, the caller's; filled as inputs begin. WEIR_ENOMEM */
 int front_init(struct front *front, const struct weir_config *config, uint64_t seed,
 	       uint64_t *input_base, size_t ninputs);

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -353,6 +354,120 @@ def drops_are_told(net, weir):
     equal(json.loads(read.stderr)['drops']['capture'], summary['drops']['kernel'], 'drops in the file')
 
 
+class Pipe:
+    """The reading end of a FIFO, which can be left alone."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(self.fd, True)
+        self.thread = threading.Thread(target=self.read)
+        self.data = b''
+
+    def read(self):
+        while True:
+            got = os.read(self.fd, 1 << 20)
+            if not got:
+                return
+            self.data += got
+
+    def close(self):
+        """@return all that came"""
+        if self.thread.is_alive():
+            self.thread.join(30)
+        os.close(self.fd)
+        return self.data
+
+
+def slow_sink_does_not_stall_the_capture(net, weir):
+    """A sink whose reader sleeps: no packet and no other sink's record is lost for it; its own are counted, and it goes on."""
+    net.start_nginx()
+    path = net.path('slow')
+    pipe = Pipe(path)
+    capture = Weir(net, weir, ['-o', 'json:' + path, '--strict', '--memory', '256M', 'tcp port 80']).ready()
+    for turn in range(1, 20):
+        net.wrk(1, CONNECTIONS)
+        capture.tell(signal.SIGUSR1)
+        check(wait_for(lambda: len(capture.summaries()) == turn), 'no summary while a sink is held up')
+        if capture.summaries()[-1]['drops'].get('sink_json2_queue_full', 0) > 0:
+            break
+    net.wrk(1, CONNECTIONS)
+    pipe.thread.start()
+    time.sleep(0.5)
+    net.get(7)
+    time.sleep(0.3)
+    equal(capture.stop(), 4, 'exit status')
+    summary, served = capture.summaries()[-1], net.served()
+    lost = summary['drops'].pop('sink_json2_queue_full', 0)
+    check(lost > 0, 'the slow sink has lost nothing')
+    equal(sum(summary['drops'].values()), 0, 'other drops')
+    equal(len(capture.records()), served, 'records of the quick sink')
+    lines = [json.loads(line) for line in pipe.close().splitlines()]
+    equal(len(lines) + lost, sum(summary['records'].values()), 'records of the slow sink, and those it lost')
+    check([line for line in lines if line['type'] == 'http'][-1]['http']['request']['target'] == '/n6', 'it did not go on')
+    print('      %d transactions, %d records lost to the slow sink' % (served, lost))
+
+
+def stuck_sink_does_not_hold_the_end(net, weir):
+    """A sink whose reader never reads: the run ends, says so and counts."""
+    net.start_nginx()
+    pipe = Pipe(net.path('stuck'))
+    capture = Weir(net, weir, ['-o', 'json:' + net.path('stuck'), 'tcp port 80']).ready()
+    net.wrk(1, CONNECTIONS)
+    began = time.monotonic()
+    equal(capture.stop(), 1, 'exit status')
+    took = time.monotonic() - began
+    check(9 < took < 25, 'it took %.1f s' % took)
+    summary, served = capture.summaries()[-1], net.served()
+    text = capture.stderr()
+    stuck = summary['drops']['sink_json2_stuck']
+    check('took nothing for 10 s and was given up: %d records were not written' % stuck in text, text)
+    equal(len(capture.records()), served, 'records of the other sink')
+    os.set_blocking(pipe.fd, False)
+    pipe.thread.start()
+    written = pipe.close().count(b'\n')
+    total = sum(summary['records'].values())
+    lost = sum(summary['drops'].values())
+    check(written < total <= written + lost and lost <= total, '%d written and %d lost of %d' % (written, lost, total))
+
+
+def full_disk_does_not_end_the_capture(net, weir):
+    """What cannot be written is told with its fix, counted, and the other sink gets all."""
+    net.start_nginx()
+    capture = Weir(net, weir, ['-o', 'json:/dev/full', 'tcp port 80']).ready()
+    net.get(5)
+    time.sleep(0.4)
+    net.get(5)
+    time.sleep(0.4)
+    equal(capture.stop(), 1, 'exit status')
+    summary, text = capture.summaries()[-1], capture.stderr()
+    equal(len(capture.records()), 10, 'records of the other sink')
+    equal(summary['drops'], {'capture': 0, 'sink_json2_failed': sum(summary['records'].values())}, 'drops')
+    check('weir: error: cannot write to json:/dev/full: No space left on device\n  Make room there, or write' in text, text)
+
+
+def line_a_minute(net, weir):
+    """-v: flows opened and closed by cause, under load too; here each half second."""
+    net.start_nginx()
+    for workers in ('1', '2'):
+        capture = Weir(net, weir, ['-v', '--set', 'ticker=500ms', '-j', workers, 'tcp port 80']).ready()
+        net.get(10)
+        net.wrk(2, CONNECTIONS)
+        time.sleep(0.7)
+        equal(capture.stop(), 0, 'exit status')
+        lines = re.findall(r'^weir: (\d+) packets; flows (\d+) open, (\d+) new, (\d+) closed(?: \(([^)]*)\))?; flushed (\d+) gaps'
+                           r'(?: \([^)]*\))?; drops (\d+) kernel, (\d+) interface$', capture.stderr(), re.M)
+        check(4 <= len(lines) <= 10, '%d lines: %s' % (len(lines), capture.stderr()))
+        summary = capture.summaries()[-1]
+        check(sum(int(line[2]) for line in lines) >= 10 + CONNECTIONS, 'new flows: %r' % lines)
+        closed = sum(int(n) for line in lines for n in re.findall(r'closed (\d+)', line[4]))
+        check(closed >= 10, 'flows closed by FIN: %r' % lines)
+        packets = [int(line[0]) for line in lines]
+        check(packets == sorted(packets) and packets[-1] <= summary['packets'], 'packets: %r' % packets)
+        check(len(set(packets)) >= 4, 'none came under load: %r' % packets)
+        print('      ' + re.search(r'^weir: .*closed \(.*$', capture.stderr(), re.M).group(0))
+
+
 def packets_are_counted(net, weir):
     """-c N ends the capture."""
     capture = Weir(net, weir, ['-c', '5']).ready()
@@ -378,7 +493,9 @@ def interface_that_goes_away_is_told(net, weir):
 
 TESTS = (load, rights_are_gone, root_becomes_nobody, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
-         tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told, packets_are_counted,
+         tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told,
+         slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture, line_a_minute,
+         packets_are_counted,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
 
