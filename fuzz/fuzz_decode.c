@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(quick.kind == layers.kind && quick.checksum == LAYERS_CHECKSUM_UNKNOWN);
 	if (layers.kind == LAYERS_TCP) {
 		/* from its IP header on, the datagram is the same */
-		layers_decode_ip(layers.ip, layers.ip_caplen, &layers, false, &again);
+		layers_decode_ip(layers.ip, layers.ip_caplen, &layers, false, &again, NULL);
 		check_layers(&again, layers.ip, layers.ip_caplen);
 		check(again.depth == layers.depth && again.tunnel_id == layers.tunnel_id);
 	}

@@ -107,7 +107,7 @@ static void run_op(struct defrag *defrag, struct reference *refs, const uint8_t 
 		check(refs[which].byte[i - layers.frag_header_len] == datagram.ip[i]);
 	}
 	memset(&refs[which], 0, sizeof(refs[which]));
-	layers_decode_ip(datagram.ip, datagram.len, &layers, false, &layers);
+	layers_decode_ip(datagram.ip, datagram.len, &layers, false, &layers, NULL);
 	check(layers.kind != LAYERS_FRAGMENT && layers.ip_caplen == datagram.len);
 }
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/config.h"
 #include "app/settings.h"
 #include "app/units.h"
 #include "http/route.h"

@@ -392,6 +392,7 @@ static void collect_reading(const struct pipeline *pipeline, struct pipeline_res
 	size_t i;
 
 	ret->front = pipeline->front.stats;
+	ret->tunnels = pipeline->front.tunnels;
 	ret->defrag = *defrag_stats(pipeline->front.defrag);
 	ret->memory_peak = pipeline->front.budget.peak + pipeline->budget.peak;
 	ret->drops = 0;

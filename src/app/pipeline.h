@@ -59,6 +59,7 @@ struct pipeline_options {
 
 struct pipeline_result {
 	struct front_stats front;
+	struct tunnels tunnels;
 	struct defrag_stats defrag;
 	struct engine_stats engine;
 	uint64_t drops;           /* told by the files */

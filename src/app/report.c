@@ -17,6 +17,12 @@ static void fill_ip(struct summary *summary, const struct pipeline_result *resul
 {
 	const struct front_stats *front = &result->front;
 	const struct defrag_stats *defrag = &result->defrag;
+	/* of "other", those that people look for; IANA's numbers */
+	static const struct {
+		const char *name;
+		uint8_t number;
+	} protocols[] = {{"icmp", 1}, {"igmp", 2},    {"udp", 17},  {"esp", 50},
+			 {"ah", 51},  {"icmpv6", 58}, {"sctp", 132}};
 	int i;
 
 	summary_count(summary->ip, "ipv4", front->ipv4);
@@ -31,6 +37,10 @@ static void fill_ip(struct summary *summary, const struct pipeline_result *resul
 	some(summary->ip, "fragments_evicted", defrag->evicted);
 	some(summary->ip, "fragments_invalid", defrag->invalid);
 	some(summary->ip, "tunnelled", front->tunnelled);
+	some(summary->ip, "tunnels_untold", result->tunnels.untold);
+	for (i = 0; i < (int)(sizeof(protocols) / sizeof(protocols[0])); i++) {
+		some(summary->ip, protocols[i].name, front->protocols[protocols[i].number]);
+	}
 	some(summary->ip, "snapped", front->snapped);
 	some(summary->ip, "clock_back", front->clock_back);
 	some(summary->ip, "clock_jumps", front->clock_jumps);
@@ -73,6 +83,7 @@ void report_fill(struct summary *summary, const struct pipeline_result *result,
 	summary->packets = result->front.packets;
 	summary->bytes = result->front.bytes;
 	fill_ip(summary, result);
+	summary->tunnels = &result->tunnels;
 	fill_tcp(summary, &result->engine);
 	fill_drops(summary, result);
 	summary->memory_peak = result->memory_peak;

@@ -4,6 +4,7 @@
 
 #include "sink/human.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -510,6 +511,37 @@ static void put_counters(struct strbuf *out, const struct summary_counter *count
 	}
 }
 
+static void put_end(struct strbuf *out, const char *name, const struct layers_tunnel *tunnel,
+		    const uint8_t *address, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(tunnel->ip_version == 4 ? AF_INET : AF_INET6, address, text, sizeof(text));
+	strbuf_printf(out, ",\"%s\":{\"address\":\"%s\"", name, text);
+	if (tunnel->sport != 0 || tunnel->dport != 0) {
+		put_member(out, "port", port);
+	}
+	strbuf_char(out, '}');
+}
+
+static void put_tunnels(struct strbuf *out, const struct tunnels *tunnels)
+{
+	uint32_t i;
+
+	strbuf_str(out, ",\"tunnels\":[");
+	for (i = 0; i < tunnels->n; i++) {
+		const struct layers_tunnel *what = &tunnels->at[i].what;
+
+		strbuf_printf(out, "%s{\"type\":\"%s\"", i > 0 ? "," : "",
+			      layers_tunnel_name((enum layers_tunnel_type)what->type));
+		put_end(out, "source", what, what->src, what->sport);
+		put_end(out, "destination", what, what->dst, what->dport);
+		put_member(out, "packets", tunnels->at[i].packets);
+		strbuf_char(out, '}');
+	}
+	strbuf_char(out, ']');
+}
+
 static void put_tcp(struct strbuf *out, const struct summary *summary)
 {
 	const struct weir_ledger *ledger = &summary->ledger;
@@ -550,6 +582,9 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	put_member(out, "bytes", summary->bytes);
 	strbuf_str(out, ",\"ip\":{");
 	put_counters(out, summary->ip);
+	if (summary->tunnels != NULL && summary->tunnels->n > 0) {
+		put_tunnels(out, summary->tunnels);
+	}
 	strbuf_str(out, "},\"tcp\":{");
 	put_tcp(out, summary);
 	strbuf_str(out, "},\"records\":{");

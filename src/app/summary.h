@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "engine/tunnels.h"
 #include "weir/flow.h"
 #include "weir/record.h"
 
@@ -58,6 +59,7 @@ struct summary {
 	uint64_t packets;                            /* read or captured */
 	uint64_t bytes;                              /* of those packets, as captured */
 	struct summary_counter ip[SUMMARY_COUNTERS]; /* up to the first without a name */
+	const struct tunnels *tunnels;               /* borrowed; NULL: none */
 	/* TCP */
 	uint64_t flows;
 	uint64_t segments;

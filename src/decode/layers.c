@@ -57,17 +57,20 @@ static void walk(struct cursor *cursor, enum step step)
 }
 
 static void cursor_init(struct cursor *cursor, const uint8_t *data, uint32_t caplen, uint32_t len,
-			bool checksums, struct layers *ret)
+			bool checksums, struct layers *ret, struct layers_tunnels *tunnels)
 {
 	cursor->at = data;
 	cursor->left = caplen;
 	cursor->len = len > caplen ? len : caplen;
 	cursor->type = 0;
+	cursor->sport = 0;
+	cursor->dport = 0;
 	cursor->checksums = checksums;
 	cursor->is_rerouted = false;
 	cursor->is_guessed = false;
 	cursor->has_outer = false;
 	cursor->ret = ret;
+	cursor->tunnels = tunnels;
 	/* the SACK blocks are valid up to nsack: not worth clearing for each packet */
 	memset(ret, 0, offsetof(struct layers, sack));
 }
@@ -115,14 +118,16 @@ static inline bool decode_plain(const struct weir_packet *packet, bool checksums
 	return true;
 }
 
-void layers_decode(const struct weir_packet *packet, bool checksums, struct layers *ret)
+static inline void decode(const struct weir_packet *packet, bool checksums, struct layers *ret,
+			  struct layers_tunnels *tunnels)
 {
 	struct cursor cursor;
 
 	if (decode_plain(packet, checksums, ret)) {
 		return;
 	}
-	cursor_init(&cursor, packet->data, packet->caplen, packet->wirelen, checksums, ret);
+	cursor_init(&cursor, packet->data, packet->caplen, packet->wirelen, checksums, ret,
+		    tunnels);
 	if (packet->vlan_present && (packet->vlan_tci & 0xfff) != 0) {
 		ret->has_vlan = 1;
 		ret->vlan_id = packet->vlan_tci & 0xfff;
@@ -130,8 +135,20 @@ void layers_decode(const struct weir_packet *packet, bool checksums, struct laye
 	walk(&cursor, link_start(&cursor, packet->linktype));
 }
 
+void layers_decode(const struct weir_packet *packet, bool checksums, struct layers *ret)
+{
+	decode(packet, checksums, ret, NULL);
+}
+
+void layers_decode_tunnels(const struct weir_packet *packet, bool checksums, struct layers *ret,
+			   struct layers_tunnels *ret_tunnels)
+{
+	ret_tunnels->n = 0;
+	decode(packet, checksums, ret, ret_tunnels);
+}
+
 void layers_decode_ip(const uint8_t *ip, uint32_t caplen, const struct layers *outer,
-		      bool checksums, struct layers *ret)
+		      bool checksums, struct layers *ret, struct layers_tunnels *tunnels)
 {
 	struct cursor cursor;
 	uint8_t has_vlan = outer->has_vlan;
@@ -140,7 +157,7 @@ void layers_decode_ip(const uint8_t *ip, uint32_t caplen, const struct layers *o
 	/* the datagram's own header was counted when its fragments were decoded */
 	uint8_t depth = outer->depth > 0 ? outer->depth - 1 : 0;
 
-	cursor_init(&cursor, ip, caplen, caplen, checksums, ret); /* ret may be outer */
+	cursor_init(&cursor, ip, caplen, caplen, checksums, ret, tunnels); /* ret may be outer */
 	ret->has_vlan = has_vlan;
 	ret->vlan_id = vlan_id;
 	ret->tunnel_id = tunnel_id;
@@ -163,4 +180,16 @@ const char *layers_reason_name(enum layers_reason reason)
 	};
 
 	return (unsigned)reason < LAYERS_NREASONS ? names[reason] : "unknown";
+}
+
+const char *layers_tunnel_name(enum layers_tunnel_type type)
+{
+	static const char *const names[LAYERS_TUNNEL_NTYPES] = {
+		[LAYERS_TUNNEL_IPIP] = "ipip",       [LAYERS_TUNNEL_GRE] = "gre",
+		[LAYERS_TUNNEL_ETHERIP] = "etherip", [LAYERS_TUNNEL_MPLS] = "mpls",
+		[LAYERS_TUNNEL_VXLAN] = "vxlan",     [LAYERS_TUNNEL_GENEVE] = "geneve",
+		[LAYERS_TUNNEL_GTP_U] = "gtp-u",     [LAYERS_TUNNEL_TEREDO] = "teredo",
+	};
+
+	return (unsigned)type < LAYERS_TUNNEL_NTYPES ? names[type] : "unknown";
 }

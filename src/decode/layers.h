@@ -37,6 +37,36 @@ enum layers_reason {
 
 enum { LAYERS_MAX_DEPTH = 8 };
 
+/* What carries the datagram inside. */
+enum layers_tunnel_type {
+	LAYERS_TUNNEL_IPIP, /* also 6in4, 4in6 */
+	LAYERS_TUNNEL_GRE,  /* also ERSPAN, WCCP, PPTP, NVGRE */
+	LAYERS_TUNNEL_ETHERIP,
+	LAYERS_TUNNEL_MPLS, /* in IP or UDP */
+	LAYERS_TUNNEL_VXLAN,
+	LAYERS_TUNNEL_GENEVE,
+	LAYERS_TUNNEL_GTP_U,
+	LAYERS_TUNNEL_TEREDO,
+	LAYERS_TUNNEL_NTYPES
+};
+
+/* A tunnel that a packet went through: the ends of the datagram that carries it. */
+struct layers_tunnel {
+	uint8_t src[16]; /* as in struct layers */
+	uint8_t dst[16];
+	uint16_t sport; /* host order; 0 when it is not in UDP */
+	uint16_t dport;
+	uint8_t type; /* enum layers_tunnel_type */
+	uint8_t ip_version;
+	uint8_t zero[2];
+};
+
+/* Those of one packet, outermost first. */
+struct layers_tunnels {
+	unsigned n;
+	struct layers_tunnel at[LAYERS_MAX_DEPTH];
+};
+
 enum layers_tcp_flags {
 	LAYERS_FIN = 0x01,
 	LAYERS_SYN = 0x02,
@@ -112,12 +142,18 @@ struct layers {
  */
 void layers_decode(const struct weir_packet *packet, bool checksums, struct layers *ret);
 
+/** The same, and tell the tunnels on the way: ret_tunnels->n and so many elements are set. */
+void layers_decode_tunnels(const struct weir_packet *packet, bool checksums, struct layers *ret,
+			   struct layers_tunnels *ret_tunnels);
+
 /**
  * Decode from an IP header on: for datagrams that defragmentation put together. `outer` gives what was known outside
- * (vlan, tunnel, depth).
+ * (vlan, tunnel, depth). Tunnels are added to *tunnels; NULL: not asked for.
  */
 void layers_decode_ip(const uint8_t *ip, uint32_t caplen, const struct layers *outer,
-		      bool checksums, struct layers *ret);
+		      bool checksums, struct layers *ret, struct layers_tunnels *tunnels);
+
+const char *layers_tunnel_name(enum layers_tunnel_type type);
 
 /** Is this linktype decoded at all? */
 bool layers_linktype_known(uint16_t linktype);

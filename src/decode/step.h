@@ -40,11 +40,14 @@ struct cursor {
 	uint32_t left; /* bytes captured from `at`, within the innermost length known */
 	uint32_t len;  /* bytes there by the innermost header, or on the wire: left <= len */
 	uint16_t type;
+	uint16_t sport; /* of UDP that may carry a tunnel */
+	uint16_t dport;
 	bool checksums; /* verify */
 	bool is_rerouted; /* the destination in the IP header is not the last: the TCP checksum has another */
 	bool is_guessed; /* inside a tunnel that is known by a UDP port only */
 	bool has_outer;
 	struct layers *ret;
+	struct layers_tunnels *tunnels; /* NULL: not asked for */
 	struct layers outer; /* with has_outer: the datagram that carries the innermost tunnel */
 };
 

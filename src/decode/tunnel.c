@@ -13,6 +13,8 @@
  *
  * Not done: GRE with source routes (RFC 1701), GTPv0, L2TP, IPsec.
  */
+#include <string.h>
+
 #include "base/wire.h"
 #include "decode/step.h"
 
@@ -62,9 +64,24 @@ static enum step no_tunnel(struct cursor *cursor)
 }
 
 /* Inside of this datagram begins another: remember this one, and forget what does not hold for that one. */
-static void enter(struct cursor *cursor, bool is_guessed)
+static void enter(struct cursor *cursor, enum layers_tunnel_type type, bool is_guessed)
 {
 	struct layers *ret = cursor->ret;
+	struct layers_tunnels *tunnels = cursor->tunnels;
+
+	if (tunnels != NULL && tunnels->n < LAYERS_MAX_DEPTH) {
+		struct layers_tunnel *tunnel = &tunnels->at[tunnels->n++];
+
+		memset(tunnel, 0, sizeof(*tunnel));
+		memcpy(tunnel->src, ret->src, sizeof(tunnel->src));
+		memcpy(tunnel->dst, ret->dst, sizeof(tunnel->dst));
+		tunnel->sport = cursor->sport;
+		tunnel->dport = cursor->dport;
+		tunnel->type = (uint8_t)type;
+		tunnel->ip_version = ret->ip_version;
+	}
+	cursor->sport = 0;
+	cursor->dport = 0;
 
 	cursor->outer = *ret;
 	cursor->outer.kind = LAYERS_OTHER_IP;
@@ -135,7 +152,7 @@ static enum step gre(struct cursor *cursor)
 	if ((flags & GRE_VERSION) > 1 || (flags & GRE_ROUTING) != 0) {
 		return no_tunnel(cursor);
 	}
-	enter(cursor, false);
+	enter(cursor, LAYERS_TUNNEL_GRE, false);
 	if ((flags & GRE_CHECKSUM) != 0 && cursor_take(cursor, 4) == NULL) {
 		return cut(cursor);
 	}
@@ -164,7 +181,7 @@ static enum step vxlan(struct cursor *cursor, bool is_gpe)
 	if (h == NULL || (h[0] & 0x08) == 0) {
 		return no_tunnel(cursor);
 	}
-	enter(cursor, true);
+	enter(cursor, LAYERS_TUNNEL_VXLAN, true);
 	cursor->ret->tunnel_id = load_be32(h + 4) >> 8;
 	if (!is_gpe || (h[0] & 0x04) == 0) {
 		return STEP_ETHERNET;
@@ -189,7 +206,7 @@ static enum step geneve(struct cursor *cursor)
 	if (h == NULL || h[0] >> 6 != 0) {
 		return no_tunnel(cursor);
 	}
-	enter(cursor, true);
+	enter(cursor, LAYERS_TUNNEL_GENEVE, true);
 	if (cursor_take(cursor, (h[0] & 0x3fu) * 4) == NULL) {
 		return cut(cursor);
 	}
@@ -207,7 +224,7 @@ static enum step gtp_u(struct cursor *cursor)
 	if (h == NULL || (h[0] & 0xf0) != 0x30 || h[1] != 255) {
 		return no_tunnel(cursor);
 	}
-	enter(cursor, true);
+	enter(cursor, LAYERS_TUNNEL_GTP_U, true);
 	if ((h[0] & 0x07) == 0) {
 		return STEP_IP;
 	}
@@ -238,7 +255,7 @@ static enum step teredo(struct cursor *cursor)
 {
 	const uint8_t *h;
 
-	enter(cursor, true);
+	enter(cursor, LAYERS_TUNNEL_TEREDO, true);
 	if (cursor->left >= 4 && load_be16(cursor->at) == 1) {
 		h = cursor->at;
 		if (cursor_take(cursor, 13u + h[2] + h[3]) == NULL) {
@@ -251,17 +268,29 @@ static enum step teredo(struct cursor *cursor)
 	return STEP_IPV6;
 }
 
+/*
+ * Only servers have the port: clients and relays talk from the one that their NAT gives them (RFC 4380 §5.2.4). What a whole IPv6
+ * datagram of the datagram's length is, from or to an address of Teredo's prefix, is no chance.
+ */
+static bool is_teredo(const struct cursor *cursor)
+{
+	static const uint8_t prefix[4] = {0x20, 0x01, 0, 0};
+	const uint8_t *ip = cursor->at;
+
+	return cursor->left >= 40 && ip[0] >> 4 == 6 && load_be16(ip + 4) + 40u == cursor->len &&
+	       (memcmp(ip + 8, prefix, 4) == 0 || memcmp(ip + 24, prefix, 4) == 0);
+}
+
 static enum step udp(struct cursor *cursor)
 {
 	const uint8_t *h = cursor_take(cursor, 8);
-	unsigned sport, dport;
 
 	if (h == NULL) {
 		return no_tunnel(cursor);
 	}
-	sport = load_be16(h);
-	dport = load_be16(h + 2);
-	switch (dport) {
+	cursor->sport = load_be16(h);
+	cursor->dport = load_be16(h + 2);
+	switch (cursor->dport) {
 	case PORT_VXLAN:
 	case PORT_VXLAN_LINUX:
 		return vxlan(cursor, false);
@@ -272,14 +301,15 @@ static enum step udp(struct cursor *cursor)
 	case PORT_GTP_U:
 		return gtp_u(cursor);
 	case PORT_MPLS:
-		enter(cursor, true);
+		enter(cursor, LAYERS_TUNNEL_MPLS, true);
 		return STEP_MPLS;
 	case PORT_TEREDO:
 		return teredo(cursor);
 	default:
 		break;
 	}
-	return sport == PORT_TEREDO ? teredo(cursor) : no_tunnel(cursor);
+	return cursor->sport == PORT_TEREDO || is_teredo(cursor) ? teredo(cursor)
+								 : no_tunnel(cursor);
 }
 
 enum step tunnel_protocol(struct cursor *cursor)
@@ -290,22 +320,22 @@ enum step tunnel_protocol(struct cursor *cursor)
 	case PROTOCOL_UDP:
 		return udp(cursor);
 	case PROTOCOL_IPIP:
-		enter(cursor, false);
+		enter(cursor, LAYERS_TUNNEL_IPIP, false);
 		return STEP_IPV4;
 	case PROTOCOL_IPV6:
-		enter(cursor, false);
+		enter(cursor, LAYERS_TUNNEL_IPIP, false);
 		return STEP_IPV6;
 	case PROTOCOL_GRE:
 		return gre(cursor);
 	case PROTOCOL_MPLS:
-		enter(cursor, false);
+		enter(cursor, LAYERS_TUNNEL_MPLS, false);
 		return STEP_MPLS;
 	case PROTOCOL_ETHERIP:
 		h = cursor_take(cursor, 2);
 		if (h == NULL || h[0] != 0x30) {
 			return no_tunnel(cursor);
 		}
-		enter(cursor, false);
+		enter(cursor, LAYERS_TUNNEL_ETHERIP, false);
 		return STEP_ETHERNET;
 	default:
 		return no_tunnel(cursor);
@@ -324,5 +354,8 @@ void tunnel_settle(struct cursor *cursor)
 	    (ret->kind == LAYERS_BAD && cursor->is_guessed && !cursor->outer.ip_snapped &&
 	     ret->reason != LAYERS_TOO_DEEP)) {
 		*cursor->ret = cursor->outer;
+		if (cursor->tunnels != NULL && cursor->tunnels->n > 0) {
+			cursor->tunnels->n--;
+		}
 	}
 }

@@ -33,6 +33,8 @@ struct flow_side {
 	uint32_t duplicate_acks;
 	uint32_t zero_windows;
 	uint32_t gaps;
+	uint8_t flags;       /* of all its packets */
+	uint8_t gap_causes;  /* bits of enum weir_gap_cause */
 	uint32_t rtt_seq;    /* end of the segment being timed */
 	uint32_t last_ack;   /* for duplicate acks */
 	int64_t rtt_sent_ns; /* 0: none is timed */

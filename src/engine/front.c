@@ -102,6 +102,9 @@ static void count(struct front *front, const struct weir_packet *packet,
 static void count_kind(struct front *front, const struct layers *layers)
 {
 	front->stats.kinds[layers->kind]++;
+	if (layers->kind == LAYERS_OTHER_IP) {
+		front->stats.protocols[layers->protocol]++;
+	}
 	if (layers->kind == LAYERS_BAD) {
 		front->stats.reasons[layers->reason]++;
 	}
@@ -109,7 +112,7 @@ static void count_kind(struct front *front, const struct layers *layers)
 
 /* A fragment: 1 when it completed a datagram, which is then decoded into *layers. */
 static int put_together(struct front *front, struct layers *layers, struct weir_arena *arena,
-			struct item *item)
+			struct item *item, struct layers_tunnels *through)
 {
 	struct defrag_datagram whole;
 	struct layers outer = *layers;
@@ -124,28 +127,38 @@ static int put_together(struct front *front, struct layers *layers, struct weir_
 		return 0; /* counted by the arena */
 	}
 	item->conflict = whole.conflict;
-	layers_decode_ip(copy, whole.len, &outer, front->checksums, layers);
+	layers_decode_ip(copy, whole.len, &outer, front->checksums, layers, through);
 	return 1;
+}
+
+static inline void note_tunnels(struct front *front, const struct layers_tunnels *through)
+{
+	if (through->n > 0) {
+		tunnels_note(&front->tunnels, through);
+	}
 }
 
 int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
 	       struct item *ret)
 {
 	struct layers *layers = &ret->layers;
+	struct layers_tunnels through;
 
 	if (packet->number == 1 && packet->input < front->ninputs) {
 		front->input_base[packet->input] = front->index;
 	}
 	front->index++;
 	tick(front, packet->ts_ns);
-	layers_decode(packet, front->checksums, layers);
+	layers_decode_tunnels(packet, front->checksums, layers, &through);
 	count(front, packet, layers);
 	ret->conflict = 0;
 	while (layers->kind == LAYERS_FRAGMENT) {
-		if (!put_together(front, layers, arena, ret)) {
+		if (!put_together(front, layers, arena, ret, &through)) {
+			note_tunnels(front, &through);
 			return 0;
 		}
 	}
+	note_tunnels(front, &through);
 	count_kind(front, layers);
 	if (layers->kind != LAYERS_TCP) {
 		return 0;

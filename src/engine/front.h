@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "decode/layers.h"
 #include "defrag/defrag.h"
+#include "engine/tunnels.h"
 #include "flow/tuple.h"
 #include "weir/config.h"
 #include "weir/packet.h"
@@ -44,9 +45,10 @@ struct front_stats {
 	uint64_t ipv4;
 	uint64_t ipv6;
 	uint64_t tunnelled;
-	uint64_t snapped;     /* packets cut by the snaplen */
-	uint64_t clock_back;  /* packets whose time went backwards */
-	uint64_t clock_jumps; /* jumps forward that were not believed at first */
+	uint64_t protocols[256]; /* IP datagrams that are not TCP, by protocol */
+	uint64_t snapped;        /* packets cut by the snaplen */
+	uint64_t clock_back;     /* packets whose time went backwards */
+	uint64_t clock_jumps;    /* jumps forward that were not believed at first */
 };
 
 struct front {
@@ -64,6 +66,7 @@ struct front {
 	size_t ninputs;
 	size_t nbegun; /* inputs of which front_pass_over() has seen a packet */
 	struct front_stats stats;
+	struct tunnels tunnels; /* that were seen */
 };
 
 /** What a front takes of config->memory at most. */

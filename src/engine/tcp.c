@@ -224,6 +224,7 @@ static void count_segment(struct engine *engine, struct flow *flow, const struct
 
 	engine->stats.segments++;
 	me->packets++;
+	me->flags |= item->layers.flags;
 	me->bytes += item->layers.payload_caplen;
 	flow->last_packet = item->index;
 	flow->half[!item->side].oneway = 0; /* somebody acknowledges */

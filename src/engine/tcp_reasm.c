@@ -69,6 +69,7 @@ static void on_gap(void *owner, struct reasm_half *half, uint64_t offset, uint64
 	enum weir_direction dir = flow_direction(flow, half->dir);
 
 	flow->side[half->dir].gaps++;
+	flow->side[half->dir].gap_causes |= (uint8_t)(1u << cause);
 	engine->stats.gap_causes[cause]++;
 	engine->stats.gap_cause_bytes[cause] += length;
 	flow->role_fixed = 1;

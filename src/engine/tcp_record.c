@@ -33,6 +33,40 @@ static uint64_t rejected_sum(const struct weir_ledger *ledger)
 	return sum;
 }
 
+static void add_gap_causes(struct weir_record *rec, unsigned causes)
+{
+	int i;
+
+	for (i = 0; i < WEIR_GAP_NCAUSES; i++) {
+		if (causes & (1u << i)) {
+			const char *name = weir_gap_cause_name((enum weir_gap_cause)i);
+
+			weir_record_add_str(rec, TCP_F_GAP_CAUSES, name, strlen(name));
+		}
+	}
+}
+
+static void set_flags(struct weir_record *rec, enum weir_direction dir, uint8_t flags)
+{
+	/* in the order of tcpdump's output */
+	static const struct {
+		uint8_t bit;
+		char letter;
+	} names[] = {{0x02, 'S'}, {0x01, 'F'}, {0x08, 'P'}, {0x04, 'R'},
+		     {0x20, 'U'}, {0x40, 'E'}, {0x80, 'W'}, {0x10, '.'}};
+	char text[sizeof(names) / sizeof(names[0])];
+	size_t i, n = 0;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (flags & names[i].bit) {
+			text[n++] = names[i].letter;
+		}
+	}
+	if (n > 0) {
+		weir_record_set_bytes(rec, record_tcp_field(dir, TCP_DIR_FLAGS), text, n, n);
+	}
+}
+
 static void fill_direction(struct weir_record *rec, const struct flow *flow,
 			   enum weir_direction dir)
 {
@@ -51,6 +85,12 @@ static void fill_direction(struct weir_record *rec, const struct flow *flow,
 	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_GAPS), ledger.gaps);
 	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_RETRANSMITS), me->retransmits);
 	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_OUT_OF_ORDER), me->out_of_order);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_DUPLICATE_ACKS), me->duplicate_acks);
+	weir_record_set_u64(rec, record_tcp_field(dir, TCP_DIR_ZERO_WINDOWS), me->zero_windows);
+	if (me->rtt_ns != 0) {
+		weir_record_set_i64(rec, record_tcp_field(dir, TCP_DIR_RTT), me->rtt_ns);
+	}
+	set_flags(rec, dir, me->flags);
 	add_causes(rec, &ledger);
 }
 
@@ -65,6 +105,8 @@ void tcp_emit_record(struct engine *engine, struct flow *flow)
 	}
 	weir_record_set_static(rec, TCP_F_STATE,
 			       weir_close_name((enum weir_close)(flow->ended - 1)));
+	weir_record_set_static(rec, TCP_F_PHASE, tcp_state_phase(tcp));
+	add_gap_causes(rec, flow->side[0].gap_causes | flow->side[1].gap_causes);
 	weir_record_set_static(rec, TCP_F_HANDSHAKE, tcp_state_handshake(tcp));
 	if (tcp->syn_seen && tcp->handshake_ack_ns != 0) {
 		weir_record_set_i64(rec, TCP_F_HANDSHAKE_NS,

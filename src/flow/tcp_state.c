@@ -52,6 +52,20 @@ const char *tcp_state_handshake(const struct tcp_state *state)
 	return state->syn_ack_seen ? "syn_ack" : "none";
 }
 
+const char *tcp_state_phase(const struct tcp_state *state)
+{
+	static const char *const names[] = {
+		[TCP_NONE] = "none",       [TCP_SYN] = "syn",
+		[TCP_SYN_ACK] = "syn_ack", [TCP_ESTABLISHED] = "established",
+		[TCP_CLOSED] = "closed",   [TCP_RESET] = "reset",
+	};
+
+	if (state->phase == TCP_HALF_CLOSED) {
+		return state->side[state->client].fin ? "half_closed_c" : "half_closed_s";
+	}
+	return names[state->phase];
+}
+
 static void set_role(struct tcp_state *state, uint8_t client, enum tcp_role role)
 {
 	if (role >= state->role) {

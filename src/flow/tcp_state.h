@@ -168,6 +168,9 @@ void tcp_state_seed(struct tcp_state *state, const struct tcp_candidate *syn);
 /** Candidate by index: 0 is state->syn, 1.. state->more; NULL beyond. */
 struct tcp_candidate *tcp_state_candidate(struct tcp_state *state, int index);
 
+/** The phase by name; "half_closed_c": the client has closed, "half_closed_s": the server. */
+const char *tcp_state_phase(const struct tcp_state *state);
+
 /** "complete", "syn_ack" (SYN missed), "syn" (SYN/ACK missed), "none": what was seen of the handshake. */
 const char *tcp_state_handshake(const struct tcp_state *state);
 

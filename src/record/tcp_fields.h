@@ -17,11 +17,16 @@ enum record_tcp_dir_field {
 	TCP_DIR_GAPS,
 	TCP_DIR_RETRANSMITS,
 	TCP_DIR_OUT_OF_ORDER,
+	TCP_DIR_DUPLICATE_ACKS,
+	TCP_DIR_ZERO_WINDOWS,
+	TCP_DIR_RTT,
+	TCP_DIR_FLAGS,
 	TCP_NDIR_FIELDS
 };
 
 enum record_tcp_field {
 	TCP_F_STATE = WEIR_NCOMMON,
+	TCP_F_PHASE,
 	TCP_F_HANDSHAKE,
 	TCP_F_HANDSHAKE_NS,
 	TCP_F_C2S, /* TCP_F_C2S + enum record_tcp_dir_field */

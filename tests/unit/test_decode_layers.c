@@ -553,12 +553,12 @@ static void whole_datagram_keeps_what_was_known_outside(void **state)
 		.has_vlan = 1, .vlan_id = 30, .tunnel_id = 77, .depth = 2, .kind = LAYERS_FRAGMENT};
 	struct layers layers;
 
-	layers_decode_ip(bytes.p, bytes.len, &outer, true, &layers);
+	layers_decode_ip(bytes.p, bytes.len, &outer, true, &layers, NULL);
 	check_get(&layers, 4);
 	assert_int_equal(layers.vlan_id, 30);
 	assert_int_equal(layers.tunnel_id, 77);
 	assert_int_equal(layers.depth, 2);
-	layers_decode_ip(bytes.p, bytes.len, &outer, true, &outer); /* in place */
+	layers_decode_ip(bytes.p, bytes.len, &outer, true, &outer, NULL); /* in place */
 	check_get(&outer, 4);
 	assert_int_equal(outer.tunnel_id, 77);
 	free(bytes.p);
