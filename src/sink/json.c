@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sink `json`: one object a line. */
+/* The sink `json`: one object a line, in weir's form or another tool's. */
 #include "sink/json_record.h"
+#include "sink/json_rename.h"
 #include "sink/out.h"
 #include "sink/sink.h"
 #include "weir/error.h"
@@ -11,7 +12,27 @@
 struct json_sink {
 	struct out out;
 	struct json_writer writer;
+	const struct json_rename *rename; /* NULL: weir's own form */
+	struct lookup lookup;             /* with rename */
 };
+
+static const struct json_rename *const renames[] = {&json_rename_zeek, &json_rename_eve,
+						    &json_rename_ecs, &json_rename_otel};
+
+/* false: no such form */
+static bool find_rename(const char *format, const struct json_rename **ret)
+{
+	size_t i;
+
+	*ret = NULL;
+	for (i = 0; format != NULL && i < sizeof(renames) / sizeof(renames[0]); i++) {
+		if (strcmp(renames[i]->name, format) == 0) {
+			*ret = renames[i];
+			return true;
+		}
+	}
+	return format == NULL || strcmp(format, "weir") == 0;
+}
 
 static struct json_sink *self(struct weir_sink *sink)
 {
@@ -22,7 +43,7 @@ static int json_open(const struct weir_sink_config *config, struct weir_sink **r
 		     const char **ret_message)
 {
 	static const char *const known[] = {"format", NULL};
-	const char *format = sink_option(config, "format");
+	const struct json_rename *rename;
 	struct json_sink *json;
 	int err;
 
@@ -30,8 +51,8 @@ static int json_open(const struct weir_sink_config *config, struct weir_sink **r
 		*ret_message = "unknown option of sink json; it has format=";
 		return WEIR_EINVAL;
 	}
-	if (format != NULL && strcmp(format, "weir") != 0) {
-		*ret_message = "json has format=weir";
+	if (!find_rename(sink_option(config, "format"), &rename)) {
+		*ret_message = "json has format=weir, zeek, eve, ecs or otel";
 		return WEIR_EINVAL;
 	}
 	json = calloc(1, sizeof(*json));
@@ -46,8 +67,15 @@ static int json_open(const struct weir_sink_config *config, struct weir_sink **r
 		return err;
 	}
 	json_writer_init(&json->writer);
+	json->rename = rename;
+	lookup_init(&json->lookup, config->schemas);
 	*ret = (struct weir_sink *)json;
 	return 0;
+}
+
+static bool json_wants(struct weir_sink *sink, const struct weir_schema *schema, size_t field)
+{
+	return self(sink)->rename == NULL || lookup_wants(&self(sink)->lookup, schema, field);
 }
 
 static int json_record(struct weir_sink *sink, const struct weir_record *rec)
@@ -58,9 +86,16 @@ static int json_record(struct weir_sink *sink, const struct weir_record *rec)
 	if (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0) {
 		return 0; /* interim records are for what replaces them: CONTRACT.md §3 */
 	}
-	err = json_write_record(&json->writer, rec, &json->out.buf);
-	if (err < 0) {
-		return err;
+	if (json->rename != NULL) {
+		err = json_rename_write(json->rename, &json->lookup, rec, &json->out.buf);
+		if (err <= 0) {
+			return err;
+		}
+	} else {
+		err = json_write_record(&json->writer, rec, &json->out.buf);
+		if (err < 0) {
+			return err;
+		}
 	}
 	strbuf_char(&json->out.buf, '\n');
 	return out_wrote(&json->out);
@@ -90,6 +125,7 @@ const struct weir_sink_type sink_json = {
 	.name = "json",
 	.doc = "one JSON object a line",
 	.open = json_open,
+	.wants = json_wants,
 	.record = json_record,
 	.flush = json_flush,
 	.reopen = json_reopen,
