@@ -337,12 +337,10 @@ int privs_drop(const struct privs_needs *needs, struct privs_status *ret)
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-#ifdef NO_SANDBOX
-	(void)needs;
-	return 0;
-#endif
-	/* it reads its configuration when it is first used: now is the last time that it can */
-	(void)OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	/* it reads its configuration when it is first used, a millisecond's work: now is the last time that it can */
+	if (needs->digests) {
+		(void)OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	}
 	empty_bounding_set();
 	err = change_user(needs, ret);
 	if (err == 0) {

@@ -25,6 +25,7 @@ struct privs_needs {
 	/* directories in which files are still to be created */
 	const char *directories[PRIVS_MAX_PATHS];
 	size_t ndirectories;
+	bool digests; /* bodies, streams or community ids will be hashed: the crypto library is set up */
 	bool network; /* some sink connects to a server: sockets, and reading of configuration */
 };
 

@@ -485,6 +485,24 @@ static void find_needs(struct run *run)
 	}
 }
 
+/* Will anything be hashed? */
+static bool needs_digests(struct run *run)
+{
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
+	size_t i;
+
+	if (run->options->config.bodies != WEIR_BODIES_SIZE || run->output.tap != NULL) {
+		return true;
+	}
+	(void)engine_schemas(NULL, schemas);
+	for (i = 0; schemas[i] != NULL; i++) {
+		if (wants(run, schemas[i], WEIR_F_NETWORK_COMMUNITY_ID)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int drop_rights(struct run *run)
 {
 	struct privs_status status;
@@ -493,6 +511,7 @@ static int drop_rights(struct run *run)
 		return 0;
 	}
 	find_needs(run);
+	run->needs.digests = needs_digests(run);
 	if (privs_drop(&run->needs, &status) < 0) {
 		fprintf(stderr,
 			"weir: error: rights could not be dropped: %s\n  Packets are not parsed "

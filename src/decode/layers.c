@@ -77,6 +77,15 @@ static void cursor_init(struct cursor *cursor, const uint8_t *data, uint32_t cap
 
 enum { ETHERNET_HEADER = 14, IPV4_HEADER = 20, TCP_HEADER = 20, IP_PROTOCOL_TCP = 6 };
 
+/* Four bytes and twelve of zero, in one store: the processor forwards it to the wide load that follows soon. */
+static inline void put_ipv4(uint8_t to[16], const uint8_t *from)
+{
+	uint64_t words[2] = {0, 0};
+
+	memcpy(words, from, 4);
+	memcpy(to, words, 16);
+}
+
 /*
  * TCP in a whole IPv4 datagram without options in an Ethernet frame without tags: nearly everything. All that is decided
  * here, the steps would decide in the same way. false: it is something else, nothing was done.
@@ -107,8 +116,8 @@ static inline bool decode_plain(const struct weir_packet *packet, bool checksums
 	ret->ip = ip;
 	ret->ip_caplen = len;
 	ret->ip_len = len;
-	memcpy(ret->src, ip + 12, 4);
-	memcpy(ret->dst, ip + 16, 4);
+	put_ipv4(ret->src, ip + 12);
+	put_ipv4(ret->dst, ip + 16);
 	len -= IPV4_HEADER;
 	tcp_header(tcp, header_len, len, len, ret);
 	if (checksums) {

@@ -266,9 +266,6 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 			err = shard_new(engine, i, shard_memory, &engine->shards[i]);
 		}
 	}
-	if (err == 0) {
-		err = record_community_new(&engine->budget, &engine->community);
-	}
 	if (err < 0) {
 		engine_free(engine);
 		return err;
@@ -476,13 +473,14 @@ void flow_info(const struct flow *flow, struct weir_flow_info *ret)
 
 const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow)
 {
-	if (engine->info_of != flow->first_packet || engine->info_client != flow->tcp.client ||
-	    engine->info.has_vlan != flow->has_vlan) {
-		flow_info(flow, &engine->info);
-		engine->info_of = flow->first_packet;
-		engine->info_client = flow->tcp.client;
+	struct engine_info *known = &engine->infos[flow->first_packet % ENGINE_INFOS];
+
+	if (known->info.first_packet != flow->first_packet || known->client != flow->tcp.client ||
+	    known->info.has_vlan != flow->has_vlan) {
+		flow_info(flow, &known->info);
+		known->client = flow->tcp.client;
 	}
-	return &engine->info;
+	return &known->info;
 }
 
 #define BIT(field) (UINT64_C(1) << (field))
@@ -506,6 +504,21 @@ static void fill_addresses(struct weir_record *rec, const struct weir_flow_info 
 	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, info->server.port);
 	if (info->has_vlan) {
 		weir_record_set_u64(rec, WEIR_F_NETWORK_VLAN_ID, info->vlan_id);
+	}
+}
+
+static void set_community(struct engine *engine, struct weir_record *rec,
+			  const struct weir_flow_info *info)
+{
+	char id[RECORD_COMMUNITY_LEN];
+
+	/* made when it is first wanted: the hash function behind it takes a millisecond to set up */
+	if (engine->community == NULL &&
+	    record_community_new(&engine->budget, &engine->community) < 0) {
+		return;
+	}
+	if (record_community_id(engine->community, info, id) == 0) {
+		weir_record_set_bytes(rec, WEIR_F_NETWORK_COMMUNITY_ID, id, sizeof(id), sizeof(id));
 	}
 }
 
@@ -576,12 +589,7 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	rec->flow = info;
 	fill_addresses(rec, info);
 	if (weir_record_wants(rec, WEIR_F_NETWORK_COMMUNITY_ID)) {
-		char id[RECORD_COMMUNITY_LEN];
-
-		if (record_community_id(engine->community, info, id) == 0) {
-			weir_record_set_bytes(rec, WEIR_F_NETWORK_COMMUNITY_ID, id, sizeof(id),
-					      sizeof(id));
-		}
+		set_community(engine, rec, info);
 	}
 	if (flow->interface_name != NULL) {
 		weir_record_set_str(rec, WEIR_F_CAPTURE_INTERFACE, flow->interface_name);

@@ -95,6 +95,14 @@ struct engine_stats {
 	uint64_t budget_peak;
 };
 
+/* A flow's public view, kept for its next record. info.first_packet 0: none. */
+struct engine_info {
+	struct weir_flow_info info;
+	uint8_t client; /* side, when it was made */
+};
+
+enum { ENGINE_INFOS = 256 };
+
 struct engine {
 	struct engine_options options;
 	struct shard *shards[ENGINE_SHARDS +
@@ -114,9 +122,7 @@ struct engine {
 		int64_t deadline_ns;
 		bool by_packet;
 	} now;
-	struct weir_flow_info info; /* view of the flow with this first packet */
-	uint64_t info_of;
-	uint8_t info_client;
+	struct engine_info infos[ENGINE_INFOS]; /* by the flow's first packet */
 	struct record_community *community;
 };
 

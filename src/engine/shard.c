@@ -367,6 +367,9 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 void shard_remove(struct shard *shard, struct flow *flow)
 {
 	assert(flow->session == NULL && flow->half[0].queue == NULL && flow->half[1].queue == NULL);
+	if (shard->recent == flow) {
+		shard->recent = NULL;
+	}
 	timer_wheel_cancel(shard->engine->timers, shard->number << 28 | flow->self);
 	if (flow->waiting) {
 		list_remove(shard, &shard->holes, flow, true);
@@ -397,18 +400,30 @@ static int observe(struct engine *engine, struct flow *flow, const struct item *
 	return err;
 }
 
+/* Segments of a flow often come in a row. */
+static struct flow *find_flow(struct shard *shard, const struct item *item)
+{
+	struct flow *recent = shard->recent;
+	uint32_t index;
+
+	if (recent != NULL && recent->hash == item->hash &&
+	    tuple_equal(&recent->tuple, &item->tuple)) {
+		return recent;
+	}
+	index = flow_table_lookup(shard->table, item->hash, &item->tuple);
+	recent = index == FLOW_TABLE_NONE ? NULL : shard_flow(shard, index);
+	shard->recent = recent;
+	return recent;
+}
+
 void shard_item(struct shard *shard, const struct item *item)
 {
 	struct engine *engine = shard->engine;
 	struct tcp_candidate syn = {0};
-	uint32_t index = flow_table_lookup(shard->table, item->hash, &item->tuple);
-	struct flow *flow;
+	struct flow *flow = find_flow(shard, item);
 
-	if (index != FLOW_TABLE_NONE) {
-		flow = shard_flow(shard, index);
-		if (tcp_input(engine, flow, item, &syn)) {
-			return;
-		}
+	if (flow != NULL && tcp_input(engine, flow, item, &syn)) {
+		return;
 	}
 	flow = shard_open(shard, item);
 	if (flow != NULL && engine->options.observer != NULL &&

@@ -36,6 +36,7 @@ struct shard {
 	struct flow_link lru[FLOW_NLISTS]; /* .next: oldest, .prev: newest (index + 1) */
 	struct flow_link holes;            /* .next: the flow whose hole is oldest */
 	uint64_t nflows;
+	struct flow *recent; /* of the last segment, for the next; NULL: none, or it is gone */
 };
 
 int shard_new(struct engine *engine, unsigned number, size_t memory, struct shard **ret);

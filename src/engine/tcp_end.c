@@ -129,8 +129,9 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	tcp_add_figures(&engine->stats, flow);
 	reasm_half_fini(&flow->half[0], &shard->reasm);
 	reasm_half_fini(&flow->half[1], &shard->reasm);
-	if (engine->info_of == flow->first_packet) {
-		engine->info_of = 0;
+	if (engine->infos[flow->first_packet % ENGINE_INFOS].info.first_packet ==
+	    flow->first_packet) {
+		engine->infos[flow->first_packet % ENGINE_INFOS].info.first_packet = 0;
 	}
 	shard_remove(shard, flow);
 }
