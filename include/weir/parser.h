@@ -123,6 +123,9 @@ WEIR_API void weir_host_figures(const struct weir_host *host, struct weir_tcp_fi
 /** Bytes of a SKIP that have not gone by yet in a direction (0 when none runs). */
 WEIR_API uint64_t weir_host_skip_left(const struct weir_host *host, enum weir_direction dir);
 
+/** Who reset the flow, for on_close() with WEIR_CLOSE_RST: enum weir_direction of the RST that was believed, or -1. */
+WEIR_API int weir_host_reset_by(const struct weir_host *host);
+
 /** Memory charged to the budget. alloc: NULL when it is spent. The size given to free is that given to alloc. */
 WEIR_API void *weir_host_alloc(struct weir_host *host, size_t size);
 WEIR_API void weir_host_free(struct weir_host *host, void *ptr, size_t size);

@@ -14,7 +14,7 @@
 #include "base/budget.h"
 
 enum {
-	ARENA_BLOCK = 2048
+	ARENA_BLOCK = 2304
 }; /* bytes of a standard block, its header included, unless the pool says otherwise */
 
 struct arena_block {

@@ -3,7 +3,10 @@
 #include "body/body.h"
 
 #include "body/coding.h"
+#include "body/form.h"
 #include "body/mime.h"
+#include "body/sse.h"
+#include "body/type.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -29,6 +32,12 @@ struct body {
 	bool ended;     /* the decoded data has come to its end */
 	bool missing;   /* bytes are missing */
 	uint64_t eaten; /* wire bytes that layer 0 has taken */
+	bool light;     /* nothing but events is wanted */
+	bool has_events;
+	struct sse sse;
+	struct form *form;    /* NULL: it is none */
+	struct weir_str type; /* Content-Type */
+	char charset[BODY_CHARSET_MAX + 1];
 	unsigned flags;
 	struct body_hole holes[BODY_MAX_GAPS];
 	unsigned nholes;
@@ -94,6 +103,16 @@ static void outlet_feed(struct body *body, struct outlet *outlet, const uint8_t 
 	outlet->size += len;
 }
 
+/* Bytes of the decoded body, or, where decoding failed, of the raw one: to what looks into it. */
+static void look_into(struct body *body, const uint8_t *p, size_t len)
+{
+	if (body->has_events) {
+		sse_feed(&body->sse, p, len);
+	} else if (body->form != NULL) {
+		form_feed(body->form, p, len);
+	}
+}
+
 /* ---- making ---- */
 
 struct body *body_new(const struct body_memory *memory, size_t keep)
@@ -108,6 +127,51 @@ struct body *body_new(const struct body_memory *memory, size_t keep)
 	body->keep = keep;
 	outlet_open(body, &body->decoded);
 	return body;
+}
+
+struct body *body_new_events(const struct body_memory *memory)
+{
+	struct body *body = memory->alloc(memory->context, sizeof(*body));
+
+	if (body == NULL) {
+		return NULL;
+	}
+	memset(body, 0, sizeof(*body));
+	body->memory = *memory;
+	body->light = true;
+	body->has_events = true;
+	return body;
+}
+
+bool body_is_events(struct weir_str type)
+{
+	return body_type_is(type, "text/event-stream");
+}
+
+void body_set_type(struct body *body, struct weir_str type, bool form)
+{
+	uint8_t buffer[256];
+	struct weir_str boundary = {NULL, 0};
+
+	body->type = type;
+	if (body->stopped) {
+		return; /* in a coding that is not known */
+	}
+	body->has_events = body_is_events(type);
+	if (!form) {
+		return;
+	}
+	if (body_type_is(type, "application/x-www-form-urlencoded")) {
+		body->form = form_new(&body->memory, boundary);
+	} else if (body_type_is(type, "multipart/") && type.len <= sizeof(buffer) &&
+		   body_parameter(type, "boundary", buffer, &boundary)) {
+		body->form = form_new(&body->memory, boundary);
+	}
+}
+
+bool body_part(const struct body *body, size_t i, struct body_part *ret)
+{
+	return body->form != NULL && form_part(body->form, i, ret);
 }
 
 static void drop_layers(struct body *body)
@@ -125,6 +189,7 @@ void body_free(struct body *body)
 		return;
 	}
 	drop_layers(body);
+	form_free(body->form);
 	outlet_close(body, &body->decoded);
 	outlet_close(body, &body->wire);
 	memory = body->memory;
@@ -171,6 +236,9 @@ static void fall_back(struct body *body)
 	outlet_close(body, &body->decoded);
 	body->decoded = body->wire;
 	memset(&body->wire, 0, sizeof(body->wire));
+	form_free(body->form); /* not of these bytes */
+	body->form = NULL;
+	body->has_events = false;
 	drop_layers(body);
 	body->stopped = true;
 }
@@ -190,6 +258,7 @@ static void take_decoded(struct body *body, const uint8_t *p, size_t len)
 
 		n = smaller(n, len);
 		outlet_feed(body, &body->decoded, p, n);
+		look_into(body, p, n);
 		p += n;
 		len -= n;
 		if (body->decoded.size % BODY_BOMB_STEP == 0 &&
@@ -247,7 +316,12 @@ static void run_layer(struct body *body, unsigned layer, const uint8_t *p, size_
 void body_feed(struct body *body, const uint8_t *p, size_t len)
 {
 	if (body->nlayers == 0) {
-		outlet_feed(body, &body->decoded, p, len);
+		if (body->light) {
+			body->decoded.size += len;
+		} else {
+			outlet_feed(body, &body->decoded, p, len);
+		}
+		look_into(body, p, len);
 		return;
 	}
 	outlet_feed(body, &body->wire, p, len);
@@ -277,6 +351,10 @@ void body_gap(struct body *body, uint64_t length)
 {
 	note_hole(body, length);
 	body->missing = true;
+	sse_gap(&body->sse);
+	if (body->form != NULL) {
+		form_end(body->form);
+	}
 	outlet_spoil(&body->decoded);
 	outlet_spoil(&body->wire);
 	body->stopped = true; /* a decoder cannot go on; the rest is counted */
@@ -297,13 +375,42 @@ static bool take_digest(struct outlet *outlet, uint8_t *ret)
 	return ok;
 }
 
+/* What does not depend on whether it is over. */
+static void tell(const struct body *body, struct body_result *ret)
+{
+	ret->coded = body->nlayers > 0;
+	ret->wire_size = ret->coded ? body->wire.size : body->decoded.size;
+	ret->decoded_size = body->decoded.size;
+	ret->mime = body_mime(body->decoded.head, body->decoded.nhead);
+	ret->charset = body->charset[0] != '\0' ? body->charset : NULL;
+	ret->has_events = body->has_events;
+	ret->events = body->sse.events;
+	ret->nparts = body->form != NULL ? form_count(body->form) : 0;
+	ret->content = body->decoded.kept;
+	ret->content_len = body->decoded.nkept;
+	ret->keep = body->keep;
+	memcpy(ret->holes, body->holes, sizeof(ret->holes));
+	ret->nholes = body->nholes;
+	ret->flags = body->flags;
+}
+
+void body_look(const struct body *body, struct body_result *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	tell(body, ret);
+	ret->truncated = true;
+	ret->content_is_text = body_is_text(ret->content, ret->content_len, true);
+}
+
 void body_finish(struct body *body, bool complete, struct body_result *ret)
 {
 	unsigned i;
 	bool whole;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->coded = body->nlayers > 0;
+	if (body->form != NULL) {
+		form_end(body->form);
+	}
 	for (i = 0; i < body->nlayers; i++) {
 		/* the body is over within the coded data; nothing at all is what a HEAD or a 304 has */
 		if (!body->stopped && complete && body->wire.size > 0 &&
@@ -317,21 +424,17 @@ void body_finish(struct body *body, bool complete, struct body_result *ret)
 			body->flags |= BODY_CE_RAW_DEFLATE;
 		}
 	}
+	tell(body, ret);
 	whole = complete && !body->missing && (body->flags & (BODY_CE_BOMB | BODY_CE_SHORT)) == 0 &&
 		!(ret->coded && body->stopped);
-	ret->wire_size = ret->coded ? body->wire.size : body->decoded.size;
-	ret->decoded_size = body->decoded.size;
 	ret->has_decoded_size = whole;
 	if (complete && !body->missing) {
 		ret->has_sha256 = whole && take_digest(&body->decoded, ret->sha256);
 		ret->has_wire_sha256 = ret->coded && take_digest(&body->wire, ret->wire_sha256);
 	}
-	ret->mime = body_mime(body->decoded.head, body->decoded.nhead);
-	ret->content = body->decoded.kept;
-	ret->content_len = body->decoded.nkept;
+	if (body_charset(body->type, body->decoded.head, body->decoded.nhead, body->charset)) {
+		ret->charset = body->charset;
+	}
 	ret->truncated = !whole || body->decoded.size > body->decoded.nkept;
 	ret->content_is_text = body_is_text(ret->content, ret->content_len, ret->truncated);
-	memcpy(ret->holes, body->holes, sizeof(ret->holes));
-	ret->nholes = body->nholes;
-	ret->flags = body->flags;
 }

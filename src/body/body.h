@@ -55,6 +55,14 @@ struct body_hole {
 	uint64_t length; /* of the body as it came: of coded bytes when it is coded */
 };
 
+/* A part of a form: what it is called, never what is in it. */
+struct body_part {
+	struct weir_str name;
+	struct weir_str filename; /* of a file */
+	struct weir_str mime;     /* as the part's head says */
+	uint64_t size;            /* bytes in it; of urlencoded forms, of the decoded value */
+};
+
 /* What is known at the end. Pointers are valid until body_free(). */
 struct body_result {
 	uint64_t wire_size;    /* bytes before content decoding that came in */
@@ -66,8 +74,13 @@ struct body_result {
 	uint8_t sha256[BODY_SHA256];
 	uint8_t wire_sha256[BODY_SHA256];
 	const char *mime;       /* from the content; NULL: no byte */
+	const char *charset;    /* lower case, as it is declared; NULL: it is not */
+	bool has_events;        /* it is an event stream */
+	uint64_t events;        /* seen in it so far */
+	uint64_t nparts;        /* of the form that it is */
 	const uint8_t *content; /* the first bytes of the decoded body */
 	size_t content_len;
+	size_t keep;          /* it gets no longer than this */
 	bool content_is_text; /* valid UTF-8 without control characters (a character cut at the end aside) */
 	bool truncated; /* content is not the whole decoded body */
 	struct body_hole holes[BODY_MAX_GAPS];
@@ -87,6 +100,25 @@ void body_free(struct body *body);
 
 /** Name a content coding, in the order of listing; before the first byte. "identity" is nothing. */
 void body_add_coding(struct body *body, struct weir_str name);
+
+/**
+ * What it is said to be, behind its codings and before the first byte: forms are taken apart, events counted, the character set is told.
+ * @param type value of Content-Type, borrowed until body_free()
+ * @param form it may be a form (of a request)
+ */
+void body_set_type(struct body *body, struct weir_str type, bool form);
+
+/** A body of which nothing but the events of its stream is wanted. NULL when memory is spent. */
+struct body *body_new_events(const struct body_memory *memory);
+
+/** Is this the Content-Type of an event stream? */
+bool body_is_events(struct weir_str type);
+
+/** The i-th part of a form; false: there is none, or it is not listed. Strings are valid until body_free(). */
+bool body_part(const struct body *body, size_t i, struct body_part *ret);
+
+/** What is known while more bytes may come: content, holes, type, events, sizes; no digests. */
+void body_look(const struct body *body, struct body_result *ret);
 
 /** The next bytes. */
 void body_feed(struct body *body, const uint8_t *p, size_t len);

@@ -55,6 +55,16 @@ uint64_t weir_host_skip_left(const struct weir_host *host, enum weir_direction d
 	return host->flow->session->dir[dir].skip;
 }
 
+int weir_host_reset_by(const struct weir_host *host)
+{
+	const struct tcp_state *tcp = &host->flow->tcp;
+
+	if (tcp->phase != TCP_RESET) {
+		return -1;
+	}
+	return tcp->reset_side == tcp->client ? WEIR_C2S : WEIR_S2C;
+}
+
 void *weir_host_alloc(struct weir_host *host, size_t size)
 {
 	return budget_alloc(&host->flow->shard->budget, size);

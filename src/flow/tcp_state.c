@@ -341,6 +341,7 @@ static void judge_rst(struct tcp_state *state, const struct layers *l, uint8_t s
 	}
 	if (exact) {
 		ret->reset = true;
+		state->reset_side = side & 1;
 		state->phase = TCP_RESET;
 		me->limit = l->seq;
 		me->has_limit = 1;

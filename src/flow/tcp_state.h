@@ -107,6 +107,7 @@ struct tcp_state {
 	uint8_t syn_seen : 1;
 	uint8_t syn_ack_seen : 1;
 	uint8_t rst_ignored : 1; /* an inexact RST was seen last */
+	uint8_t reset_side : 1;  /* in TCP_RESET: who sent the RST */
 };
 
 /* What reassembly knows of both sides at this moment. */

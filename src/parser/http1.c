@@ -201,7 +201,10 @@ static void cut(struct http1 *http, enum weir_direction dir, enum weir_close how
 	bool whole = side->step == HTTP1_CLOSE && how == WEIR_CLOSE_FIN && !message->odd_framing;
 
 	if (side->skipping) {
-		message->size -= weir_host_skip_left(http->host, dir);
+		uint64_t left = weir_host_skip_left(http->host, dir);
+
+		message->size -= left;
+		side->pos = side->until - left;
 		side->skipping = false;
 	}
 	/* RFC 9112 §8: incomplete; only a FIN or RST says so, the capture's end does not */
@@ -243,6 +246,12 @@ static void http1_on_close(void *state, struct weir_host *host, enum weir_direct
 	}
 	side->closed = true;
 	side->ended = how == WEIR_CLOSE_FIN || how == WEIR_CLOSE_RST;
+	http->timed_out = how == WEIR_CLOSE_TIMEOUT;
+	if (how == WEIR_CLOSE_RST) {
+		int by = weir_host_reset_by(host);
+
+		http->reset_by = by < 0 ? 0 : (uint8_t)(by + 1);
+	}
 	side->holding = false;
 	if (http1_current(http, dir) != NULL) {
 		cut(http, dir, how);

@@ -88,7 +88,9 @@ struct http1_message {
 	uint64_t missing; /* bytes, in body and head */
 	uint64_t seen;    /* anomalies told already: bits of enum http_anomaly */
 	struct weir_str codings;
+	struct weir_str type; /* Content-Type, when the body is looked into */
 	struct body *body;
+	uint8_t *shown; /* what interim records show of the body, in the record's memory */
 	uint32_t nheaders;
 	uint32_t head_size;
 	uint8_t framing;
@@ -109,6 +111,7 @@ struct http1_message {
 	bool host : 1;
 	bool first_line : 1; /* a header line was seen */
 	bool identity : 1;   /* Transfer-Encoding: identity */
+	bool coded : 1;      /* Content-Encoding */
 };
 
 enum http1_pairing { PAIRING_NONE, PAIRING_EXACT, PAIRING_ORDER, PAIRING_UNCERTAIN };
@@ -162,6 +165,8 @@ struct http1 {
 	bool s2c_lost : 1; /* since the last certain pair, responses may have been lost */
 	bool shifted : 1; /* pipelining, and a response was paired by guess: the next ones may be out of step, too */
 	bool shift_explained : 1; /* ... but since then a request or a response was left over */
+	uint8_t reset_by;         /* 1 + direction of the RST that ended the flow; 0: none */
+	bool timed_out : 1;       /* the flow ended in silence */
 	bool dark : 1;            /* c2s has stopped: responses wait for it no more */
 	bool ticking : 1;
 	bool told_midstream : 1;

@@ -103,7 +103,7 @@ static void body_release(void *context, void *p, size_t size)
 	weir_host_free(context, p, size);
 }
 
-static void open_body(struct http1 *http, struct http1_message *message)
+static void open_body(struct http1 *http, struct http1_message *message, bool request)
 {
 	struct body_memory memory = {body_alloc, body_release, http->host};
 	size_t keep = http->config->bodies == WEIR_BODIES_KEEP ? http->config->body_limit : 0;
@@ -116,6 +116,19 @@ static void open_body(struct http1 *http, struct http1_message *message)
 	message->body = body_new(&memory, keep);
 	while (message->body != NULL && http_list_next(&list, &item)) {
 		body_add_coding(message->body, http_list_token(item));
+	}
+	if (message->body != NULL && message->type.p != NULL) {
+		body_set_type(message->body, message->type, request);
+	}
+}
+
+/* With --bodies=size the events of a stream are counted all the same. */
+static void open_events(struct http1 *http, struct http1_message *message)
+{
+	struct body_memory memory = {body_alloc, body_release, http->host};
+
+	if (message->type.p != NULL && !message->coded) {
+		message->body = body_new_events(&memory);
 	}
 }
 
@@ -207,7 +220,9 @@ int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
 		return HTTP1_GO;
 	}
 	if (http->config->bodies != WEIR_BODIES_SIZE) {
-		open_body(http, message);
+		open_body(http, message, cur->dir == WEIR_C2S);
+	} else {
+		open_events(http, message);
 	}
 	switch (message->framing) {
 	case FRAMING_LENGTH:

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/base64.h"
+#include "record/record.h"
 
 #include <assert.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static void set_gaps(struct weir_record *rec, enum weir_direction dir,
 	size_t field = http_side(dir, HTTP_F_REQUEST_GAPS);
 	unsigned i;
 
+	weir_record_clear(rec, field); /* of an interim record */
 	for (i = 0; i < result->nholes; i++) {
 		weir_record_add_u64(rec, field, result->holes[i].at);
 		weir_record_add_u64(rec, field, result->holes[i].length);
@@ -164,42 +166,85 @@ static void tell_flags(struct http1 *http, struct http1_exchange *ex, enum weir_
 	}
 }
 
+static void set_parts(struct weir_record *rec, const struct body *body, uint64_t n)
+{
+	struct body_part part;
+	size_t i;
+
+	if (n > 0) {
+		weir_record_set_u64(rec, HTTP_F_PART_COUNT, n);
+	}
+	for (i = 0; body_part(body, i, &part); i++) {
+		weir_record_add_str(rec, HTTP_F_PART_NAME, part.name.p, part.name.len);
+		weir_record_add_str(rec, HTTP_F_PART_FILENAME, part.filename.p, part.filename.len);
+		weir_record_add_str(rec, HTTP_F_PART_MIME, part.mime.p, part.mime.len);
+		weir_record_add_u64(rec, HTTP_F_PART_SIZE, part.size);
+	}
+}
+
+static void set_events(struct weir_record *rec, enum weir_direction dir,
+		       const struct body_result *result)
+{
+	if (result->has_events && dir == WEIR_S2C) {
+		weir_record_set_u64(rec, HTTP_F_EVENTS, result->events);
+	}
+}
+
+static void set_truncated(struct weir_record *rec, enum weir_direction dir, bool truncated)
+{
+	size_t field = http_side(dir, HTTP_F_REQUEST_TRUNCATED);
+
+	if (truncated) {
+		weir_record_set_bool(rec, field, true);
+	} else {
+		weir_record_clear(rec, field); /* of an interim record */
+	}
+}
+
+static void set_body(struct weir_record *rec, enum weir_direction dir,
+		     const struct body_result *result)
+{
+	if (result->has_decoded_size || (result->flags & BODY_CE_BOMB) != 0) {
+		weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_DECODED_SIZE),
+				    result->decoded_size);
+	}
+	if (result->has_sha256) {
+		weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_SHA256), result->sha256,
+				      BODY_SHA256, SIZE_MAX);
+	}
+	if (result->has_wire_sha256) {
+		weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_WIRE_SHA256),
+				      result->wire_sha256, BODY_SHA256, SIZE_MAX);
+	}
+	if (result->mime != NULL) {
+		weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_MIME), result->mime);
+	}
+	if (result->charset != NULL) {
+		weir_record_set_str(rec, http_side(dir, HTTP_F_REQUEST_CHARSET), result->charset);
+	}
+	if (result->content != NULL) {
+		set_content(rec, dir, result);
+		set_truncated(rec, dir, result->truncated);
+		set_gaps(rec, dir, result);
+	}
+}
+
 static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir)
 {
 	struct http1_message *message = &ex->side[dir];
-	struct weir_record *rec = ex->rec;
 	struct body_result result;
 
 	if (message->body == NULL) {
 		return;
 	}
 	body_finish(message->body, message->whole && message->missing == 0, &result);
-	if (result.wire_size > 0) {
-		if (result.has_decoded_size || (result.flags & BODY_CE_BOMB) != 0) {
-			weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_DECODED_SIZE),
-					    result.decoded_size);
-		}
-		if (result.has_sha256) {
-			weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_SHA256),
-					      result.sha256, BODY_SHA256, SIZE_MAX);
-		}
-		if (result.has_wire_sha256) {
-			weir_record_set_bytes(rec, http_side(dir, HTTP_F_REQUEST_WIRE_SHA256),
-					      result.wire_sha256, BODY_SHA256, SIZE_MAX);
-		}
-		if (result.mime != NULL) {
-			weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_MIME),
-					       result.mime);
-		}
-		if (result.content != NULL) {
-			set_content(rec, dir, &result);
-			if (result.truncated) {
-				weir_record_set_bool(rec, http_side(dir, HTTP_F_REQUEST_TRUNCATED),
-						     true);
-			}
-			set_gaps(rec, dir, &result);
-		}
+	set_events(ex->rec, dir, &result);
+	if (result.wire_size > 0 && http->config->bodies != WEIR_BODIES_SIZE) {
+		set_body(ex->rec, dir, &result);
 		tell_flags(http, ex, dir, result.flags);
+		if (dir == WEIR_C2S) {
+			set_parts(ex->rec, message->body, result.nparts);
+		}
 	}
 	body_free(message->body);
 	message->body = NULL;
@@ -295,6 +340,21 @@ static uint64_t size_so_far(const struct http1 *http, const struct http1_exchang
 	return size;
 }
 
+/* Bytes of the message in its stream, so far. */
+static uint64_t wire_size(const struct http1 *http, const struct http1_exchange *ex,
+			  enum weir_direction dir)
+{
+	const struct http1_message *message = &ex->side[dir];
+	const struct http1_side *side = &http->side[dir];
+	uint64_t end = message->end;
+
+	if (!message->done) {
+		end = side->skipping ? side->until - weir_host_skip_left(http->host, dir)
+				     : side->pos - side->unfinished;
+	}
+	return end - message->begin;
+}
+
 static void fill_side(struct http1 *http, const struct http1_exchange *ex, enum weir_direction dir)
 {
 	const struct http1_message *message = &ex->side[dir];
@@ -305,6 +365,7 @@ static void fill_side(struct http1 *http, const struct http1_exchange *ex, enum 
 	}
 	weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_BODY_SIZE),
 			    size_so_far(http, ex, dir));
+	weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_SIZE), wire_size(http, ex, dir));
 	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_FRAMING), framing_name(message));
 }
 
@@ -351,6 +412,26 @@ void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
 	}
 }
 
+/* OpenTelemetry's error.type: how the connection failed the exchange, else the status of a server that failed. */
+static void fill_error(struct http1 *http, const struct http1_exchange *ex)
+{
+	static const char *const resets[] = {"client_reset", "server_reset"};
+	struct weir_record *rec = ex->rec;
+	bool whole = ex->side[WEIR_C2S].whole && ex->side[WEIR_S2C].whole;
+	char status[3];
+
+	if (!whole && ex->side[WEIR_C2S].begun && http->reset_by != 0) {
+		weir_record_set_static(rec, WEIR_F_ERROR_TYPE, resets[http->reset_by - 1]);
+	} else if (!whole && ex->side[WEIR_C2S].begun && http->timed_out) {
+		weir_record_set_static(rec, WEIR_F_ERROR_TYPE, "timeout");
+	} else if (ex->status >= 500 && ex->status <= 999) {
+		status[0] = (char)('0' + ex->status / 100);
+		status[1] = (char)('0' + ex->status / 10 % 10);
+		status[2] = (char)('0' + ex->status % 10);
+		weir_record_set_bytes(rec, WEIR_F_ERROR_TYPE, status, 3, SIZE_MAX);
+	}
+}
+
 /* One direction carried nothing at all, and it is not just that the answer is still to come. */
 static void tell_one_sided(struct http1 *http, struct http1_exchange *ex)
 {
@@ -373,6 +454,7 @@ void http1_exchange_emit(struct http1 *http, struct http1_exchange *ex)
 	finish_body(http, ex, WEIR_C2S);
 	finish_body(http, ex, WEIR_S2C);
 	http1_exchange_fill(http, ex);
+	fill_error(http, ex);
 	weir_host_emit(http->host, ex->rec);
 }
 
@@ -433,10 +515,44 @@ void http1_lose(struct http1 *http, enum weir_direction dir, uint64_t offset)
 
 /* ---- exchanges that stay open ---- */
 
+/*
+ * What there is of a body that goes on: its events, and the beginning of its text. The text is copied into memory that the record has
+ * once and for all, so that a stream of days takes no more than one of seconds.
+ */
+static void show_body(struct http1_exchange *ex, enum weir_direction dir)
+{
+	struct http1_message *message = &ex->side[dir];
+	size_t field = http_side(dir, HTTP_F_REQUEST_CONTENT);
+	struct weir_record *rec = ex->rec;
+	struct body_result result;
+
+	if (message->body == NULL) {
+		return;
+	}
+	body_look(message->body, &result);
+	set_events(rec, dir, &result);
+	if (result.content == NULL || result.content_len == 0 || !result.content_is_text ||
+	    !weir_record_wants(rec, field)) {
+		return;
+	}
+	if (message->shown == NULL) {
+		message->shown = arena_bytes(rec->arena, result.keep);
+	}
+	if (message->shown == NULL) {
+		return;
+	}
+	memcpy(message->shown, result.content, result.content_len);
+	record_set_own(rec, field, message->shown, result.content_len);
+	set_truncated(rec, dir, true);
+	set_gaps(rec, dir, &result);
+}
+
 static bool tell_interim(struct http1 *http, struct http1_exchange *ex)
 {
 	if (weir_host_now(http->host) - ex->begin_ns >= http->config->tick_ns) {
 		http1_exchange_fill(http, ex);
+		show_body(ex, WEIR_C2S);
+		show_body(ex, WEIR_S2C);
 		weir_host_emit_interim(http->host, ex->rec);
 	}
 	return true;

@@ -15,6 +15,9 @@
 #include <strings.h>
 
 enum {
+	TYPE_MAX = 256,     /* bytes of Content-Type */
+	COOKIES_MAX = 64,   /* names */
+	COOKIE_MAX = 128,   /* bytes of a name */
 	CODINGS_MAX = 256,  /* bytes of Content-Encoding, of several lines together */
 	FORWARDED_MAX = 32, /* elements of X-Forwarded-For */
 };
@@ -137,6 +140,56 @@ static void take_codings(struct http1_exchange *ex, struct http1_message *messag
 	}
 }
 
+/* What the body is said to be: kept when the body is looked into, or its events are counted. */
+static void take_type(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str value)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+
+	if (message->type.p == NULL && value.len <= TYPE_MAX &&
+	    (cur->http->config->bodies != WEIR_BODIES_SIZE ||
+	     (cur->dir == WEIR_S2C && body_is_events(value)))) {
+		message->type = http1_keep(ex, value.p, value.len);
+	}
+}
+
+/* The name before the = of `name=value`; without one all is value, which is not told. */
+static void add_cookie(struct weir_record *rec, size_t field, const uint8_t *p, size_t len)
+{
+	const uint8_t *equals = memchr(p, '=', len);
+	size_t n;
+
+	while (len > 0 && (*p == ' ' || *p == '\t')) {
+		p++;
+		len--;
+	}
+	n = equals == NULL || equals < p ? 0 : (size_t)(equals - p);
+	if (n > 0 && (!weir_record_has(rec, field) || rec->values[field].len < COOKIES_MAX)) {
+		weir_record_add_str(rec, field, p, n < COOKIE_MAX ? n : COOKIE_MAX);
+	}
+}
+
+/* RFC 6265 §4.2.1: Cookie is a list with semicolons; §4.1.1: of Set-Cookie the first pair is the cookie */
+static void take_cookies(struct http1_exchange *ex, enum weir_direction dir, struct weir_str value)
+{
+	size_t field = http_side(dir, HTTP_F_REQUEST_COOKIES);
+	const uint8_t *p = value.p;
+	const uint8_t *end = p + value.len;
+
+	if (!weir_record_wants(ex->rec, field)) {
+		return;
+	}
+	while (p < end) {
+		const uint8_t *stop = memchr(p, ';', (size_t)(end - p));
+
+		stop = stop == NULL ? end : stop;
+		add_cookie(ex->rec, field, p, (size_t)(stop - p));
+		p = stop + (stop < end);
+		if (dir == WEIR_S2C) {
+			break;
+		}
+	}
+}
+
 /* W3C Trace Context §3.2.2: version "-" trace-id "-" parent-id "-" flags */
 static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
 {
@@ -253,7 +306,9 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 		}
 		break;
 	case 6:
-		if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
+		if (name_is(name, "cookie")) {
+			take_cookies(ex, WEIR_C2S, value);
+		} else if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
 			ex->expects = true;
 		}
 		break;
@@ -301,6 +356,8 @@ static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
 		/* RFC 9112 §9.6: the last response of this connection */
 		ex->side[WEIR_S2C].close = !(value.len == 10 && name_is(value, "keep-alive")) &&
 					   http_list_has(value, "close");
+	} else if (name.len == 10 && name_is(name, "set-cookie") && !ex->interim) {
+		take_cookies(ex, WEIR_S2C, value);
 	}
 }
 
@@ -314,9 +371,12 @@ void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir
 	} else if (name.len == 17 && name_is(name, "transfer-encoding")) {
 		take_transfer_encoding(message, value);
 	} else if (name.len == 16 && name_is(name, "content-encoding")) {
+		message->coded = true;
 		if (cur->http->config->bodies != WEIR_BODIES_SIZE) {
 			take_codings(ex, message, value);
 		}
+	} else if (name.len == 12 && name_is(name, "content-type")) {
+		take_type(cur, ex, value);
 	} else if (cur->dir == WEIR_C2S) {
 		dispatch_request(cur, ex, name, value);
 	} else {

@@ -395,10 +395,11 @@ static inline bool is_heeded(const uint8_t *name, size_t len)
 #define LETTER(c) (UINT32_C(1) << ((c)&31))
 	static const uint32_t letters[32] = {
 		[4] = LETTER('h'),
-		[6] = LETTER('e') | LETTER('s'),
+		[6] = LETTER('c') | LETTER('e') | LETTER('s'),
 		[7] = LETTER('u') | LETTER('r'),
-		[10] = LETTER('c') | LETTER('u'),
+		[10] = LETTER('c') | LETTER('s') | LETTER('u'),
 		[11] = LETTER('t'),
+		[12] = LETTER('c'),
 		[13] = LETTER('a'),
 		[14] = LETTER('c'),
 		[15] = LETTER('x'),

@@ -192,6 +192,19 @@ void weir_record_set_str(struct weir_record *rec, size_t field, const char *text
 	weir_record_set_bytes(rec, field, text, strlen(text), SIZE_MAX);
 }
 
+void record_set_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len)
+{
+	struct weir_value *to = slot(rec, field);
+
+	if (to == NULL) {
+		return;
+	}
+	to->v.bytes = p;
+	to->len = (uint32_t)len;
+	to->full_len = to->len;
+	mark_present(rec, field);
+}
+
 void weir_record_set_static(struct weir_record *rec, size_t field, const char *text)
 {
 	struct weir_value *to = slot(rec, field);

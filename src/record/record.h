@@ -30,6 +30,9 @@ static inline enum weir_kind record_kind(const struct weir_schema *schema, size_
  */
 int record_new(struct arena_pool *pool, const struct weir_schema *schema, struct weir_record **ret);
 
+/** Set a field of bytes that lie in the record's own memory already: they are not copied. */
+void record_set_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len);
+
 /** Release a record of record_new(). NULL is fine. Not for copies: they go with their arena. */
 void record_free(struct weir_record *rec);
 

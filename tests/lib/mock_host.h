@@ -48,6 +48,7 @@ struct weir_host {
 	int64_t now_ns;
 	int64_t tick_ns; /* absolute; 0: none */
 	uint64_t packet;
+	int reset_by; /* 1 + direction */
 	struct json_writer writer;
 	struct strbuf records;   /* JSON lines of final records */
 	struct strbuf interims;  /* and of interim ones */
@@ -84,6 +85,12 @@ void weir_host_figures(const struct weir_host *host, struct weir_tcp_figures *re
 uint64_t weir_host_skip_left(const struct weir_host *host, enum weir_direction dir)
 {
 	return host->dir[dir].skip;
+}
+
+/* The first to be told of its RST. */
+int weir_host_reset_by(const struct weir_host *host)
+{
+	return host->reset_by - 1;
 }
 
 void *weir_host_alloc(struct weir_host *host, size_t size)
@@ -428,6 +435,9 @@ static inline void mock_close(struct weir_host *host, enum weir_direction dir, e
 	}
 	d->closed = true;
 	d->how = how;
+	if (how == WEIR_CLOSE_RST && host->reset_by == 0) {
+		host->reset_by = 1 + (int)dir;
+	}
 	mock_settle(host);
 	if (host->dir[0].closed && host->dir[1].closed) {
 		host->dir[0].held = false;

@@ -154,6 +154,165 @@ static void a_transaction_has_its_fields(void **state)
 	over();
 }
 
+static void is_list(size_t i, const char *name, const char *const *want)
+{
+	json_t *got = value(i, name);
+	size_t n = 0;
+
+	assert_non_null(got);
+	for (; want[n] != NULL; n++) {
+		assert_string_equal(json_string_value(json_array_get(got, n)), want[n]);
+	}
+	assert_int_equal(json_array_size(got), n);
+}
+
+static void sizes_count_heads_and_framing(void **state)
+{
+	/* by Python's len() */
+	converse((struct shuffle_event[]){
+		{'C', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"},
+		{'S', "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+		      "chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n"},
+		{'C', "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{'S', "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n0123456789"},
+		{'s', NULL, 20},
+		{'S', "0123456789"},
+		{'f'},
+		{0}});
+	count_is(2);
+	is_number(0, "http.request.size", 52);
+	is_number(0, "http.request.body.size", 5);
+	is_number(0, "http.response.size", 70);
+	is_number(0, "http.response.body.size", 5);
+	is_number(1, "http.request.size", 28);
+	is_number(1, "http.response.size", 79);
+	is_number(1, "http.response.body.size", 40);
+	over();
+}
+
+static void cookies_are_told_by_their_names(void **state)
+{
+	static const char *const sent[] = {"sid", "theme", "x", NULL};
+	static const char *const set[] = {"a", "b", NULL};
+
+	converse((struct shuffle_event[]){
+		{'C', "GET / HTTP/1.1\r\nHost: a\r\nCookie: sid=1=2; theme=dark; bare\r\nCookie: "
+		      "x=\r\n\r\n"},
+		{'S', "HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/; HttpOnly\r\nSet-Cookie: "
+		      "b=2\r\nContent-Length: 0\r\n\r\n"},
+		{0}});
+	is_list(0, "http.request.cookies", sent);
+	is_list(0, "http.response.cookies", set);
+	over();
+}
+
+static void a_form_is_told_by_its_parts(void **state)
+{
+	static const char *const names[] = {"user", "file", NULL};
+	static const char *const files[] = {"", "a.txt", NULL};
+
+	config.bodies = WEIR_BODIES_HASH;
+	converse((struct shuffle_event[]){
+		{'C',
+		 "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+		 "Transfer-Encoding: chunked\r\n\r\n"
+		 "34\r\n--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\n\r\n"
+		 "5\r\njoe\r\n\r\n"
+		 "51\r\n--b\r\nContent-Disposition: form-data; name=file; "
+		 "filename=\"a.txt\"\r\n\r\n1234\r\n--b--\r\n\r\n"
+		 "0\r\n\r\n"},
+		{'S', "HTTP/1.1 200 OK\r\nContent-Type: text/html; "
+		      "charset=ISO-8859-1\r\nContent-Length: 2\r\n\r\nok"},
+		{0}});
+	count_is(1);
+	is_number(0, "http.request.body.parts", 2);
+	is_list(0, "http.request.body.part.name", names);
+	is_list(0, "http.request.body.part.filename", files);
+	assert_int_equal(
+		json_integer_value(json_array_get(value(0, "http.request.body.part.size"), 0)), 3);
+	assert_int_equal(
+		json_integer_value(json_array_get(value(0, "http.request.body.part.size"), 1)), 4);
+	is_text(0, "http.response.charset", "iso-8859-1");
+	is_text(0, "http.request.charset", NULL);
+	over();
+}
+
+#define SSE "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+static void events_are_counted_whatever_is_done_with_bodies(void **state)
+{
+	for (config.bodies = WEIR_BODIES_SIZE; config.bodies <= WEIR_BODIES_KEEP; config.bodies++) {
+		converse((struct shuffle_event[]){{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+						  {'S', SSE "data: 1\n\ndata: 2\n\n"},
+						  {'S', ": c\n\ndata: 3\n\ndata: 4"},
+						  {'f'},
+						  {0}});
+		count_is(1);
+		is_number(0, "http.response.events", 3);
+		is_number(0, "http.response.body.size", 39);
+		is_text(0, "completeness", "complete");
+		is_text(0, "http.response.body.sha256",
+			config.bodies == WEIR_BODIES_SIZE ? NULL
+							  : "8b308de0ae4a252266bc4709cc2162e08b8929"
+							    "4d843cec04f38b1a856aadbc65");
+		over();
+	}
+}
+
+/* What an interim record shows of a body grows, and the final one has all of it, as if there had been none. */
+static void an_open_stream_shows_what_has_come(void **state)
+{
+	const char *interim;
+
+	mock_init(&host, parser_find("http1"));
+	host.config.bodies = WEIR_BODIES_KEEP;
+	mock_open(&host);
+	mock_text(&host, WEIR_C2S, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	mock_text(&host, WEIR_S2C, SSE "data: one\n\n");
+	mock_wait(&host, INT64_C(10000000000));
+	interim = strbuf_text(&host.interims);
+	assert_non_null(strstr(interim, "\"events\":1"));
+	assert_non_null(strstr(interim, "\"content\":\"data: one\\u000a\\u000a\""));
+	assert_non_null(strstr(interim, "\"truncated\":true"));
+	strbuf_clear(&host.interims);
+	mock_text(&host, WEIR_S2C, "data: two\n\n");
+	mock_wait(&host, INT64_C(10000000000));
+	interim = strbuf_text(&host.interims);
+	assert_non_null(strstr(interim, "\"events\":2"));
+	assert_non_null(strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
+	mock_close(&host, WEIR_S2C, WEIR_CLOSE_FIN);
+	mock_end(&host);
+	interim = strbuf_text(&host.records);
+	assert_non_null(strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
+	assert_null(strstr(interim, "\"truncated\":true"));
+	mock_fini(&host);
+}
+
+static void what_failed_an_exchange_is_told(void **state)
+{
+	converse((struct shuffle_event[]){{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"},
+					  {'R'},
+					  {'r'},
+					  {0}});
+	is_text(0, "error.type", "client_reset");
+	over();
+	converse((struct shuffle_event[]){
+		{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}, {'r'}, {'R'}, {0}});
+	is_text(0, "error.type", "server_reset");
+	over();
+	converse((struct shuffle_event[]){{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"},
+					  {'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+					  {'S', OK},
+					  {'R'},
+					  {'r'},
+					  {0}});
+	is_text(0, "error.type", "503");
+	is_text(1, "error.type", NULL); /* it was whole before the RST */
+	over();
+}
+
 static void bodies_end_where_rfc_9112_says(void **state)
 {
 	static const struct {
@@ -746,6 +905,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transaction_has_its_fields),
+		cmocka_unit_test(sizes_count_heads_and_framing),
+		cmocka_unit_test(cookies_are_told_by_their_names),
+		cmocka_unit_test(a_form_is_told_by_its_parts),
+		cmocka_unit_test(events_are_counted_whatever_is_done_with_bodies),
+		cmocka_unit_test(an_open_stream_shows_what_has_come),
+		cmocka_unit_test(what_failed_an_exchange_is_told),
 		cmocka_unit_test(bodies_end_where_rfc_9112_says),
 		cmocka_unit_test(long_bodies_are_skipped_and_counted),
 		cmocka_unit_test(a_lost_response_does_not_shift_the_others),
