@@ -33,6 +33,7 @@ class Capture:
     """What weir says about a capture."""
 
     def __init__(self, records, summary):
+        self.records = records
         self.http = sorted((r for r in records if r['type'] == 'http'), key=lambda r: r['ts'])
         self.tcp = [r for r in records if r['type'] == 'tcp']
         self.summary = summary
@@ -294,6 +295,23 @@ def milliseconds(stamp):
     return base * 1000 + int(fraction[:3] or 0)
 
 
+def last_millisecond(record):
+    stamp = record['ts']
+    return (int(stamp[-10:-1]) + record.get('duration_ns', 0)) // 1000000 + milliseconds(stamp) - int(stamp[-10:-7])
+
+
+ETHERNET_IP_TCP = 14 + 20 + 20
+
+
+def arkime_bytes(record, fields):
+    """docs/differences.md, "A flow of one packet": Arkime counts none of its payload, but the bytes of its frame."""
+    have = corpus.dig(record, 'tcp.c2s.delivered')
+    if fields['tcpflags']['syn'] == 0 and fields['c2s_pkts'] == 1 and fields['s2c_pkts'] == 0 and \
+            fields['c2s_wire_bytes'] == have + ETHERNET_IP_TCP:
+        return 0
+    return have
+
+
 def session(row, capture, taken):
     fields = row['fields']
 
@@ -302,13 +320,10 @@ def session(row, capture, taken):
             record = swap(record)  # the first sender is Arkime's client
         if tuple_differs(record, fields):
             return 'tuple'
-        # docs/differences.md, "A flow of one packet": Arkime has counted no payload byte of it yet when it writes the session
-        lone = fields['tcpflags']['syn'] == 0 and fields['c2s_pkts'] + fields['s2c_pkts'] == 1
-        first = milliseconds(record['ts'])
-        last = (int(record['ts'][-10:-1]) + record.get('duration_ns', 0)) // 1000000 + first - int(record['ts'][-10:-7])
+        first, last = milliseconds(record['ts']), last_millisecond(record)
         return mismatch(fields, {
             'c2s_pkts': corpus.dig(record, 'tcp.c2s.packets'), 's2c_pkts': corpus.dig(record, 'tcp.s2c.packets'),
-            'c2s_payload_bytes': 0 if lone else corpus.dig(record, 'tcp.c2s.delivered'),
+            'c2s_payload_bytes': arkime_bytes(record, fields),
             's2c_payload_bytes': corpus.dig(record, 'tcp.s2c.delivered'),
             'first_ms': first, 'last_ms': last,
             'srcPayload8': capture.begin.get((record['flow_id'], 'c2s'), ''),
@@ -318,23 +333,128 @@ def session(row, capture, taken):
     return find(taken.setdefault(row['file'] + 'session', list(capture.tcp)), check)
 
 
+# What weir has records of, in Suricata's words. Of others (ftp, smtp ...) it must say nothing.
+APPLICATIONS = ('http', 'tls', 'dns', 'mysql', 'pgsql', 'redis')
+FLAG_BITS = {'F': 0x01, 'S': 0x02, 'R': 0x04, 'P': 0x08, '.': 0x10, 'U': 0x20, 'E': 0x40, 'W': 0x80}
+HALF_CLOSED = ('close_wait', 'fin_wait1', 'fin_wait2')
+
+
+def flags_of(record, *directions):
+    value = 0
+    for direction in directions:
+        for letter in corpus.dig(record, 'tcp.%s.flags' % direction) or '':
+            value |= FLAG_BITS[letter]
+    return value
+
+
+def application_of(capture, record, want):
+    types = {r['type'] for r in capture.records if r.get('flow_id') == record['flow_id']} & set(APPLICATIONS)
+    if want in APPLICATIONS:
+        return want if want in types else 'failed'
+    return sorted(types)[0] if types else want
+
+
 def flow_count(row, capture, taken):
+    fields = row['fields']
+
     def getters(record):
-        ended = corpus.dig(record, 'tcp.state')
-        application = 'http' if any(r['flow_id'] == record['flow_id'] for r in capture.http) else 'failed'
-        return {
-            'suri:proto': 'TCP', 'suri:app_proto': application,
+        ended, phase = corpus.dig(record, 'tcp.state'), corpus.dig(record, 'tcp.phase')
+        over = phase in ('closed', 'reset')
+        half = fields.get('suri:tcp.state') if fields.get('suri:tcp.state') in HALF_CLOSED else 'half closed'
+        values = {
+            'suri:proto': 'TCP', 'suri:app_proto': application_of(capture, record, fields.get('suri:app_proto')),
             'suri:flow.pkts_toserver': corpus.dig(record, 'tcp.c2s.packets'),
             'suri:flow.pkts_toclient': corpus.dig(record, 'tcp.s2c.packets'),
-            'suri:tcp.state': ended if ended in ('closed',) else 'closed' if ended == 'reset' else ended,
-            'suri:flow.state': {'closed': 'closed', 'reset': 'closed'}.get(ended, 'established'),
+            'suri:tcp.state': 'closed' if over else half if phase.startswith('half') else phase,
+            'suri:flow.state': 'closed' if over and ended != 'open' else 'established',
             'suri:vlan[0]': corpus.dig(record, 'network.vlan.id'),
-            'suri:flow.age': record.get('duration_ns', 0) // 1000000000,
+            'suri:flow.age': last_millisecond(record) // 1000 - milliseconds(record['ts']) // 1000,
+            'suri:tcp.tcp_flags': '%02x' % flags_of(record, 'c2s', 's2c'),
+            'suri:tcp.tcp_flags_ts': '%02x' % flags_of(record, 'c2s'),
+            'suri:tcp.tcp_flags_tc': '%02x' % flags_of(record, 's2c'),
         }
+        for name, letter in (('syn', 'S'), ('ack', '.'), ('psh', 'P'), ('fin', 'F')):
+            values['suri:tcp.' + name] = bool(flags_of(record, 'c2s', 's2c') & FLAG_BITS[letter])
+        return values
+    if fields.get('any') and 'suri:proto' not in fields:
+        # any flow at all: what carries a tunnel over UDP is one for Suricata
+        have = len(capture.tcp) + sum('port' in t['source'] for t in corpus.dig(capture.summary, 'ip.tunnels') or [])
+        return None if have == int(row['count']) else 'count: want %s, have %d flows and tunnels' % (row['count'], have)
     records = capture.tcp
-    if row['fields']['event'] == 'netflow':
+    if fields['event'] == 'netflow':
         records = records + [swap(record) for record in records]  # one per direction
     return counted(row, records, getters, IGNORED['flow_count'])
+
+
+TUNNEL_TYPES = {'Tunnel::GENEVE': 'geneve', 'Tunnel::GTPv1': 'gtp-u', 'Tunnel::TEREDO': 'teredo', 'Tunnel::VXLAN': 'vxlan',
+                'Tunnel::GRE': 'gre', 'Tunnel::IP': 'ipip'}
+
+
+def tunnel(row, capture, taken):
+    """A tunnel that begins (DISCOVER) and ends with the capture (CLOSE) is one of the summary's list, in either direction."""
+    fields = dict(row['fields'])
+    fields.pop('action')
+    kind = TUNNEL_TYPES.get(fields.pop('tunnel_type'))
+    want = {(fields['src'], int(fields['sport'])), (fields['dst'], int(fields['dport']))}
+    if set(fields) != {'src', 'dst', 'sport', 'dport'}:
+        return 'unmapped: %s' % sorted(fields)
+    for seen in corpus.dig(capture.summary, 'ip.tunnels') or []:
+        ends = {(seen[end]['address'], seen[end].get('port', 0)) for end in ('source', 'destination')}
+        if seen['type'] == kind and ends == want:
+            return None
+    return 'no %s tunnel between %s' % (kind, sorted(want))
+
+
+DAMAGE = ('cut_link', 'cut_ip', 'cut_tcp', 'bad_ip', 'bad_tcp', 'too_deep', 'linktype')
+
+
+def damaged(capture):
+    return sum(corpus.dig(capture.summary, 'ip.' + name) or 0 for name in DAMAGE)
+
+
+def faults(capture, code):
+    """Anomalies of a parser."""
+    return sum(r['type'] == 'anomaly' and r['anomaly']['code'].startswith(code + '.') for r in capture.records)
+
+
+def etags(capture):
+    """E-Tags of the file's frames, when weir came through all of them to TCP."""
+    with open(capture.path, 'rb') as file:
+        frames = file.read().count(b'\x89\x3f')
+    return frames if frames == corpus.dig(capture.summary, 'ip.tcp') else 'not decoded'
+
+
+def unwritable(capture):
+    """A sink that cannot write says so and fails the run."""
+    run = corpus.run(capture.weir, '-r', capture.path, '-o', 'streams:/dev/null/streams', '--summary=none')
+    return int(run.status == 1 and run.err.startswith('weir: error'))
+
+
+def file_errors(capture, row):
+    """The case `fserror` has a folder that cannot be written."""
+    return unwritable(capture) if row['case'].startswith('tests/filestore-v2.3-fserror') else \
+        corpus.dig(capture.summary, 'drops.stream_files') or 0
+
+
+def suricata_stats(row, capture, taken):
+    getters = {
+        'decoder.pkts': lambda: capture.summary['packets'], 'decoder.bytes': lambda: capture.summary['bytes'],
+        'decoder.ipv4': lambda: corpus.dig(capture.summary, 'ip.ipv4'),
+        'decoder.tcp': lambda: corpus.dig(capture.summary, 'ip.tcp'),
+        'decoder.igmp': lambda: corpus.dig(capture.summary, 'ip.igmp'), 'decoder.etag': lambda: etags(capture),
+        'decoder.invalid': lambda: damaged(capture), 'tcp.reassembly_gap': # a gap there is what was acknowledged and not seen
+        lambda: capture.summary['tcp']['gaps']['causes']['acked'],
+        'app_layer.flow.http': lambda: len({r['flow_id'] for r in capture.http}), 'app_layer.tx.http': lambda: len(capture.http),
+        'app_layer.error.dns_udp.parser': lambda: faults(capture, 'dns'),
+        'app_layer.error.tls.parser': lambda: faults(capture, 'tls'), 'file_store.fs_errors': lambda: file_errors(capture, row),
+    }
+    if not capture.summary:
+        return 'no summary'
+    fields = {re.sub(r'^(suri:)?(stats\.)?', '', name): value for name, value in row['fields'].items() if name != 'event'}
+    for name in fields:
+        if name.startswith('decoder.event.igmp.'):
+            getters[name] = lambda: damaged(capture)
+    return mismatch(fields, getters, ())
 
 
 def http_msg(row, capture, taken):
@@ -474,7 +594,7 @@ def packetbeat_assert(row, capture, taken):
 KINDS = {
     'http_tx': http_tx, 'http_session': http_session, 'http_msg': http_msg, 'http_tx_count': http_tx_count,
     'har_entry': har_entry, 'file_count': file_count, 'packetbeat_assert': packetbeat_assert, 'conn': conn,
-    'session': session, 'flow_count': flow_count,
+    'session': session, 'flow_count': flow_count, 'tunnel': tunnel, 'suricata_stats': suricata_stats,
 }
 
 
@@ -489,7 +609,10 @@ def applies(row):
     if row['kind'] == 'session':
         return fields['ipproto'] == 6
     if row['kind'] == 'flow_count':
+        # over TCP, or saying nothing of that
         return fields.get('suri:proto', 'TCP') == 'TCP' and '[ips]' not in row['config'] and 'suri:spi' not in fields
+    if row['kind'] == 'suricata_stats':
+        return '[ips]' not in row['config']
     return row['kind'] in KINDS
 
 
