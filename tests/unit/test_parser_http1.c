@@ -279,11 +279,13 @@ static void an_open_stream_shows_what_has_come(void **state)
 	mock_wait(&host, INT64_C(10000000000));
 	interim = strbuf_text(&host.interims);
 	assert_non_null(strstr(interim, "\"events\":2"));
-	assert_non_null(strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
+	assert_non_null(
+		strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
 	mock_close(&host, WEIR_S2C, WEIR_CLOSE_FIN);
 	mock_end(&host);
 	interim = strbuf_text(&host.records);
-	assert_non_null(strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
+	assert_non_null(
+		strstr(interim, "\"content\":\"data: one\\u000a\\u000adata: two\\u000a\\u000a\""));
 	assert_null(strstr(interim, "\"truncated\":true"));
 	mock_fini(&host);
 }
