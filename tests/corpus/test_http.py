@@ -31,6 +31,10 @@ KNOWN = {
     (ERSPAN, '172.28.50.117_46010>172.28.161.207_8030', 'more'): 'Messages in segments out of order',
     (ERSPAN, '172.28.50.83_22586>172.28.161.31_8030', 'more'): 'Messages in segments out of order',
     ('ptcpdump/testdata__format__tcp.pcapng', '127.0.0.1_8000>127.0.0.1_58694', 'more'): 'Messages in segments out of order',
+    (ZEEK + 'tunnels__teredo_bubble_with_payload.pcap', '2001.0.4137.9e50.8000.f12a.b9c8.2815_1286>2001.4860.0.2001..68_80', 'more'):
+        'Teredo on a port of its own',
+    (ZEEK + 'tunnels__teredo_bubble_with_payload.pcap', '2001.4860.0.2001..68_80>2001.0.4137.9e50.8000.f12a.b9c8.2815_1286', 'more'):
+        'Teredo on a port of its own',
     ('zeek/doc__traces__quickstart.pcap', '192.168.1.8_52918>192.0.78.150_80', 'more'): 'Any token is a method',
     (OISF + 'firewall__tcp-session-decode-malformed-ipv4__input.pcap', '192.0.2.10_43210>198.51.100.5_443', 'more'):
         'Any token is a method',
