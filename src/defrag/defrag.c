@@ -83,7 +83,10 @@ struct datagram {
 	uint32_t head;       /* of the hash */
 	uint8_t protocol;    /* of the fragment with offset 0 */
 	uint8_t state;       /* enum datagram_state */
-	bool conflict;
+	uint8_t nconflict;   /* the first conflict: see struct defrag_datagram */
+	uint8_t kept[DEFRAG_EVIDENCE];
+	uint8_t lost[DEFRAG_EVIDENCE];
+	uint32_t conflict_at;
 	int64_t since_ns;
 	struct key key;
 };
@@ -355,17 +358,25 @@ static int add_piece(struct defrag *defrag, struct datagram *datagram, struct pi
 	return 0;
 }
 
-static void count_conflicts(struct defrag *defrag, struct datagram *datagram, const uint8_t *a,
-			    const uint8_t *b, uint32_t len)
+/* a: what is there, b: what came later, both at this offset of the payload */
+static void count_conflicts(struct defrag *defrag, struct datagram *datagram, uint32_t offset,
+			    const uint8_t *a, const uint8_t *b, uint32_t len)
 {
-	uint32_t i;
+	uint32_t first = len, i;
 
 	if (memcmp(a, b, len) == 0) {
 		return;
 	}
-	datagram->conflict = true;
 	for (i = 0; i < len; i++) {
 		defrag->stats.conflicts += a[i] != b[i];
+		first = a[i] != b[i] && i < first ? i : first;
+	}
+	if (datagram->nconflict == 0) {
+		i = len - first < DEFRAG_EVIDENCE ? len - first : DEFRAG_EVIDENCE;
+		memcpy(datagram->kept, a + first, i);
+		memcpy(datagram->lost, b + first, i);
+		datagram->nconflict = (uint8_t)i;
+		datagram->conflict_at = offset + first;
 	}
 }
 
@@ -386,7 +397,7 @@ static int merge_first_wins(struct defrag *defrag, struct datagram *datagram, ui
 			if (piece_end(piece) < stop) {
 				stop = piece_end(piece);
 			}
-			count_conflicts(defrag, datagram, piece->data + (at - piece->offset),
+			count_conflicts(defrag, datagram, at, piece->data + (at - piece->offset),
 					data + (at - offset), stop - at);
 			at = stop;
 			continue;
@@ -551,7 +562,10 @@ static int assemble(struct defrag *defrag, struct datagram *datagram, struct def
 	correct_header(datagram, defrag->out, len);
 	ret->ip = defrag->out;
 	ret->len = len;
-	ret->conflict = datagram->conflict;
+	ret->nconflict = datagram->nconflict;
+	ret->conflict_at = datagram->conflict_at;
+	memcpy(ret->kept, datagram->kept, sizeof(ret->kept));
+	memcpy(ret->lost, datagram->lost, sizeof(ret->lost));
 	return 0;
 }
 

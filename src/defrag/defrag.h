@@ -39,12 +39,17 @@ struct defrag_stats {
 int defrag_new(struct budget *budget, size_t limit, int64_t timeout_ns, struct defrag **ret);
 void defrag_free(struct defrag *defrag);
 
+enum { DEFRAG_EVIDENCE = 32 }; /* bytes of each copy */
+
 /* A datagram put together. */
 struct defrag_datagram {
 	const uint8_t *
 		ip; /* header with the fragment fields cleared and the length corrected, then the payload */
 	uint32_t len;
-	bool conflict;
+	uint8_t nconflict;    /* bytes of evidence; 0: all copies were equal */
+	uint32_t conflict_at; /* the first byte that differed, in the payload */
+	uint8_t kept[DEFRAG_EVIDENCE];
+	uint8_t lost[DEFRAG_EVIDENCE];
 };
 
 /**

@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "engine/oddity.h"
 #include "engine/session.h"
 #include "engine/tcp.h"
 #include "record/anomaly_fields.h"
@@ -18,8 +19,6 @@
 #include "weir/error.h"
 
 enum {
-	MAX_ANOMALIES = 32,     /* records a flow; the rest is counted */
-	EVIDENCE = 64,          /* bytes of it in a record */
 	WHEEL_MEMORY = 1 << 20, /* bytes: the wheel's slots */
 	RESERVE_MAX = 1 << 20,  /* bytes of a shard kept free for what cannot wait */
 	SHARD_BITS = 28         /* of a timer's index: the flow; above: the shard */
@@ -88,6 +87,10 @@ void engine_find_wanted(struct engine *engine)
 		for (field = 0; field < WEIR_NCOMMON + schema->nfields; field++) {
 			if (of_tap || options->wants == NULL ||
 			    options->wants(options->wants_context, schema, field)) {
+				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
+			}
+			/* packets tell which records an oddity of TCP touches */
+			if (field == WEIR_F_PACKET_FIRST || field == WEIR_F_PACKET_LAST) {
 				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
 			}
 			if (weir_schema_field(schema, field)->flags != 0) {
@@ -587,6 +590,9 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 		return;
 	}
 	rec->flow = info;
+	if (flow->oddities != NULL) {
+		oddity_name(flow, rec);
+	}
 	fill_addresses(rec, info);
 	if (weir_record_wants(rec, WEIR_F_NETWORK_COMMUNITY_ID)) {
 		set_community(engine, rec, info);
@@ -619,37 +625,6 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	if (engine->options.record != NULL) {
 		engine->options.record(engine->options.context, rec);
 	}
-}
-
-void engine_anomaly(struct engine *engine, struct flow *flow, struct weir_record *rec,
-		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset,
-		    const uint8_t *evidence, size_t evidence_len)
-{
-	struct weir_record *own;
-
-	if (rec != NULL) {
-		weir_record_add_anomaly(rec, what->code);
-	}
-	engine->stats.anomalies++;
-	if (flow->nanomalies >= MAX_ANOMALIES) {
-		engine->stats.anomalies_suppressed++;
-		return;
-	}
-	flow->nanomalies++;
-	own = engine_record(engine, flow, &record_anomaly_schema, engine->clock_ns);
-	if (own == NULL) {
-		return;
-	}
-	weir_record_set_static(own, ANOMALY_F_CODE, what->code);
-	weir_record_set_static(own, ANOMALY_F_SEVERITY, what->severity);
-	weir_record_set_static(own, ANOMALY_F_DIRECTION, dir == WEIR_C2S ? "c2s" : "s2c");
-	weir_record_set_u64(own, ANOMALY_F_OFFSET, offset);
-	weir_record_set_u64(own, ANOMALY_F_PACKET, flow->last_packet);
-	if (evidence_len > 0) {
-		weir_record_set_bytes(own, ANOMALY_F_EVIDENCE, evidence, evidence_len, EVIDENCE);
-	}
-	engine_emit(engine, flow, own);
-	record_free(own);
 }
 
 /* ---- figures ---- */

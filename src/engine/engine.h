@@ -191,8 +191,26 @@ size_t engine_schema_index(const struct engine *engine, const struct weir_schema
 const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow);
 /** An oddity: named on rec, counted, and (at most ENGINE_MAX_ANOMALIES a flow) a record of its own. */
 void engine_anomaly(struct engine *engine, struct flow *flow, struct weir_record *rec,
-		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset,
-		    const uint8_t *evidence, size_t evidence_len);
+		    const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset);
+
+/* An oddity of TCP or IP: nothing that a parser sees. */
+struct engine_oddity {
+	const struct weir_anomaly *what;
+	enum weir_direction dir;
+	uint64_t offset;
+	const uint8_t *evidence; /* NULL: none */
+	const uint8_t *kept;     /* the other copy; NULL: none */
+	size_t len;              /* of each */
+	uint64_t packet;         /* that carries the bytes which are in the stream; 0: not known */
+	bool open;               /* it is about whatever transaction is open now, not about bytes */
+};
+
+/**
+ * Count it, make a record of it (at most ENGINE_MAX_ANOMALIES a flow), and remember it: the records of transactions that it touches,
+ * and the flow's own, name it when they are emitted.
+ */
+void engine_oddity(struct engine *engine, struct flow *flow, const struct engine_oddity *oddity);
+void engine_forget_oddities(struct flow *flow);
 
 /** What the configuration says of deliver and overlap, for a flow that opens. */
 void engine_apply_policies(const struct weir_config *config, struct flow *flow);

@@ -16,6 +16,7 @@
 
 struct shard;
 struct session;
+struct oddities;
 struct doubt; /* a segment with a bad checksum that waits for its acknowledgement: doubt.h */
 
 /* A doubly linked list through entries of one shard, by index + 1. */
@@ -62,8 +63,9 @@ struct flow {
 	int64_t ended_ns; /* clock when it ended */
 	struct flow_side side[2];
 	struct session *session;
-	struct doubt *doubts; /* oldest first */
-	size_t doubt_bytes;   /* of payload in them */
+	struct doubt *doubts;      /* oldest first */
+	size_t doubt_bytes;        /* of payload in them */
+	struct oddities *oddities; /* of TCP and IP, that records are to name; NULL: none */
 	void *tap_state;
 	void *observed; /* the observer's */
 	const char *interface_name;

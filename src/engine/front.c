@@ -110,6 +110,27 @@ static void count_kind(struct front *front, const struct layers *layers)
 	}
 }
 
+/* What conflicted, for as long as the packet's bytes live; without memory, only that something did. */
+static const struct front_conflict *keep_conflict(const struct defrag_datagram *whole,
+						  struct weir_arena *arena)
+{
+	static const struct front_conflict unknown;
+	struct front_conflict *copy;
+
+	if (whole->nconflict == 0) {
+		return NULL;
+	}
+	copy = arena_alloc(arena, sizeof(*copy));
+	if (copy == NULL) {
+		return &unknown;
+	}
+	copy->at = whole->conflict_at;
+	copy->len = whole->nconflict;
+	memcpy(copy->kept, whole->kept, sizeof(copy->kept));
+	memcpy(copy->lost, whole->lost, sizeof(copy->lost));
+	return copy;
+}
+
 /* A fragment: 1 when it completed a datagram, which is then decoded into *layers. */
 static int put_together(struct front *front, struct layers *layers, struct weir_arena *arena,
 			struct item *item, struct layers_tunnels *through)
@@ -126,7 +147,7 @@ static int put_together(struct front *front, struct layers *layers, struct weir_
 	if (copy == NULL) {
 		return 0; /* counted by the arena */
 	}
-	item->conflict = whole.conflict;
+	item->conflict = keep_conflict(&whole, arena);
 	layers_decode_ip(copy, whole.len, &outer, front->checksums, layers, through);
 	return 1;
 }
@@ -151,7 +172,7 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 	tick(front, packet->ts_ns);
 	layers_decode_tunnels(packet, front->checksums, layers, &through);
 	count(front, packet, layers);
-	ret->conflict = 0;
+	ret->conflict = NULL;
 	while (layers->kind == LAYERS_FRAGMENT) {
 		if (!put_together(front, layers, arena, ret, &through)) {
 			note_tunnels(front, &through);

@@ -17,6 +17,14 @@
 
 enum { ENGINE_SHARDS = 16, FRONT_NO_SHARD = ENGINE_SHARDS };
 
+/* Fragments of the segment's datagram overlapped with different bytes. */
+struct front_conflict {
+	uint32_t at; /* from the TCP header on */
+	uint8_t len; /* bytes of each copy */
+	uint8_t kept[DEFRAG_EVIDENCE];
+	uint8_t lost[DEFRAG_EVIDENCE];
+};
+
 /* A TCP segment on its way to a shard. */
 struct item {
 	struct layers
@@ -31,8 +39,8 @@ struct item {
 	uint16_t interface;
 	uint16_t input;
 	uint8_t side;
-	uint8_t shard;    /* FRONT_NO_SHARD: a tick */
-	uint8_t conflict; /* fragments of the datagram overlapped with different bytes */
+	uint8_t shard;                         /* FRONT_NO_SHARD: a tick */
+	const struct front_conflict *conflict; /* NULL: none; lives as long as the packet's bytes */
 };
 
 struct front_stats {

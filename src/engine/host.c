@@ -126,7 +126,7 @@ bool weir_host_wants(const struct weir_host *host, const struct weir_schema *sch
 void weir_host_anomaly(struct weir_host *host, struct weir_record *rec,
 		       const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset)
 {
-	engine_anomaly(host->engine, host->flow, rec, what, dir, offset, NULL, 0);
+	engine_anomaly(host->engine, host->flow, rec, what, dir, offset);
 }
 
 void weir_host_tick(struct weir_host *host, int64_t delay_ns)

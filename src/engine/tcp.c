@@ -249,6 +249,40 @@ static struct tcp_view view_of(const struct flow *flow)
 	return view;
 }
 
+/* The evidence is its header: the number that did not fit, and the acknowledgement. */
+static void tell_rst(struct engine *engine, struct flow *flow, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	struct engine_oddity oddity = {.what = &tcp_rst_out_of_window,
+				       .dir = flow_direction(flow, item->side),
+				       .offset = flow->half[item->side].next,
+				       .evidence = l->payload - l->header_len,
+				       .len = l->header_len,
+				       .packet = item->index,
+				       .open = true};
+
+	engine->stats.rst_ignored++;
+	engine_oddity(engine, flow, &oddity);
+}
+
+static void tell_fragments(struct engine *engine, struct flow *flow, const struct item *item)
+{
+	const struct reasm_half *half = &flow->half[item->side];
+	const struct front_conflict *conflict = item->conflict;
+	int64_t at = !half->started ? 0
+				    : reasm_half_offset(half, item->layers.seq) + conflict->at -
+					      item->layers.header_len;
+	struct engine_oddity oddity = {.what = &ip_fragment_overlap,
+				       .dir = flow_direction(flow, item->side),
+				       .offset = at > 0 ? (uint64_t)at : 0,
+				       .evidence = conflict->lost,
+				       .kept = conflict->kept,
+				       .len = conflict->len,
+				       .packet = item->index};
+
+	engine_oddity(engine, flow, &oddity);
+}
+
 static void carry_out(struct engine *engine, struct flow *flow, const struct item *item,
 		      const struct tcp_verdict *v)
 {
@@ -261,6 +295,9 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 		} else if (v->start[side] && v->restart) {
 			reasm_half_restart(&flow->half[side], v->start_seq[side]);
 		}
+	}
+	if (item->conflict != NULL) {
+		tell_fragments(engine, flow, item);
 	}
 	if (v->hold_syn) {
 		if (!tcp_hold_syn(flow, item, &v->syn) && l->payload_caplen > 0) {
@@ -281,15 +318,7 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 		take_ack(flow, item);
 	}
 	if (v->rst_out_of_window) {
-		engine->stats.rst_ignored++;
-		engine_anomaly(engine, flow, NULL, &tcp_rst_out_of_window,
-			       flow_direction(flow, item->side), flow->half[item->side].next, NULL,
-			       0);
-	}
-	if (item->conflict) {
-		engine_anomaly(engine, flow, NULL, &ip_fragment_overlap,
-			       flow_direction(flow, item->side), flow->half[item->side].next, NULL,
-			       0);
+		tell_rst(engine, flow, item);
 	}
 	engine->stats.offloaded += v->offloaded;
 	tcp_poll_holes(flow, item->clock_ns, true);
@@ -305,7 +334,7 @@ static bool take_in_order(struct engine *engine, struct flow *flow, const struct
 	bool had_max = sender->has_max;
 
 	if (flow->waiting || flow->doubts != NULL || flow->ended != 0 || flow->timer.slot == 0 ||
-	    !half->started || !flow->half[!item->side].started || item->conflict ||
+	    !half->started || !flow->half[!item->side].started || item->conflict != NULL ||
 	    !tcp_state_in_order(&flow->tcp, l, item->side, engine->options.config->checksums,
 				half->next_seq, flow->side[item->side].gaps > 0)) {
 		return false;

@@ -126,6 +126,7 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	if (flow->ignored == FLOW_WANTED) {
 		tcp_emit_record(engine, flow);
 	}
+	engine_forget_oddities(flow);
 	tcp_add_figures(&engine->stats, flow);
 	reasm_half_fini(&flow->half[0], &shard->reasm);
 	reasm_half_fini(&flow->half[1], &shard->reasm);

@@ -96,14 +96,22 @@ static void on_gap(void *owner, struct reasm_half *half, uint64_t offset, uint64
 }
 
 static void on_overlap(void *owner, struct reasm_half *half, uint64_t offset, const uint8_t *kept,
-		       const uint8_t *lost, size_t len, const struct weir_mark *mark)
+		       const uint8_t *lost, size_t len, const struct weir_mark *mark,
+		       uint64_t kept_packet)
 {
 	struct flow *flow = owner;
 	struct engine *engine = flow->shard->engine;
 
+	struct engine_oddity oddity = {.what = &tcp_overlap_conflict,
+				       .dir = flow_direction(flow, half->dir),
+				       .offset = offset,
+				       .evidence = lost,
+				       .kept = kept,
+				       .len = len,
+				       .packet = kept_packet};
+
 	engine->stats.overlap_conflicts++;
-	engine_anomaly(engine, flow, NULL, &tcp_overlap_conflict, flow_direction(flow, half->dir),
-		       offset, lost, len);
+	engine_oddity(engine, flow, &oddity);
 }
 
 static void on_end(void *owner, struct reasm_half *half)

@@ -155,7 +155,7 @@ static void give_bytes(struct reasm_half *half, struct reasm_pool *pool, void *o
 	mark->stall_ns = half->stall_ns;
 	move_next(half, len);
 	if (pool->ring != NULL) {
-		reasm_ring_note(pool, half, chunk.offset, data, len);
+		reasm_ring_note(pool, half, chunk.offset, data, len, mark->packet);
 	}
 	pool->ops->data(owner, half, &chunk);
 }
@@ -182,7 +182,8 @@ static void note_segments(struct reasm_half *half, struct reasm_pool *pool,
 		uint64_t hi = i + 1 < chunk->nmarks ? chunk->marks[i + 1].offset
 						    : chunk->offset + chunk->len;
 
-		reasm_ring_note(pool, half, lo, chunk->data + (lo - chunk->offset), hi - lo);
+		reasm_ring_note(pool, half, lo, chunk->data + (lo - chunk->offset), hi - lo,
+				chunk->marks[i].packet);
 	}
 }
 
@@ -366,7 +367,7 @@ static void count_old(struct reasm_half *half, struct reasm_pool *pool, void *ow
 		half->cold->ledger.duplicate -= conflict.differing;
 		half->cold->ledger.overlap += conflict.differing;
 		pool->ops->overlap(owner, half, conflict.offset, conflict.kept, conflict.lost,
-				   conflict.len, &span->mark);
+				   conflict.len, &span->mark, conflict.packet);
 	}
 }
 

@@ -59,9 +59,11 @@ struct reasm_ops {
 	 * cut), or NULL (trailing) */
 	void (*gap)(void *owner, struct reasm_half *half, uint64_t offset, uint64_t length,
 		    enum weir_gap_cause cause, const struct weir_mark *mark);
-	/* a segment's bytes differ from those seen before at [offset, offset+len): both copies, len <= 64 */
+	/* a segment's bytes differ from those seen before at [offset, offset+len): both copies, len <= 64. `mark` is that
+	 * segment's, kept_packet that of the copy that is or will be delivered (0: not known) */
 	void (*overlap)(void *owner, struct reasm_half *half, uint64_t offset, const uint8_t *kept,
-			const uint8_t *lost, size_t len, const struct weir_mark *mark);
+			const uint8_t *lost, size_t len, const struct weir_mark *mark,
+			uint64_t kept_packet);
 	/* everything up to FIN was delivered or declared */
 	void (*end)(void *owner, struct reasm_half *half);
 };

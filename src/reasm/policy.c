@@ -75,9 +75,10 @@ void reasm_policy_resolve(struct reasm_pool *pool, struct reasm_half *half, void
 		if (differing > 0 && !told) {
 			size_t n = len - first < EVIDENCE_MAX ? len - first : EVIDENCE_MAX;
 
-			pool->ops->overlap(owner, half, at + first,
-					   (replace ? theirs : ours) + first,
-					   (replace ? ours : theirs) + first, n, run->marks);
+			pool->ops->overlap(
+				owner, half, at + first, (replace ? theirs : ours) + first,
+				(replace ? ours : theirs) + first, n, run->marks,
+				replace ? run->marks->packet : reasm_node_marks(node)[i].packet);
 			told = true;
 		}
 		if (replace) {

@@ -14,7 +14,10 @@ struct recent {
 	uint64_t offset;
 	uint32_t id; /* 0: empty */
 	uint32_t len;
-	uint64_t hash;
+	union {
+		uint64_t hash;   /* of all of it, when the ring is `whole` */
+		uint64_t packet; /* else */
+	};
 	uint8_t bytes[REASM_RING_BYTES]; /* the first ones */
 };
 
@@ -64,7 +67,7 @@ void reasm_ring_free(struct reasm_pool *pool)
 }
 
 void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t offset,
-		     const uint8_t *data, size_t len)
+		     const uint8_t *data, size_t len, uint64_t packet)
 {
 	struct recent *entry;
 
@@ -83,6 +86,8 @@ void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t 
 	entry->len = (uint32_t)len;
 	if (pool->ring->whole) {
 		entry->hash = XXH3_64bits(data, len);
+	} else {
+		entry->packet = packet;
 	}
 	if (len >= REASM_RING_BYTES) {
 		memcpy(entry->bytes, data, REASM_RING_BYTES);
@@ -123,6 +128,7 @@ bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *ha
 		first = 0;
 		ret->differing = entry->len - n;
 	}
+	ret->packet = pool->ring->whole ? 0 : entry->packet;
 	ret->offset = offset + first;
 	ret->kept = entry->bytes + first;
 	ret->lost = data + first;

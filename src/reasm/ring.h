@@ -21,11 +21,12 @@ struct reasm_conflict {
 	const uint8_t *lost;
 	size_t len;
 	uint64_t differing; /* bytes known to differ, 1 or more */
+	uint64_t packet;    /* that brought what was delivered; 0: not known */
 };
 
-/** These bytes of half were delivered as one segment. */
+/** These bytes of half were delivered as one segment, which came in this packet. */
 void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t offset,
-		     const uint8_t *data, size_t len);
+		     const uint8_t *data, size_t len, uint64_t packet);
 
 /** Do these bytes, at an offset below half->next, differ from those delivered? false: not known to. */
 bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *half, uint64_t offset,

@@ -9,7 +9,9 @@ static const struct weir_field fields[] = {
 	{"anomaly.offset", WEIR_KIND_U64, 0, "offset in that direction's stream"},
 	{"anomaly.packet", WEIR_KIND_U64, 0, "packet that showed it, counted from 1 in its input"},
 	{"anomaly.evidence", WEIR_KIND_STR, WEIR_FIELD_EVIDENCE,
-	 "the bytes in question, or a note"},
+	 "the bytes in question (of two copies, the one that lost), or a note"},
+	{"anomaly.kept", WEIR_KIND_STR, WEIR_FIELD_EVIDENCE,
+	 "of two copies that differ, the one that is in the stream"},
 };
 
 _Static_assert(sizeof(fields) / sizeof(fields[0]) == ANOMALY_F_END - WEIR_NCOMMON,

@@ -12,6 +12,7 @@ enum record_anomaly_field {
 	ANOMALY_F_OFFSET,
 	ANOMALY_F_PACKET,
 	ANOMALY_F_EVIDENCE,
+	ANOMALY_F_KEPT,
 	ANOMALY_F_END
 };
 

@@ -112,11 +112,12 @@ static inline bool rm_was_sent(const struct rm_case *c, uint64_t p, uint8_t valu
 
 static inline void rm_on_overlap(void *owner, struct reasm_half *half, uint64_t offset,
 				 const uint8_t *kept, const uint8_t *lost, size_t len,
-				 const struct weir_mark *mark)
+				 const struct weir_mark *mark, uint64_t kept_packet)
 {
 	struct rm_case *c = owner;
 	size_t i;
 
+	RM_CHECK(c, kept_packet <= mark->packet, "kept of a packet to come");
 	RM_CHECK(c, c->differing, "conflict told, but all copies are equal");
 	RM_CHECK(c, len >= 1 && len <= 64, "evidence of %zu bytes", len);
 	RM_CHECK(c, c->pool.ring != NULL || kept[0] != lost[0], "evidence begins with equal bytes");

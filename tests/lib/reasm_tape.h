@@ -65,7 +65,7 @@ static inline void on_gap(void *owner, struct reasm_half *half, uint64_t offset,
 
 static inline void on_overlap(void *owner, struct reasm_half *half, uint64_t offset,
 			      const uint8_t *kept, const uint8_t *lost, size_t len,
-			      const struct weir_mark *mark)
+			      const struct weir_mark *mark, uint64_t kept_packet)
 {
 	tape_add(owner, "{%llu %.*s/%.*s}", (unsigned long long)offset, (int)len,
 		 (const char *)kept, (int)len, (const char *)lost);

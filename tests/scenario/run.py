@@ -12,7 +12,9 @@ Each *.flow beside this script is a conversation (tests/lib/flow2pcap.py) that e
     expect tcp state closed             a field of the flow's tcp record; c2s. and s2c. are by weir's idea of the client
     expect tcp c2s.duplicate 3          (expect 1 tcp ... for the second flow)
     expect record duration_ns 0         a field of that record that is not below tcp.
-    expect anomaly tcp.overlap_conflict
+    expect anomaly tcp.overlap_conflict              maybe with: kept "abc" evidence "xyz" offset 3 direction c2s packet 7
+    expect named 0 tcp.overlap_conflict              the first http record names it (a - for none); the tcp record: named tcp
+    expect summary tcp.gaps.count 1                  a figure of the run's summary
     expect no anomaly
     expect http 2                       so many http records
     expect rejected paws 10             bytes, in the run's summary
@@ -119,6 +121,19 @@ def field(record, path):
     return value
 
 
+def check_named(result, tokens):
+    """named WHICH CODE: what a record names of TCP and IP; `-`: nothing."""
+    if tokens[0] == 'tcp':
+        records = result.flows
+    else:
+        records = [record for record in sorted(result.records, key=lambda r: r['ts']) if record['type'] == 'http']
+        records = records[int(tokens[0]):]
+    if not records:
+        return 'no such record'
+    named = [code for code in records[0].get('anomalies', []) if code.split('.')[0] in ('tcp', 'ip')]
+    return None if named == [code for code in tokens[1:] if code != '-'] else 'it names %s' % named
+
+
 def check_line(result, tokens):
     """What is wrong with one expect line, or None."""
     flow = 0
@@ -135,7 +150,18 @@ def check_line(result, tokens):
         return None if have == int(rest[0]) else '%d http records' % have
     codes = sorted({record['anomaly']['code'] for record in result.records if record['type'] == 'anomaly'})
     if what == 'anomaly':
-        return None if rest[0] in codes else 'anomalies %s' % codes
+        details = {rest[i]: flow2pcap.bytes_of(rest[i + 1]).decode() if rest[i + 1][0] == '"' else rest[i + 1]
+                   for i in range(1, len(rest), 2)}
+        found = [record['anomaly'] for record in result.records
+                 if record['type'] == 'anomaly' and record['anomaly']['code'] == rest[0]]
+        if any(all(str(anomaly.get(name)) == want for name, want in details.items()) for anomaly in found):
+            return None
+        return 'anomalies %s' % (found or codes)
+    if what == 'named':
+        return check_named(result, rest)
+    if what == 'summary':
+        have = field(result.summary, rest[0])
+        return None if str(have) == rest[1] else '%s is %s' % (rest[0], have)
     if what == 'no':
         return 'anomalies %s' % codes if codes else None
     if what == 'rejected':

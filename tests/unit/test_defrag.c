@@ -127,7 +127,7 @@ static void fragments_in_any_order_make_the_datagram(void **state)
 		fixture.now_ns += DEFRAG_REPEAT_NS; /* from now on the id is another's */
 		check_datagram(&fixture, 20, "aaaaaaaabbbbbbbbccccccccddd");
 		assert_memory_equal(fixture.datagram.ip, header, 20);
-		assert_false(fixture.datagram.conflict);
+		assert_int_equal(fixture.datagram.nconflict, 0);
 	}
 	assert_int_equal(defrag_stats(fixture.defrag)->datagrams, 6);
 	assert_int_equal(defrag_stats(fixture.defrag)->fragments, 18);
@@ -212,7 +212,10 @@ static void ipv4_first_copy_wins(void **state)
 	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaaxxxxxxxxcccccccc"), 0);
 	assert_int_equal(push_v4(&fixture, 24, false, "dddd"), 1);
 	check_datagram(&fixture, 20, "aaaaaaaaBBBBBBBBccccccccdddd");
-	assert_true(fixture.datagram.conflict);
+	assert_int_equal(fixture.datagram.nconflict, 8);
+	assert_int_equal(fixture.datagram.conflict_at, 8);
+	assert_memory_equal(fixture.datagram.kept, "BBBBBBBB", 8);
+	assert_memory_equal(fixture.datagram.lost, "xxxxxxxx", 8);
 	assert_int_equal(defrag_stats(fixture.defrag)->conflicts, 8);
 	/* overlap without a difference is none; a hole is filled from one that covers all */
 	fixture.now_ns += DEFRAG_REPEAT_NS;
@@ -221,7 +224,7 @@ static void ipv4_first_copy_wins(void **state)
 	assert_int_equal(push_v4(&fixture, 24, false, "dd"), 0);
 	assert_int_equal(push_v4(&fixture, 0, true, "aaaaaaaabbbbbbbbcccccccc"), 1);
 	check_datagram(&fixture, 20, "aaaaaaaabbbbbbbbccccccccdd");
-	assert_false(fixture.datagram.conflict);
+	assert_int_equal(fixture.datagram.nconflict, 0);
 	fixture_fini(&fixture);
 }
 
