@@ -79,6 +79,7 @@ struct pipeline {
 	struct queue order; /* batches given to the workers, for the merging thread */
 	struct batch end;   /* in that queue: nothing more comes */
 	struct batch look;  /* in that queue: the figures asked for are there */
+	struct batch calm;  /* in that queue: nothing comes for now */
 	atomic_bool looking;
 	struct pipeline_result so_far; /* what goes with them */
 	uint64_t bytes_before;         /* of the inputs that were read */
@@ -243,10 +244,10 @@ static void merge_batch(struct pipeline *pipeline)
 	}
 }
 
-/* Live: somebody may be watching the output. */
+/* Somebody may be watching the output. */
 static void settle(struct pipeline *pipeline)
 {
-	if (pipeline->live && pipeline->options.settled != NULL) {
+	if (pipeline->options.settled != NULL) {
 		pipeline->options.settled(pipeline->options.context);
 	}
 }
@@ -279,8 +280,12 @@ static void *merger_main(void *context)
 			give_figures(pipeline);
 			continue;
 		}
-		merge_batch(pipeline);
-		settle(pipeline);
+		if (batch != &pipeline->calm) {
+			merge_batch(pipeline);
+		}
+		if (pipeline->live || batch == &pipeline->calm) {
+			settle(pipeline);
+		}
 	}
 }
 
@@ -295,7 +300,9 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 		if (batch->last) {
 			engine_finish(pipeline->workers[0].engine, batch->packets);
 		}
-		settle(pipeline);
+		if (pipeline->live) {
+			settle(pipeline);
+		}
 		return;
 	}
 	atomic_store(&batch->users, pipeline->nworkers);
@@ -489,17 +496,32 @@ static void give_back(struct pipeline *pipeline, struct batch *batch)
 	}
 }
 
+/* A pipe that gives nothing for now: what was read so far comes out. */
+static void calm_down(struct pipeline *pipeline)
+{
+	if (pipeline->nworkers == 1) {
+		settle(pipeline);
+	} else {
+		queue_push(&pipeline->order, &pipeline->calm);
+	}
+}
+
 /* One input to its end. 0, or an error that ends the run. */
 static int read_input(struct pipeline *pipeline, struct capture *capture)
 {
+	bool live = capture_is_live(capture);
 	int err = capture_begin(capture);
 
+	while (err == CAPTURE_IDLE && !stopped(pipeline)) {
+		look_around(pipeline, capture);
+		err = capture_begin(capture);
+	}
 	if (err < 0) {
 		note(pipeline, capture_message(capture));
 		return err;
 	}
 	/* live, a stop is obeyed by capture_fill(), when the kernel has nothing left */
-	while (err == 0 && !pipeline->full && (capture_is_live(capture) || !stopped(pipeline))) {
+	while (err == 0 && !pipeline->full && (live || !stopped(pipeline))) {
 		struct batch *batch = free_batch(pipeline);
 		int got = capture_fill(capture, &batch->capture);
 
@@ -508,7 +530,12 @@ static int read_input(struct pipeline *pipeline, struct capture *capture)
 			err = end_of_input(pipeline, capture, got);
 			break;
 		}
-		err = take_batch(pipeline, capture, batch);
+		if (got == CAPTURE_IDLE && !live) {
+			give_back(pipeline, batch);
+			calm_down(pipeline);
+		} else {
+			err = take_batch(pipeline, capture, batch);
+		}
 		if (got == CAPTURE_IDLE && pipeline->options.writer != NULL) {
 			(void)writer_flush(pipeline->options.writer);
 		}

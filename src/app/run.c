@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -40,6 +41,7 @@ enum {
 };
 
 static volatile sig_atomic_t stop;
+static volatile sig_atomic_t wake = -1; /* an eventfd: ends waiting for packets */
 static volatile sig_atomic_t asked_summary;
 static volatile sig_atomic_t asked_reopen;
 
@@ -70,6 +72,18 @@ struct run {
 
 /* ---- signals ---- */
 
+/* Also from a signal handler, and from any thread. */
+static void wake_up(void)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+
+	if (wake >= 0 && write(wake, &one, sizeof(one)) < 0) {
+		/* it is readable already, then */
+	}
+	errno = saved;
+}
+
 static void on_signal(int number)
 {
 	if (number == SIGUSR1) {
@@ -79,14 +93,17 @@ static void on_signal(int number)
 	} else {
 		stop = 1;
 	}
+	wake_up();
 }
 
 static void catch_signals(void)
 {
 	struct sigaction action;
 
+	wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = on_signal;
+	action.sa_flags = SA_RESTART; /* a FIFO may be waited for when it is opened */
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	/* the second one finds the default action, and ends the process at once */
@@ -111,8 +128,9 @@ static int64_t monotonic_ns(void)
 /* `weir ... | head`: whoever reads has enough. */
 static void obey_broken_pipe(struct run *run)
 {
-	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed)) {
+	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed) && !stop) {
 		stop = 1;
+		wake_up();
 	}
 }
 
@@ -370,6 +388,7 @@ static int open_live(struct run *run)
 		refused(run->inputs[0], options->interfaces[0], err);
 		return EXIT_ERROR;
 	}
+	capture_wake_by(run->inputs[0], wake);
 	return 0;
 }
 
@@ -401,6 +420,7 @@ static int open_inputs(struct run *run)
 			capture_close(run->inputs[i]);
 			return EXIT_ERROR;
 		}
+		capture_wake_by(run->inputs[i], wake);
 		run->ninputs++;
 	}
 	return 0;

@@ -96,6 +96,9 @@ static int sniff(struct capture *capture)
 		if (n < 0) {
 			return (int)n;
 		}
+		if (n == 0 && capture->idle) {
+			return CAPTURE_IDLE;
+		}
 		if (n == 0) {
 			break;
 		}
@@ -130,7 +133,13 @@ struct capture *capture_alloc(const char *name, uint16_t input)
 	}
 	capture->index = input;
 	capture->input.fd = -1;
+	capture->wake_fd = -1;
 	return capture;
+}
+
+void capture_wake_by(struct capture *capture, int fd)
+{
+	capture->wake_fd = fd;
 }
 
 int capture_begin(struct capture *capture)
@@ -140,6 +149,7 @@ int capture_begin(struct capture *capture)
 	if (error != 0 || capture->format != NULL || capture->live != NULL) {
 		return error;
 	}
+	capture->idle = false;
 	error = capture_input_open(capture, capture->input.fd);
 
 	if (error == 0) {
@@ -305,11 +315,28 @@ static int read_and_parse(struct capture *capture, struct capture_batch *batch)
 	return 0;
 }
 
+/* The bytes of a record that is not complete are kept for the next call. */
+static int tell_idle(struct capture *capture, struct capture_batch *batch)
+{
+	if (batch->used > 0) {
+		if (capture_reserve(&capture->carry, &capture->carry_size, batch->used) < 0) {
+			capture_fail(capture, WEIR_ENOMEM, "cannot be read on: out of memory");
+			return WEIR_ENOMEM;
+		}
+		memcpy(capture->carry, batch->buf, batch->used);
+		capture->carry_at = 0;
+		capture->carry_len = batch->used;
+		batch->used = 0;
+	}
+	return CAPTURE_IDLE;
+}
+
 int capture_fill(struct capture *capture, struct capture_batch *batch)
 {
 	batch->npackets = 0;
 	batch->used = 0;
 	batch->clock_ns = 0;
+	capture->idle = false;
 	if (capture->live != NULL) {
 		return live_fill(capture, batch);
 	}
@@ -330,6 +357,9 @@ int capture_fill(struct capture *capture, struct capture_batch *batch)
 			break;
 		}
 		(void)read_and_parse(capture, batch);
+		if (capture->idle && batch->npackets == 0 && capture->error == 0) {
+			return tell_idle(capture, batch);
+		}
 	}
 	return batch->npackets > 0 ? (int)batch->npackets : capture->error;
 }

@@ -75,6 +75,13 @@ int capture_new_file(const char *path, uint16_t input, const volatile sig_atomic
 		     struct capture **ret);
 int capture_begin(struct capture *capture);
 
+/**
+ * A descriptor (an eventfd) that ends waiting for packets when somebody writes to it: what waits reads it empty. The source
+ * then also gives CAPTURE_IDLE for pipes, from capture_begin() as from capture_fill(): when it was woken, and when nothing came
+ * for a while. fd: borrowed.
+ */
+void capture_wake_by(struct capture *capture, int fd);
+
 struct capture_live_options {
 	const char *const *interfaces; /* "any" is all of them */
 	size_t ninterfaces;
@@ -108,7 +115,7 @@ void capture_close(struct capture *capture);
  * @return packets in the batch; 0 at the end of the input; WEIR_EDAMAGED: damaged or cut short — every packet before the
  *         damage has been delivered by earlier calls; WEIR_EIO; WEIR_ENOMEM
  *
- * Live: CAPTURE_IDLE when nothing came for a tenth of a second (batch->clock_ns says until when), 0 when it was stopped and
+ * Live: CAPTURE_IDLE when nothing came for a tenth of a second (batch->clock_ns says until when) or when it was woken, 0 when it was stopped and
  * what the kernel had has been delivered, WEIR_EIO when no interface is left.
  *
  * An error stays: further calls return it again. A packet of a pcapng simple packet block has no time of its own: it gets

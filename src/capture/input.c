@@ -23,21 +23,34 @@ enum {
 	POLL_MS = 200       /* how often a waiting read looks at capture->stop */
 };
 
+void capture_take_wake(const struct capture *capture)
+{
+	uint64_t n;
+
+	while (capture->wake_fd >= 0 && read(capture->wake_fd, &n, sizeof(n)) > 0) {
+	}
+}
+
+/* @return false: stopped, or (capture->idle) there is something else to do */
 static bool wait_readable(struct capture *capture)
 {
-	struct pollfd pollfd = {.fd = capture->input.fd, .events = POLLIN};
+	struct pollfd fds[] = {{.fd = capture->input.fd, .events = POLLIN},
+			       {.fd = capture->wake_fd, .events = POLLIN}};
 
-	while (!capture_is_stopped(capture)) {
-		int n = poll(&pollfd, 1, POLL_MS);
+	while (!capture_is_stopped(capture) && !capture->idle) {
+		int n = poll(fds, 2, POLL_MS);
+		bool failed = n < 0 && errno != EINTR;
 
-		if (n > 0 || (n < 0 && errno != EINTR)) {
+		if (failed || (n > 0 && fds[0].revents != 0)) {
 			return true; /* read(2) will tell what is wrong */
 		}
+		capture_take_wake(capture);
+		capture->idle = capture->wake_fd >= 0;
 	}
 	return false;
 }
 
-/* Up to n bytes as they are. @return bytes; 0 at the end or when stopped; WEIR_EIO */
+/* Up to n bytes as they are. @return bytes; 0 at the end, when stopped or idle; WEIR_EIO */
 static ssize_t read_raw(struct capture *capture, uint8_t *p, size_t n)
 {
 	struct capture_input *input = &capture->input;
@@ -90,11 +103,41 @@ static int choose_codec(struct capture *capture)
 	return 0;
 }
 
+/* When the first bytes are there. */
+static int choose(struct capture *capture)
+{
+	struct capture_input *input = &capture->input;
+
+	while (input->raw_len < RAW_SNIFF) {
+		ssize_t n =
+			read_raw(capture, input->raw + input->raw_len, RAW_SNIFF - input->raw_len);
+
+		if (n < 0) {
+			return (int)n;
+		}
+		if (n == 0 && capture->idle) {
+			return CAPTURE_IDLE;
+		}
+		if (n == 0) {
+			break;
+		}
+		input->raw_len += (size_t)n;
+	}
+	input->chosen = true;
+	return choose_codec(capture);
+}
+
 int capture_input_open(struct capture *capture, int fd)
 {
 	struct capture_input *input = &capture->input;
 	struct stat st;
 
+	if (input->chosen) {
+		return 0;
+	}
+	if (input->raw != NULL) {
+		return choose(capture);
+	}
 	input->fd = fd;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		input->regular = true;
@@ -106,19 +149,7 @@ int capture_input_open(struct capture *capture, int fd)
 		capture_fail(capture, WEIR_ENOMEM, "cannot be read: out of memory");
 		return WEIR_ENOMEM;
 	}
-	while (input->raw_len < RAW_SNIFF) {
-		ssize_t n =
-			read_raw(capture, input->raw + input->raw_len, RAW_SNIFF - input->raw_len);
-
-		if (n < 0) {
-			return (int)n;
-		}
-		if (n == 0) {
-			break;
-		}
-		input->raw_len += (size_t)n;
-	}
-	return choose_codec(capture);
+	return choose(capture);
 }
 
 void capture_input_close(struct capture_input *input)

@@ -71,7 +71,7 @@ struct live_name {
 
 struct live {
 	struct live_interface interfaces[CAPTURE_LIVE_INTERFACES];
-	struct pollfd fds[CAPTURE_LIVE_INTERFACES];
+	struct pollfd fds[CAPTURE_LIVE_INTERFACES + 1]; /* the last of them: what wakes */
 	size_t n;
 	size_t left; /* not gone */
 	size_t next; /* whose turn it is */
@@ -596,7 +596,9 @@ int live_fill(struct capture *capture, struct capture_batch *batch)
 			return CAPTURE_IDLE;
 		}
 		/* a signal ends the wait: whoever asked for something gets it now */
-		(void)poll(live->fds, live->n, stopped ? RETIRE_MS : POLL_MS);
+		live->fds[live->n] = (struct pollfd){.fd = capture->wake_fd, .events = POLLIN};
+		(void)poll(live->fds, live->n + 1, stopped ? RETIRE_MS : POLL_MS);
+		capture_take_wake(capture);
 		waited = true;
 	}
 }

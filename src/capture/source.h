@@ -26,6 +26,7 @@ struct capture_input {
 	int fd;
 	bool keep;    /* stdin: not ours to close */
 	bool regular; /* a file: read(2) does not wait */
+	bool chosen;  /* the first bytes are there, and the codec is known */
 	bool ended;   /* read(2) gave 0 bytes */
 	/* bytes as read from fd: the first ones, by which formats are told; with a codec all of them */
 	uint8_t *raw;
@@ -117,7 +118,9 @@ struct capture {
 	atomic_bool stop;
 	const volatile sig_atomic_t *stop_flag; /* the caller's, as good as stop; may be NULL */
 	bool ended;                             /* the input has given all */
-	int error;                              /* below 0: stays */
+	int wake_fd;                            /* ends waiting when readable; below 0: none */
+	bool idle; /* a pipe: nothing came for a while, or it was woken. Whoever tells clears it */
+	int error; /* below 0: stays */
 	uint64_t offset; /* in the input (decompressed), of the next byte to parse */
 	uint64_t end;    /* in the input (decompressed), of the bytes read so far */
 	struct capture_item item;
@@ -139,13 +142,16 @@ extern const struct capture_format file_pcapng_format;
 
 enum { CAPTURE_SNIFF = 12 }; /* bytes that tell the formats apart */
 
-/** Take the descriptor and its first bytes, and choose the codec. The error is set on failure. */
+/**
+ * Take the descriptor and its first bytes, and choose the codec. The error is set on failure.
+ * @return 0, CAPTURE_IDLE (call again), WEIR_EIO, WEIR_ENOMEM, WEIR_EUNSUPPORTED
+ */
 int capture_input_open(struct capture *capture, int fd);
 void capture_input_close(struct capture_input *input);
 
 /**
  * Read up to n bytes, decompressed.
- * @return bytes; 0 at the end (capture->ended) or when stopped; WEIR_EIO (errno), WEIR_EDAMAGED (of compressed data: all before
+ * @return bytes; 0 at the end (capture->ended), when stopped, or when idle (capture->idle); WEIR_EIO (errno), WEIR_EDAMAGED (of compressed data: all before
  *         the damage has been given), both with the message set
  */
 ssize_t capture_input_read(struct capture *capture, uint8_t *p, size_t n);
@@ -170,6 +176,9 @@ static inline bool capture_is_stopped(struct capture *capture)
 	return atomic_load_explicit(&capture->stop, memory_order_relaxed) ||
 	       (capture->stop_flag != NULL && *capture->stop_flag);
 }
+
+/** Somebody wants the waiting thread: take that back, he has it. */
+void capture_take_wake(const struct capture *capture);
 
 /** Where the span stands in the input. */
 static inline uint64_t capture_span_offset(const struct capture_span *span)

@@ -11,27 +11,15 @@ import re
 import struct
 import subprocess
 import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import cli  # noqa: E402
 import packets  # noqa: E402
+from cli import ROOT, WEIR, expect, test  # noqa: E402
+from cli import run as weir  # noqa: E402
 
-WEIR = sys.argv[1]
 GET = b'GET /a?b=c HTTP/1.1\r\nHost: shop.test\r\n\r\n'
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def weir(*args, **kwargs):
-    return subprocess.run([WEIR] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kwargs)
-
-
 def capture(name, exchange=True, gap=False, port=40000):
     """One connection with one exchange; with a hole in the response."""
     pcap = packets.Pcap(name)
@@ -48,11 +36,6 @@ def capture(name, exchange=True, gap=False, port=40000):
     connection.close()
     pcap.close()
     return name
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 @test
@@ -290,23 +273,5 @@ def a_swapped_byte_order_and_microseconds_read_the_same():
     expect(a.stdout == b.stdout and b.returncode == 0, b.stdout)
 
 
-def main():
-    failed = 0
-    for function in tests:
-        with tempfile.TemporaryDirectory(prefix='weir-cli.') as folder:
-            here = os.getcwd()
-            os.chdir(folder)
-            try:
-                function()
-            except Exception as error:  # noqa: B902
-                failed += 1
-                print('%s: %s: %s' % (function.__name__, type(error).__name__, str(error)[:600]))
-            finally:
-                os.chdir(here)
-    print('%d passed, %d failed, 0 skipped' % (len(tests) - failed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == '__main__':
-    WEIR = os.path.abspath(WEIR)
-    sys.exit(main())
+    sys.exit(cli.main())

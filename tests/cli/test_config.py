@@ -7,26 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import cli  # noqa: E402
 import packets  # noqa: E402
-
-WEIR = sys.argv[1]
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
+from cli import ROOT, WEIR, expect, test  # noqa: E402
 
 def weir(*args, **environment):
     env = {'PATH': os.environ['PATH'], 'HOME': os.getcwd(), **environment}
     if 'ASAN_OPTIONS' in os.environ:
         env['ASAN_OPTIONS'] = os.environ['ASAN_OPTIONS']
-    return subprocess.run([WEIR] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, env=env)
+    return cli.run(*args, env=env)
 
 
 def write(name, text):
@@ -47,11 +38,6 @@ def capture(name='a.pcap', exchanges=4, port=40000):
     connection.close()
     pcap.close()
     return name
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def first_transaction(lines):
@@ -256,23 +242,5 @@ def the_manual_explains_every_key():
     expect(told <= keys, 'no such key: %s' % (told - keys))
 
 
-def main():
-    failed = 0
-    for function in tests:
-        with tempfile.TemporaryDirectory(prefix='weir-config.') as folder:
-            here = os.getcwd()
-            os.chdir(folder)
-            try:
-                function()
-            except Exception as error:  # noqa: B902
-                failed += 1
-                print('%s: %s: %s' % (function.__name__, type(error).__name__, str(error)[:600]))
-            finally:
-                os.chdir(here)
-    print('%d passed, %d failed, 0 skipped' % (len(tests) - failed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == '__main__':
-    WEIR = os.path.abspath(WEIR)
-    sys.exit(main())
+    sys.exit(cli.main())

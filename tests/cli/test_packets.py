@@ -9,31 +9,27 @@ import gzip
 import json
 import os
 import pty
+import random
 import re
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-import traceback
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DEMO = os.path.join(ROOT, 'examples', 'demo.pcapng')
-WEIR = os.path.abspath(sys.argv[1])
-
-
-def check(true, text):
-    if not true:
-        raise AssertionError(text)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import cli  # noqa: E402
+from cli import DEMO, ROOT, WEIR, equal, run  # noqa: E402
+from cli import expect as check  # noqa: E402
 
 
-def equal(got, wanted, what):
-    check(got == wanted, '%s: got %r, expected %r' % (what, got, wanted))
-
-
-def run(*args, **kwargs):
-    return subprocess.run([WEIR] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+def test(function):
+    """It is given the folder that it runs in."""
+    def in_folder():
+        function(os.getcwd())
+    in_folder.__name__ = function.__name__
+    return cli.test(in_folder)
 
 
 def summary(done):
@@ -76,6 +72,7 @@ def options(body, at):
 
 # ---- -w ----
 
+@test
 def written_packets_are_those_read(folder):
     """Bytes, nanoseconds, lengths, order, name of the interface; the filter and the figures stand in the file."""
     source, target = os.path.join(folder, 'a.pcap'), os.path.join(folder, 'b.pcapng')
@@ -104,6 +101,7 @@ def written_packets_are_those_read(folder):
     equal(struct.unpack('<Q', options(got[7][1], 12)[5])[0], 0, 'isb_ifdrop')
 
 
+@test
 def drops_of_the_source_are_told(folder):
     """The demo capture tells of 2 drops: so does what is written of it."""
     target = os.path.join(folder, 'b.pcapng')
@@ -112,6 +110,7 @@ def drops_of_the_source_are_told(folder):
     equal(summary(done)['drops'], {'capture': 2}, 'drops')
 
 
+@test
 def suffix_compresses(folder):
     for suffix, magic in (('.gz', b'\x1f\x8b'), ('.zst', b'\x28\xb5\x2f\xfd'), ('.lz4', b'\x04\x22\x4d\x18')):
         target = os.path.join(folder, 'x.pcapng' + suffix)
@@ -123,6 +122,7 @@ def suffix_compresses(folder):
         check(len(list(blocks(file.read()))) > 1000, 'what gzip makes of it')
 
 
+@test
 def standard_output(folder):
     """-w - gives packets and nothing else; with records there too it is refused."""
     done = run('-r', DEMO, '-w', '-', '-q')
@@ -144,6 +144,7 @@ def rotated(folder, *words):
     return found
 
 
+@test
 def rotation_is_tcpdumps(folder):
     """Names and numbers of tcpdump(8): -C, -C with -W, -G, -G with -W."""
     # 100 packets of 1000 bytes, a second apart: a block is 1032 bytes
@@ -169,6 +170,7 @@ def rotation_is_tcpdumps(folder):
     equal(rotated(folder, out + '-%H%M%S', '-G', '40', '-W', '2'), {'out-221320': 40, 'out-221400': 40}, 'files of -G -W')
 
 
+@test
 def meaningless_combinations_are_refused(folder):
     for words in (['-C', '1'], ['-w', 'x', '-W', '2'], ['-i', 'lo'], ['-w', '-', '-G', '3'], ['-F', 'x', 'tcp']):
         done = run('-r', DEMO, '-o', 'none', *words, cwd=folder)
@@ -179,6 +181,7 @@ def meaningless_combinations_are_refused(folder):
 
 # ---- filters and -c ----
 
+@test
 def filters_choose_packets(folder):
     every = summary(run('-r', DEMO, '-o', 'none', '--summary=json'))['packets']
     some = summary(run('-r', DEMO, '-o', 'none', '--summary=json', 'host', '192.0.2.77'))['packets']
@@ -208,6 +211,7 @@ def raw_ip(udp):
     return struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + b'\x0a\0\0\x01\x0a\0\0\x02' + udp
 
 
+@test
 def filters_look_through_tags(folder):
     """Without a tag, with one and with two; a filter that speaks of tags itself is taken as it stands."""
     name = os.path.join(folder, 'tags.pcap')
@@ -225,6 +229,7 @@ def filters_look_through_tags(folder):
         equal(got, wanted, text)
 
 
+@test
 def each_link_type_has_its_program(folder):
     """A pcapng with an Ethernet and a raw IP interface: the filter finds the datagram behind either header."""
     def block(kind, body):
@@ -245,6 +250,7 @@ def each_link_type_has_its_program(folder):
         equal(told, text.startswith('ether'), 'the warning with ' + text)
 
 
+@test
 def bad_filters_are_pointed_at(folder):
     for text, mark in (('prot 80', '^~~~ did you mean "port"?'), ('tcp port', '        ^ something is missing here'),
                        ('tcp port 80 an host 1.2.3.4', '            ^~ did you mean "and"?'),
@@ -259,6 +265,7 @@ def bad_filters_are_pointed_at(folder):
         equal(lines[1:3], ['    ' + text, '    ' + mark], 'what is pointed at')
 
 
+@test
 def count_ends_the_run(folder):
     done = run('-r', DEMO, '-o', 'none', '--summary=json', '-c', '17', '-w', os.path.join(folder, 'x'))
     equal((done.returncode, summary(done)['packets']), (0, 17), 'status and packets')
@@ -269,6 +276,7 @@ def count_ends_the_run(folder):
 
 # ---- progress, signals ----
 
+@test
 def progress_is_json(folder):
     reader, writer = os.pipe()
     process = subprocess.Popen([WEIR, '-r', '-', '-o', 'none', '-q', '--progress=json'], stdin=reader, stderr=subprocess.PIPE)
@@ -285,6 +293,7 @@ def progress_is_json(folder):
     equal((lines[-1]['type'], lines[-1]['packets'], lines[-1]['bytes']), ('progress', 10, len(data)), 'the last line')
 
 
+@test
 def progress_is_a_line_on_a_terminal(folder):
     """Rewritten in place, cleared at the end; nothing when records go to the same terminal."""
     many = ['-r', DEMO] * 300
@@ -309,26 +318,127 @@ def progress_is_a_line_on_a_terminal(folder):
             check(out.endswith(b'\r\x1b[K'), 'the line is not cleared: %r' % out[-60:])
 
 
-def interrupt_on_a_silent_pipe(folder):
-    """SIGINT is obeyed before the first byte, and between packets; the summary is printed."""
-    for data, number in ((b'', 0), (pcap([b'\0' * 60] * 3), 3)):
-        reader, writer = os.pipe()
-        process = subprocess.Popen([WEIR, '-r', '-', '-o', 'none', '--summary=json'], stdin=reader, stderr=subprocess.PIPE)
+class Silent:
+    """weir reading a pipe in which nothing comes any more."""
+
+    def __init__(self, data, *args):
+        reader, self.writer = os.pipe()
+        self.process = subprocess.Popen([WEIR, '-r', '-', '--summary=json'] + list(args), stdin=reader, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
         os.close(reader)
-        os.write(writer, data)
-        time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
+        self.out = b''
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+        while not self.catches():
+            time.sleep(0.01)
+        self.write(data)
+
+    def catches(self):
+        """It has come to where it handles SIGUSR1."""
+        with open('/proc/%d/status' % self.process.pid) as file:
+            caught = int(re.search(r'^SigCgt:\s*(\w+)', file.read(), re.M).group(1), 16)
+        return caught >> (signal.SIGUSR1 - 1) & 1
+
+    def read(self):
+        for line in self.process.stdout:
+            self.out += line
+
+    def write(self, data):
+        while data:
+            data = data[os.write(self.writer, data):]
+
+    def ask(self):
+        """@return the summary so far, and the seconds until it came"""
         began = time.monotonic()
-        err = process.communicate(timeout=20)[1].decode()
-        check(time.monotonic() - began < 10, 'it took too long')
-        os.close(writer)
-        equal(process.returncode, 1, 'exit status')
-        check('interrupted after %d packets' % number in err, err)
-        equal(json.loads(err.splitlines()[-1])['packets'], number, 'packets')
+        self.process.send_signal(signal.SIGUSR1)
+        return json.loads(self.process.stderr.readline()), time.monotonic() - began
+
+    def wait_packets(self, number):
+        end = time.monotonic() + 20
+        while self.ask()[0]['packets'] < number and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def end(self):
+        """@return what is left on stderr"""
+        self.process.wait(20)
+        os.close(self.writer)
+        self.thread.join()
+        with self.process.stderr as file:
+            err = file.read().decode()
+        self.process.stdout.close()
+        return err
+
+
+@test
+def interrupt_on_a_silent_pipe(folder):
+    """SIGINT is obeyed at once before the first byte, and between packets; the summary is printed."""
+    for data, number in ((b'', 0), (pcap([b'\0' * 60] * 3), 3)):
+        for workers in ('1', '2'):
+            silent = Silent(data, '-o', 'none', '-j', workers)
+            silent.wait_packets(number)
+            began = time.monotonic()
+            silent.process.send_signal(signal.SIGINT)
+            err = silent.end()
+            check(time.monotonic() - began < 1, 'it took %.2f s' % (time.monotonic() - began))
+            equal(silent.process.returncode, 1, 'exit status')
+            check('interrupted after %d packets' % number in err, err)
+            equal(json.loads(err.splitlines()[-1])['packets'], number, 'packets')
+
+
+@test
+def summary_and_records_on_a_silent_pipe(folder):
+    """SIGUSR1 is answered at once, before the first byte too; what was read has come out, though the end is not there yet."""
+    with open(DEMO, 'rb') as file:
+        data = file.read()
+    whole = run('-r', DEMO, '--json', '-q')
+    for workers in ('1', '2'):
+        silent = Silent(b'', '--json', '-j', workers)
+        time.sleep(0.3)
+        got, took = silent.ask()
+        check(took < 0.1 and got['packets'] == 0, 'before the first byte: %.3f s, %r' % (took, got))
+        silent.write(data)
+        silent.wait_packets(packets(DEMO))
+        got, took = silent.ask()
+        check(took < 0.1, 'it took %.3f s' % took)
+        http = got['records']['http']
+        check(http > 10, 'records so far: %r' % got['records'])
+        end = time.monotonic() + 5
+        while silent.out.count(b'"type":"http"') < http and time.monotonic() < end:
+            time.sleep(0.01)
+        equal(silent.out.count(b'"type":"http"'), http, 'records on standard output')
+        silent.process.send_signal(signal.SIGINT)
+        silent.end()
+        check(whole.stdout.startswith(silent.out[:silent.out.index(b'"type":"tcp"')].rpartition(b'\n')[0]), 'other records')
+
+
+@test
+def pipe_in_pieces(folder):
+    """Wherever a pipe stands still, and whatever is asked meanwhile, the records are those of the file."""
+    with open(DEMO, 'rb') as file:
+        data = file.read()
+    whole = run('-r', DEMO, '--json', '-q').stdout
+    check(whole.count(b'\n') > 10, whole)
+    dice = random.Random(5)
+    for form in (data, gzip.compress(data)):
+        cuts = sorted({1, 3, 5, 11, 13, 29, 100} | {dice.randrange(len(form)) for _ in range(20)}) + [len(form)]
+        for workers in ('1', '2'):
+            silent = Silent(b'', '--json', '-j', workers)
+            at = 0
+            for cut in cuts:
+                silent.write(form[at:cut])
+                at = cut
+                silent.ask()
+                if dice.random() < 0.1:
+                    time.sleep(0.3)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), silent.writer)
+            silent.end()
+            equal(silent.process.returncode, 0, 'exit status')
+            check(silent.out == whole, 'other records than of the file')
 
 
 # ---- what there is ----
 
+@test
 def interfaces_and_doctor(folder):
     done = run('ifaces')
     equal(done.returncode, 0, 'exit status of ifaces')
@@ -338,28 +448,5 @@ def interfaces_and_doctor(folder):
     check(('Capturing is possible' in done.stdout.decode()) == (done.returncode == 0), done.stdout.decode())
 
 
-TESTS = (written_packets_are_those_read, drops_of_the_source_are_told, suffix_compresses, standard_output,
-         rotation_is_tcpdumps, meaningless_combinations_are_refused, filters_choose_packets,
-         filters_look_through_tags, each_link_type_has_its_program, bad_filters_are_pointed_at,
-         count_ends_the_run, progress_is_json, progress_is_a_line_on_a_terminal, interrupt_on_a_silent_pipe,
-         interfaces_and_doctor)
-
-
-def main():
-    passed = failed = 0
-    for test in TESTS:
-        if sys.argv[2:] and test.__name__ not in sys.argv[2:]:
-            continue
-        try:
-            with tempfile.TemporaryDirectory(prefix='weir-packets.') as folder:
-                test(folder)
-            passed += 1
-        except Exception:
-            failed += 1
-            print('FAIL  %s\n%s' % (test.__name__, traceback.format_exc()))
-    print('%d passed, %d failed, 0 skipped' % (passed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(cli.main())
