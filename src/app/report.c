@@ -75,6 +75,7 @@ static void fill_tcp(struct summary *summary, const struct engine_stats *engine)
 	summary->out_of_order = engine->out_of_order;
 	memcpy(summary->closed, engine->ended, sizeof(summary->closed));
 	summary->midstream = engine->midstream;
+	summary->one_way = engine->one_way;
 }
 
 void report_fill(struct summary *summary, const struct pipeline_result *result,
@@ -92,6 +93,38 @@ void report_fill(struct summary *summary, const struct pipeline_result *result,
 	summary->truncated = result->truncated;
 	if (result->truncated) {
 		summary->notes[0] = result->message;
+	}
+}
+
+/* "38 %", "less than 1 %" */
+static void put_percent(struct strbuf *out, uint64_t part, uint64_t whole)
+{
+	if (part * 100 < whole) {
+		strbuf_str(out, "less than 1 %");
+	} else {
+		strbuf_printf(out, "%" PRIu64 " %%", part * 100 / whole);
+	}
+}
+
+void report_warnings(const struct pipeline_result *result, struct strbuf *out)
+{
+	const struct engine_stats *engine = &result->engine;
+	const struct front_stats *front = &result->front;
+
+	if (front->snapped > 0) {
+		strbuf_str(out, "weir: warning: ");
+		put_percent(out, front->snapped, front->packets);
+		strbuf_printf(out,
+			      " of packets are cut at %" PRIu64
+			      " bytes; bodies will be incomplete\n  Capture whole packets: -s 0.\n",
+			      front->snaplen);
+	}
+	/* a few are in any capture: whatever began or ended with it */
+	if (engine->one_way * 2 > engine->with_data) {
+		strbuf_str(out, "weir: warning: ");
+		put_percent(out, engine->one_way, engine->with_data);
+		strbuf_str(out, " of streams show only one direction\n  Check the mirror port, or "
+				"capture on both paths (-i twice).\n");
 	}
 }
 

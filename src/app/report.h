@@ -12,6 +12,9 @@
 void report_fill(struct summary *summary, const struct pipeline_result *result,
 		 const struct weir_config *config, int64_t elapsed_ns);
 
+/** What can be doubted about a run, and what helps: lines `weir: warning: ...`, appended to out. */
+void report_warnings(const struct pipeline_result *result, struct strbuf *out);
+
 /**
  * The line of every minute: flows, those closed by cause, and what was flushed (gaps declared, by cause), since `before`.
  * Appended to out, without line end.

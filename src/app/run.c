@@ -230,6 +230,20 @@ static void fill_summary(struct run *run, struct summary *summary,
 	summary->memory_peak += output_report(&run->output, summary->drops);
 }
 
+/* Figures that can mislead are told before they are shown. Those who read JSON have them as counters. */
+static void print_warnings(const struct pipeline_result *result, const struct options *options)
+{
+	struct strbuf text;
+
+	if (options->quiet || options->summary != OPTIONS_SUMMARY_TEXT) {
+		return;
+	}
+	strbuf_init(&text);
+	report_warnings(result, &text);
+	(void)fputs(strbuf_text(&text), stderr);
+	strbuf_fini(&text);
+}
+
 static void print_ticker(struct run *run, const struct pipeline_result *so_far)
 {
 	struct strbuf text;
@@ -587,7 +601,9 @@ static int status_of(struct run *run, const struct pipeline_result *result, int 
 		return EXIT_ERROR;
 	}
 	if (result->truncated) {
-		fprintf(stderr, "weir: warning: %s\n  Everything before that was processed.\n",
+		fprintf(stderr,
+			"weir: warning: %s\n  Everything before that was processed. The exit "
+			"status is 3.\n",
 			result->message);
 		return EXIT_DAMAGED;
 	}
@@ -671,6 +687,7 @@ static int run_pipeline(struct run *run)
 		status = EXIT_ERROR;
 	}
 	fill_summary(run, &run->summary, &result);
+	print_warnings(&result, options);
 	print_summary(&run->summary, options);
 	print_remarks(run);
 	if (status == 0 && options->strict && summary_lost(&run->summary)) {

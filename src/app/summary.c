@@ -316,6 +316,7 @@ static void put_streams(struct page *page, const struct summary *summary)
 	put_part(page, TONE_PLAIN, "tuple reused", summary->closed[WEIR_CLOSE_REUSED]);
 	put_part(page, TONE_BAD, "evicted", summary->closed[WEIR_CLOSE_EVICTED]);
 	put_part(page, TONE_PLAIN, "begun mid-stream", summary->midstream);
+	put_part(page, TONE_WARN, "one direction only", summary->one_way);
 	strbuf_char(page->out, '\n');
 }
 
@@ -571,6 +572,9 @@ static void put_tcp(struct strbuf *out, const struct summary *summary)
 	strbuf_str(out, "}}");
 	put_member(out, "retransmits", summary->retransmits);
 	put_member(out, "out_of_order", summary->out_of_order);
+	if (summary->one_way > 0) {
+		put_member(out, "one_way", summary->one_way);
+	}
 }
 
 void summary_write_json(const struct summary *summary, struct strbuf *out)

@@ -69,6 +69,8 @@ struct engine_stats {
 	uint64_t gap_causes[WEIR_GAP_NCAUSES];
 	uint64_t gap_cause_bytes[WEIR_GAP_NCAUSES];
 	uint64_t midstream; /* flows without SYN and SYN/ACK */
+	uint64_t with_data; /* flows with payload */
+	uint64_t one_way;   /* of those: packets of one direction only were captured */
 	uint64_t retransmits;
 	uint64_t out_of_order;
 	uint64_t duplicate_acks;

@@ -93,7 +93,10 @@ static void count(struct front *front, const struct weir_packet *packet,
 	stats->packets++;
 	stats->bytes += packet->caplen;
 	stats->wire_bytes += packet->wirelen;
-	stats->snapped += packet->caplen < packet->wirelen;
+	if (packet->caplen < packet->wirelen) {
+		stats->snapped++;
+		stats->snaplen = packet->caplen > stats->snaplen ? packet->caplen : stats->snaplen;
+	}
 	stats->ipv4 += layers->ip_version == 4;
 	stats->ipv6 += layers->ip_version == 6;
 	stats->tunnelled += layers->depth > 1;

@@ -55,6 +55,7 @@ struct front_stats {
 	uint64_t tunnelled;
 	uint64_t protocols[256]; /* IP datagrams that are not TCP, by protocol */
 	uint64_t snapped;        /* packets cut by the snaplen */
+	uint64_t snaplen;        /* the largest of them has so many bytes */
 	uint64_t clock_back;     /* packets whose time went backwards */
 	uint64_t clock_jumps;    /* jumps forward that were not believed at first */
 };

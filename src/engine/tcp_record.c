@@ -158,4 +158,8 @@ void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
 		stats->zero_windows += flow->side[side].zero_windows;
 	}
 	stats->midstream += !flow->tcp.syn_seen && !flow->tcp.syn_ack_seen;
+	if (flow->side[0].bytes + flow->side[1].bytes > 0) {
+		stats->with_data++;
+		stats->one_way += flow->half[0].oneway || flow->half[1].oneway;
+	}
 }

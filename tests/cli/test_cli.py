@@ -212,7 +212,38 @@ def a_full_disk_is_told():
     if not os.path.exists('/dev/full'):
         return
     done = weir('-q', '-r', capture('a.pcap'), '-o', 'json:/dev/full')
+    expect(b'No space left on device\n  Make room there, or write to another place. ' in done.stderr, done.stderr)
     expect(done.returncode == 1 and b'No space left' in done.stderr, done.stderr)
+
+
+def rewrite(name, into, change):
+    """A capture's packets (head, frame) through change(), which gives the frame that is kept, or None."""
+    with open(name, 'rb') as file:
+        data = file.read()
+    out, at = data[:24], 24
+    while at < len(data):
+        sec, ns, cap, wire = struct.unpack_from('<IIII', data, at)
+        frame = change(data[at + 16:at + 16 + cap])
+        if frame is not None:
+            out += struct.pack('<IIII', sec, ns, len(frame), wire) + frame
+        at += 16 + cap
+    with open(into, 'wb') as file:
+        file.write(out)
+    return into
+
+
+@test
+def what_a_capture_lacks_is_told():
+    """10 packets, of which the two with data are longer than 60 bytes; one direction of one stream."""
+    name = capture('a.pcap')
+    done = weir('-r', rewrite(name, 'cut.pcap', lambda frame: frame[:60]), '-o', 'none')
+    expect(b'weir: warning: 20 % of packets are cut at 60 bytes; bodies will be incomplete\n  Capture whole packets: -s 0.\n' in done.stderr,
+           done.stderr)
+    done = weir('-r', rewrite(name, 'one.pcap', lambda frame: frame if frame[36:38] == b'\0\x50' else None), '-o', 'none')
+    expect(b'weir: warning: 100 % of streams show only one direction\n' in done.stderr, done.stderr)
+    for arguments in (('-r', name), ('-r', 'one.pcap', '-q'), ('-r', 'cut.pcap', '--summary=json')):
+        done = weir(*arguments, '-o', 'none')
+        expect(b'warning' not in done.stderr, done.stderr)
 
 
 @test
