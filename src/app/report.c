@@ -44,6 +44,8 @@ static void fill_ip(struct summary *summary, const struct pipeline_result *resul
 	some(summary->ip, "snapped", front->snapped);
 	some(summary->ip, "clock_back", front->clock_back);
 	some(summary->ip, "clock_jumps", front->clock_jumps);
+	some(summary->ip, "late_packets", result->engine.late_segments);
+	some(summary->ip, "late_bytes", result->engine.late_bytes);
 	for (i = LAYERS_OK + 1; i < LAYERS_NREASONS; i++) {
 		some(summary->ip, layers_reason_name((enum layers_reason)i), front->reasons[i]);
 	}

@@ -64,6 +64,9 @@ struct engine_stats {
 	uint64_t flows;
 	uint64_t segments;      /* TCP packets handled */
 	uint64_t refused_flows; /* no memory for a new flow */
+	uint64_t
+		late_segments; /* of flows that were gone: captured once more (struct shard_gone) */
+	uint64_t late_bytes;   /* of payload in them; rejected, too */
 	uint64_t ended[WEIR_CLOSE_NKINDS];
 	struct weir_ledger ledger; /* of finalised flows (all of them after engine_finish) */
 	uint64_t gap_causes[WEIR_GAP_NCAUSES];

@@ -416,6 +416,33 @@ static struct flow *find_flow(struct shard *shard, const struct item *item)
 	return recent;
 }
 
+void shard_remember(struct shard *shard, const struct flow *flow)
+{
+	struct shard_gone *gone = &shard->gone[flow->hash % SHARD_GONE];
+
+	gone->hash = flow->hash;
+	gone->ended_ns = flow->ended_ns;
+	gone->input = flow->input;
+}
+
+/* A packet of a flow that is gone, captured once more? */
+static bool is_of_the_past(const struct shard *shard, const struct item *item)
+{
+	const struct shard_gone *gone = &shard->gone[item->hash % SHARD_GONE];
+
+	return item->ts_ns < item->clock_ns - shard->engine->options.config->tombstone_ns &&
+	       gone->hash == item->hash && gone->input == item->input &&
+	       item->ts_ns <= gone->ended_ns;
+}
+
+/* A segment for which there is no flow: its payload is told as rejected. */
+static void reject_item(struct engine *engine, const struct item *item, enum weir_reject cause)
+{
+	engine->stats.segments++;
+	engine->stats.ledger.captured += item->layers.payload_caplen;
+	engine->stats.ledger.rejected[cause] += item->layers.payload_caplen;
+}
+
 void shard_item(struct shard *shard, const struct item *item)
 {
 	struct engine *engine = shard->engine;
@@ -423,6 +450,12 @@ void shard_item(struct shard *shard, const struct item *item)
 	struct flow *flow = find_flow(shard, item);
 
 	if (flow != NULL && tcp_input(engine, flow, item, &syn)) {
+		return;
+	}
+	if (flow == NULL && is_of_the_past(shard, item)) {
+		reject_item(engine, item, WEIR_REJECT_CLOSED);
+		engine->stats.late_segments++;
+		engine->stats.late_bytes += item->layers.payload_caplen;
 		return;
 	}
 	flow = shard_open(shard, item);
@@ -434,10 +467,7 @@ void shard_item(struct shard *shard, const struct item *item)
 		flow = NULL;
 	}
 	if (flow == NULL) {
-		/* no memory for the flow: its payload is told as rejected */
-		engine->stats.segments++;
-		engine->stats.ledger.captured += item->layers.payload_caplen;
-		engine->stats.ledger.rejected[WEIR_REJECT_BUDGET] += item->layers.payload_caplen;
+		reject_item(engine, item, WEIR_REJECT_BUDGET);
 		if (syn.data != NULL) {
 			engine->stats.ledger.captured += syn.data_len;
 			engine->stats.ledger.rejected[WEIR_REJECT_BUDGET] += syn.data_len;

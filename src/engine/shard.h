@@ -19,7 +19,19 @@ struct engine;
 
 enum {
 	SHARD_BLOCK = 64, /* flows allocated at a time */
-	SHARD_MAX_BLOCKS = 1 << 20
+	SHARD_MAX_BLOCKS = 1 << 20,
+	SHARD_GONE = 256 /* closed flows remembered; a power of two */
+};
+
+/*
+ * A flow that was closed and whose tombstone is gone. Captures of a ring whose frames were given out again hold old packets once
+ * more, with their old times, seconds and minutes later: a packet whose own time lies in the life of such a flow is one of
+ * its, and no new flow.
+ */
+struct shard_gone {
+	uint64_t hash; /* of the tuple; 0: the entry is empty */
+	int64_t ended_ns;
+	uint16_t input;
 };
 
 struct shard {
@@ -36,6 +48,7 @@ struct shard {
 	struct flow_link lru[FLOW_NLISTS]; /* .next: oldest, .prev: newest (index + 1) */
 	struct flow_link holes;            /* .next: the flow whose hole is oldest */
 	uint64_t nflows;
+	struct shard_gone gone[SHARD_GONE]; /* by hash; a later one takes the entry over */
 	struct flow *recent; /* of the last segment, for the next; NULL: none, or it is gone */
 };
 
@@ -52,6 +65,8 @@ void shard_item(struct shard *shard, const struct item *item);
 
 /** A new flow for the item's tuple, in the table; makes room if it must. NULL: no memory even so (counted). */
 struct flow *shard_open(struct shard *shard, const struct item *item);
+/** The flow was closed by its ends, and goes: remember when that was. */
+void shard_remember(struct shard *shard, const struct flow *flow);
 /** Take the flow out of the table and free its entry. Everything it owned must have been released. */
 void shard_remove(struct shard *shard, struct flow *flow);
 

@@ -28,6 +28,8 @@ const struct weir_anomaly http_anomalies[HTTP_A_END] = {
 	    "a chunk size that is no hexadecimal number of at most 16 digits"),
 	ROW(CHUNK_END_INVALID, "chunk_end_invalid", "medium", "RFC 9112 section 7.1",
 	    "chunk data not followed by a line end"),
+	ROW(CHUNK_EMPTY_LINE, "chunk_empty_line", "medium", "RFC 9112 section 7.1",
+	    "an empty line before a chunk size: passed over"),
 	ROW(CHUNK_EXT_TOO_LONG, "chunk_ext_too_long", "medium", "RFC 9112 section 7.1.1",
 	    "a chunk size line of more than 4 KiB"),
 	ROW(CL_CONFLICT, "cl_conflict", "high", "RFC 9112 section 6.3",

@@ -430,6 +430,23 @@ static bool parse_chunk_size(const uint8_t *p, const uint8_t *eol, uint64_t *ret
 	return at == eol || *at == ';';
 }
 
+/* Empty lines before a chunk size, which some servers send: passed over and told. A verdict, or HTTP1_GO: behind one. */
+static int pass_empty_line(struct http1_cursor *cur, struct http1_exchange *ex)
+{
+	const uint8_t *lf = cur->p;
+
+	if (*lf == '\r' && ++lf == cur->end) {
+		return WEIR_PARSE_NEED;
+	}
+	if (*lf != '\n') {
+		return break_off(cur, ex, HTTP_A_CHUNK_SIZE_INVALID);
+	}
+	http1_anomaly(cur->http, ex, cur->dir, HTTP_A_CHUNK_EMPTY_LINE, http1_offset(cur, cur->p));
+	http1_message_touch(&ex->side[cur->dir], http1_mark(cur, lf));
+	http1_advance(cur, lf + 1);
+	return HTTP1_GO;
+}
+
 int http1_step_chunk_size(struct http1_cursor *cur)
 {
 	struct http1_exchange *ex = http1_current(cur->http, cur->dir);
@@ -439,6 +456,9 @@ int http1_step_chunk_size(struct http1_cursor *cur)
 
 	if (verdict != HTTP1_GO) {
 		return verdict == HTTP1_LONG ? end_without_body(cur, ex) : verdict;
+	}
+	if (*cur->p == '\r' || *cur->p == '\n') {
+		return pass_empty_line(cur, ex);
 	}
 	if (hex_digit(*cur->p) < 0) {
 		return break_off(cur, ex, HTTP_A_CHUNK_SIZE_INVALID);

@@ -16,14 +16,14 @@ import peers  # noqa: E402
 
 FLOORS = {
     'conn': 95,
-    'file_count': 29,
+    'file_count': 30,
     'flow_count': 25,
     'har_entry': 11,
     'http_msg': 2,
-    'http_session': 10,
+    'http_session': 11,
     'http_tx': 126,
     'http_tx_count': 12,
-    'packetbeat_assert': 117,
+    'packetbeat_assert': 135,
     'session': 23,
     'suricata_stats': 17,
     'tunnel': 26,

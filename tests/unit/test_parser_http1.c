@@ -190,6 +190,24 @@ static void sizes_count_heads_and_framing(void **state)
 	over();
 }
 
+static void empty_lines_before_chunk_sizes_are_passed_over(void **state)
+{
+	config.bodies = WEIR_BODIES_KEEP;
+	converse((struct shuffle_event[]){
+		{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{'S', "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		      "\r\n5\r\nhello\r\n\r\n\n1\r\n!\r\n\r\n0\r\n\r\n"},
+		{'C', "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{'S', "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\rx"},
+		{0}});
+	count_is(2);
+	is_text(0, "http.response.body.content", "hello!");
+	is_text(0, "completeness", "complete");
+	is_text(1, "completeness", "truncated");
+	anomalies_are("http.chunk_empty_line http.chunk_size_invalid ");
+	over();
+}
+
 static void cookies_are_told_by_their_names(void **state)
 {
 	static const char *const sent[] = {"sid", "theme", "x", NULL};
@@ -908,6 +926,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transaction_has_its_fields),
 		cmocka_unit_test(sizes_count_heads_and_framing),
+		cmocka_unit_test(empty_lines_before_chunk_sizes_are_passed_over),
 		cmocka_unit_test(cookies_are_told_by_their_names),
 		cmocka_unit_test(a_form_is_told_by_its_parts),
 		cmocka_unit_test(events_are_counted_whatever_is_done_with_bodies),
