@@ -323,12 +323,15 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 {
 	struct engine *engine = shard->engine;
 	struct flow *flow = take_entry(shard);
-	int tries = 0;
+	int tries = 0, err;
 
-	while (flow != NULL && flow_table_insert(shard->table, item->hash, flow->self) < 0) {
-		/* the table cannot grow: bytes for it, else the slot of a flow that goes */
-		if (++tries > ROOM_TRIES || (!shard_make_room(shard, SHARD_BYTES, NULL) &&
-					     !shard_make_room(shard, SHARD_ENTRY, NULL))) {
+	while (flow != NULL &&
+	       (err = flow_table_insert(shard->table, item->hash, flow->self)) < 0) {
+		/* the table cannot grow: bytes for it, else the slot of a flow that goes. Hashes that are made to collide
+		 * (WEIR_ELIMIT) are no reason to send others away: that flow is refused */
+		if (err == WEIR_ELIMIT || ++tries > ROOM_TRIES ||
+		    (!shard_make_room(shard, SHARD_BYTES, NULL) &&
+		     !shard_make_room(shard, SHARD_ENTRY, NULL))) {
 			give_entry(shard, flow);
 			flow = NULL;
 		}
