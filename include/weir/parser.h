@@ -154,6 +154,20 @@ struct weir_anomaly {
 	const char *doc;      /* one line */
 };
 
+/* Where the bytes of a message body go besides the record; see the body_ callbacks of struct weir_tap_type. */
+struct weir_body_out {
+	void (*data)(void *context, bool wire, const uint8_t *p, size_t len);
+	void (*raw)(void *context);
+	void (*gap)(void *context, uint64_t length);
+	/* The last call. message: NULL when the body is given up */
+	void (*end)(void *context, enum weir_direction dir, bool whole,
+		    const struct weir_record *message);
+	void *context;
+};
+
+/** A body begins. @return true: somebody wants its bytes, and *ret->end() must be called, at the latest in done() */
+WEIR_API bool weir_host_body(struct weir_host *host, struct weir_body_out *ret);
+
 /**
  * Something odd on the wire. Named on `rec` (may be NULL) and counted; at most 32 a flow become `anomaly` records.
  */

@@ -51,6 +51,22 @@ struct weir_tap_type {
 		    enum weir_direction dir, struct weir_record *rec);
 	/* After both ends: release the flow's state */
 	void (*done)(struct weir_tap *tap, void **flow_state);
+	/*
+	 * Message bodies, for taps that want files and not streams; all NULL: none. They come when config->bodies is not
+	 * WEIR_BODIES_SIZE. For one body: open, data and gap in order, end. Errors are told as those of data().
+	 */
+	/* @return the tap's own for this body; NULL: no memory, nothing more of it comes */
+	void *(*body_open)(struct weir_tap *tap, const struct weir_flow_info *flow);
+	/* Decoded bytes; wire: those of a body with content codings as they came, besides */
+	int (*body_data)(struct weir_tap *tap, void *body, bool wire, const uint8_t *p, size_t len);
+	/* It is not in the coding that was named: the decoded bytes so far are void, the body is what came as `wire` */
+	void (*body_raw)(struct weir_tap *tap, void *body);
+	/* Bytes are missing here */
+	void (*body_gap)(struct weir_tap *tap, void *body, uint64_t length);
+	/* Over, and released. whole: every byte of it was there and decoded. message: the record that it belongs to, unfinished and
+	 * not masked; NULL: given up. true: rec was filled and is to be emitted */
+	bool (*body_end)(struct weir_tap *tap, void *body, enum weir_direction dir, bool whole,
+			 const struct weir_record *message, struct weir_record *rec);
 };
 
 struct weir_sink_type {
@@ -73,6 +89,9 @@ struct weir_sink_type {
 	/** Flush, release. 0 or WEIR_EIO */
 	int (*close)(struct weir_sink *sink);
 	const struct weir_tap_type *tap; /* NULL: reads records only */
+	/** Figures for the closing summary, told by `add` (the name is a constant); while no tap is open. May be NULL */
+	void (*figures)(struct weir_sink *sink,
+			void (*add)(void *context, const char *name, uint64_t n), void *context);
 	bool interim; /* gets interim records (`final` is false) too, which a later one of the same id replaces */
 };
 

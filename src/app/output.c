@@ -447,10 +447,39 @@ static void tell_losses(struct output *output, const struct output_sink *sink)
 	}
 }
 
+static void add_figure(void *context, const char *name, uint64_t n)
+{
+	struct output *output = context;
+
+	summary_count(output->figures, name, n);
+}
+
+const struct summary_counter *output_figures(struct output *output)
+{
+	bool first = true;
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		struct output_sink *sink = &output->sinks[i];
+
+		/* closed sinks said it when they were closed */
+		if (sink->batch != NULL && sink->spec.type->figures != NULL) {
+			if (first) {
+				memset(output->figures, 0, sizeof(output->figures));
+				first = false;
+			}
+			sink->spec.type->figures(sink->sink, add_figure, output);
+		}
+	}
+	return output->figures;
+}
+
 int output_close(struct output *output)
 {
 	int err = 0;
 	size_t i;
+
+	(void)output_figures(output);
 
 	for (i = 0; i < output->nsinks; i++) {
 		struct output_sink *sink = &output->sinks[i];

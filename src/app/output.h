@@ -32,12 +32,13 @@ struct output {
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	const struct weir_tap_type *tap; /* of the one sink that has one */
 	struct weir_sink *tap_sink;
-	struct query *filter;    /* -Y; NULL: every record */
-	bool filtered;           /* there is (or was) one */
-	uint64_t matched;        /* final records that it let through ... */
-	uint64_t left_out;       /* ... and those it did not */
-	uint64_t limited;        /* comparisons that were given up */
-	atomic_bool broken_pipe; /* of any sink: stop quietly */
+	struct query *filter; /* -Y; NULL: every record */
+	bool filtered;        /* there is (or was) one */
+	uint64_t matched;     /* final records that it let through ... */
+	uint64_t left_out;    /* ... and those it did not */
+	uint64_t limited;     /* comparisons that were given up */
+	struct summary_counter figures[SUMMARY_COUNTERS]; /* what sinks say about themselves */
+	atomic_bool broken_pipe;                          /* of any sink: stop quietly */
 	/* A text for the user, several lines, on the thread where it came up; NULL: stderr */
 	void (*say)(void *context, const char *text);
 	void *context;
@@ -81,6 +82,9 @@ void output_reopen(struct output *output);
 
 /** Write what waits, and close. @return 0, or WEIR_EIO when something could not be written (told) */
 int output_close(struct output *output);
+
+/** What sinks count themselves, so far or, after output_close(), in the end. Valid until the next call. */
+const struct summary_counter *output_figures(struct output *output);
 
 /** Records that sinks did not get, by sink and reason, into the summary's drops (names are the output's). @return bytes that
  * the queues held at most, together */

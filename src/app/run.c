@@ -227,6 +227,7 @@ static void fill_summary(struct run *run, struct summary *summary,
 {
 	report_fill(summary, result, &run->options->config, monotonic_ns() - run->begin_ns);
 	fill_filter(summary, &run->output);
+	memcpy(summary->sinks, output_figures(&run->output), sizeof(summary->sinks));
 	summary->memory_peak += output_report(&run->output, summary->drops);
 }
 
@@ -617,6 +618,23 @@ static int status_of(struct run *run, const struct pipeline_result *result, int 
 	return 0;
 }
 
+/* Sinks of raw bytes cannot mask, and say so. */
+static void print_raw_sinks(const struct options *options)
+{
+	static const char *const kinds[] = {"streams:", "files:"};
+	size_t i, k;
+
+	for (i = 0; i < options->noutputs; i++) {
+		for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			if (strncmp(options->outputs[i], kinds[k], strlen(kinds[k])) == 0) {
+				fprintf(stderr,
+					"written      raw bytes to %s: nothing is masked in them\n",
+					options->outputs[i]);
+			}
+		}
+	}
+}
+
 /* Remarks that belong to the summary for people. */
 static void print_remarks(const struct run *run)
 {
@@ -631,7 +649,13 @@ static void print_remarks(const struct run *run)
 			"them matched\n",
 			unfit);
 	}
-	if (run->writer == NULL || options->quiet || options->summary != OPTIONS_SUMMARY_TEXT) {
+	if (options->quiet || options->summary != OPTIONS_SUMMARY_TEXT) {
+		return;
+	}
+	if (options->config.redact != WEIR_REDACT_OFF) {
+		print_raw_sinks(options);
+	}
+	if (run->writer == NULL) {
 		return;
 	}
 	human_count(writer_packets(run->writer), count);

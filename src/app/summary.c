@@ -389,6 +389,37 @@ static void put_filter(struct page *page, const struct summary *summary)
 	strbuf_char(page->out, '\n');
 }
 
+/* "files_bodies" as "files bodies 12", in lines of a few. */
+static void put_sinks(struct page *page, const struct summary *summary)
+{
+	enum { A_LINE = 5 };
+	unsigned n = 0;
+	size_t i, k;
+
+	for (i = 0; i < SUMMARY_COUNTERS && summary->sinks[i].name != NULL; i++) {
+		char name[48];
+
+		if (summary->sinks[i].value == 0) {
+			continue;
+		}
+		(void)snprintf(name, sizeof(name), "%s", summary->sinks[i].name);
+		for (k = 0; name[k] != '\0'; k++) {
+			name[k] = (char)(name[k] == '_' ? ' ' : name[k]);
+		}
+		if (n % A_LINE == 0) {
+			if (n > 0) {
+				strbuf_char(page->out, '\n');
+			}
+			put_label(page, n == 0 ? "sinks" : "", NULL);
+		}
+		put_part(page, TONE_PLAIN, name, summary->sinks[i].value);
+		n++;
+	}
+	if (n > 0) {
+		strbuf_char(page->out, '\n');
+	}
+}
+
 static void put_latency(struct page *page, const struct summary_records *records)
 {
 	static const struct {
@@ -485,6 +516,7 @@ void summary_write_text(const struct summary *summary, bool color, struct strbuf
 	put_transactions(&page, &summary->records);
 	put_other_types(&page, &summary->records);
 	put_filter(&page, summary);
+	put_sinks(&page, summary);
 	put_latency(&page, &summary->records);
 	put_quality(&page, summary);
 }
@@ -595,6 +627,10 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	for (i = 0; i < SUMMARY_TYPES && summary->records.types[i].schema != NULL; i++) {
 		put_member(out, summary->records.types[i].schema->type,
 			   summary->records.types[i].count);
+	}
+	if (summary->sinks[0].name != NULL) {
+		strbuf_str(out, "},\"sinks\":{");
+		put_counters(out, summary->sinks);
 	}
 	if (summary->filter.used) {
 		strbuf_str(out, "},\"filter\":{");

@@ -78,6 +78,7 @@ struct summary {
 		uint64_t left_out;
 		uint64_t limited; /* comparisons that were given up */
 	} filter;
+	struct summary_counter sinks[SUMMARY_COUNTERS]; /* what sinks say about themselves */
 	uint64_t memory_peak;
 	uint64_t memory_budget;
 	int64_t elapsed_ns;               /* wall clock */

@@ -41,8 +41,10 @@ struct body {
 	unsigned flags;
 	struct body_hole holes[BODY_MAX_GAPS];
 	unsigned nholes;
-	struct outlet decoded; /* without codings: of the wire bytes */
-	struct outlet wire;    /* with codings */
+	struct outlet decoded;    /* without codings: of the wire bytes */
+	struct outlet wire;       /* with codings */
+	struct weir_body_out out; /* data NULL: nobody */
+	enum weir_direction dir;  /* for it */
 };
 
 /* ---- outlets ---- */
@@ -101,6 +103,9 @@ static void outlet_feed(struct body *body, struct outlet *outlet, const uint8_t 
 		outlet->nkept += n;
 	}
 	outlet->size += len;
+	if (body->out.data != NULL) {
+		body->out.data(body->out.context, outlet == &body->wire, p, len);
+	}
 }
 
 /* Bytes of the decoded body, or, where decoding failed, of the raw one: to what looks into it. */
@@ -188,12 +193,27 @@ void body_free(struct body *body)
 	if (body == NULL) {
 		return;
 	}
+	body_tell_end(body, false, NULL);
 	drop_layers(body);
 	form_free(body->form);
 	outlet_close(body, &body->decoded);
 	outlet_close(body, &body->wire);
 	memory = body->memory;
 	memory.free(memory.context, body, sizeof(*body));
+}
+
+void body_set_out(struct body *body, const struct weir_body_out *out, enum weir_direction dir)
+{
+	body->out = *out;
+	body->dir = dir;
+}
+
+void body_tell_end(struct body *body, bool whole, const struct weir_record *message)
+{
+	if (body->out.data != NULL) {
+		body->out.end(body->out.context, body->dir, whole, message);
+		memset(&body->out, 0, sizeof(body->out));
+	}
 }
 
 void body_add_coding(struct body *body, struct weir_str name)
@@ -241,6 +261,9 @@ static void fall_back(struct body *body)
 	body->has_events = false;
 	drop_layers(body);
 	body->stopped = true;
+	if (body->out.data != NULL) {
+		body->out.raw(body->out.context);
+	}
 }
 
 static void stop_decoding(struct body *body, unsigned flag)
@@ -350,6 +373,9 @@ static void note_hole(struct body *body, uint64_t length)
 void body_gap(struct body *body, uint64_t length)
 {
 	note_hole(body, length);
+	if (body->out.data != NULL) {
+		body->out.gap(body->out.context, length);
+	}
 	body->missing = true;
 	sse_gap(&body->sse);
 	if (body->form != NULL) {

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir/parser.h"
 #include "weir/record.h"
 
 enum {
@@ -97,6 +98,12 @@ struct body;
  */
 struct body *body_new(const struct body_memory *memory, size_t keep);
 void body_free(struct body *body);
+
+/** Somebody else sees the bytes too; before the first one. out->end() is called by body_tell_end(), or by body_free(). */
+void body_set_out(struct body *body, const struct weir_body_out *out, enum weir_direction dir);
+
+/** The body is over and `message` says what there is to say about it: tell the other one. After body_finish(). */
+void body_tell_end(struct body *body, bool whole, const struct weir_record *message);
 
 /** Name a content coding, in the order of listing; before the first byte. "identity" is nothing. */
 void body_add_coding(struct body *body, struct weir_str name);

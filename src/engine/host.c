@@ -123,6 +123,89 @@ bool weir_host_wants(const struct weir_host *host, const struct weir_schema *sch
 	       ((host->engine->wanted[which][field >> 6] >> (field & 63)) & 1);
 }
 
+/* ---- bodies for a tap ---- */
+
+/* One body on its way to the tap. */
+struct host_body {
+	struct engine *engine;
+	struct flow *flow;
+	void *body; /* the tap's own */
+};
+
+static void body_data(void *context, bool wire, const uint8_t *p, size_t len)
+{
+	struct host_body *body = context;
+	const struct engine_options *options = &body->engine->options;
+
+	if (options->tap->body_data(options->tap_instance, body->body, wire, p, len) < 0) {
+		body->engine->stats.tap_errors++;
+	}
+}
+
+static void body_raw(void *context)
+{
+	struct host_body *body = context;
+	const struct engine_options *options = &body->engine->options;
+
+	options->tap->body_raw(options->tap_instance, body->body);
+}
+
+static void body_gap(void *context, uint64_t length)
+{
+	struct host_body *body = context;
+	const struct engine_options *options = &body->engine->options;
+
+	options->tap->body_gap(options->tap_instance, body->body, length);
+}
+
+static void body_end(void *context, enum weir_direction dir, bool whole,
+		     const struct weir_record *message)
+{
+	struct host_body *body = context;
+	const struct engine_options *options = &body->engine->options;
+	struct weir_record *rec = NULL;
+
+	if (message != NULL) {
+		rec = engine_record(body->engine, body->flow, options->tap->schema,
+				    weir_record_has(message, WEIR_F_TS)
+					    ? message->values[WEIR_F_TS].v.i64
+					    : body->engine->clock_ns);
+	}
+	if (options->tap->body_end(options->tap_instance, body->body, dir, whole,
+				   rec == NULL ? NULL : message, rec)) {
+		engine_emit(body->engine, body->flow, rec);
+	}
+	record_free(rec);
+	budget_free(&body->flow->shard->budget, body, sizeof(*body));
+}
+
+bool weir_host_body(struct weir_host *host, struct weir_body_out *ret)
+{
+	struct engine *engine = host->engine;
+	const struct engine_options *options = &engine->options;
+	struct host_body *body;
+
+	if (options->tap_instance == NULL || options->tap->body_open == NULL) {
+		return false;
+	}
+	body = weir_host_alloc(host, sizeof(*body));
+	if (body == NULL) {
+		engine->stats.tap_errors++;
+		return false;
+	}
+	body->engine = engine;
+	body->flow = host->flow;
+	body->body =
+		options->tap->body_open(options->tap_instance, engine_info(engine, host->flow));
+	if (body->body == NULL) {
+		engine->stats.tap_errors++;
+		weir_host_free(host, body, sizeof(*body));
+		return false;
+	}
+	*ret = (struct weir_body_out){body_data, body_raw, body_gap, body_end, body};
+	return true;
+}
+
 void weir_host_anomaly(struct weir_host *host, struct weir_record *rec,
 		       const struct weir_anomaly *what, enum weir_direction dir, uint64_t offset)
 {

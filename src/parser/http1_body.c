@@ -103,8 +103,10 @@ static void body_release(void *context, void *p, size_t size)
 	weir_host_free(context, p, size);
 }
 
-static void open_body(struct http1 *http, struct http1_message *message, bool request)
+static void open_body(struct http1 *http, struct http1_message *message, enum weir_direction dir)
 {
+	bool request = dir == WEIR_C2S;
+	struct weir_body_out out;
 	struct body_memory memory = {body_alloc, body_release, http->host};
 	size_t keep = http->config->bodies == WEIR_BODIES_KEEP ? http->config->body_limit : 0;
 	struct weir_str list = message->codings;
@@ -114,6 +116,9 @@ static void open_body(struct http1 *http, struct http1_message *message, bool re
 		keep = (size_t)message->content_length;
 	}
 	message->body = body_new(&memory, keep);
+	if (message->body != NULL && weir_host_body(http->host, &out)) {
+		body_set_out(message->body, &out, dir);
+	}
 	while (message->body != NULL && http_list_next(&list, &item)) {
 		body_add_coding(message->body, http_list_token(item));
 	}
@@ -220,7 +225,7 @@ int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
 		return HTTP1_GO;
 	}
 	if (http->config->bodies != WEIR_BODIES_SIZE) {
-		open_body(http, message, cur->dir == WEIR_C2S);
+		open_body(http, message, cur->dir);
 	} else {
 		open_events(http, message);
 	}

@@ -246,6 +246,7 @@ static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir
 			set_parts(ex->rec, message->body, result.nparts);
 		}
 	}
+	body_tell_end(message->body, result.has_decoded_size, ex->rec);
 	body_free(message->body);
 	message->body = NULL;
 }

@@ -93,6 +93,13 @@ int weir_host_reset_by(const struct weir_host *host)
 	return host->reset_by - 1;
 }
 
+bool weir_host_body(struct weir_host *host, struct weir_body_out *ret)
+{
+	(void)host;
+	(void)ret;
+	return false;
+}
+
 void *weir_host_alloc(struct weir_host *host, size_t size)
 {
 	return budget_alloc(&host->budget, size);

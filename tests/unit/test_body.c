@@ -76,6 +76,86 @@ static void is_digest(const uint8_t *digest, const char *hex)
 	assert_string_equal(text, hex);
 }
 
+/* ---- somebody else sees the bytes ---- */
+
+struct seen {
+	char log[256];
+};
+
+static void saw(struct seen *seen, const char *what, const uint8_t *p, size_t len)
+{
+	size_t at = strlen(seen->log);
+
+	(void)snprintf(seen->log + at, sizeof(seen->log) - at, "%s(%.*s) ", what, (int)len,
+		       len > 0 ? (const char *)p : "");
+}
+
+static void out_data(void *context, bool wire, const uint8_t *p, size_t len)
+{
+	saw(context, wire ? "wire" : "data", wire && p[0] == 0x1f ? (const uint8_t *)"gz" : p,
+	    wire && p[0] == 0x1f ? 2 : len);
+}
+
+static void out_raw(void *context)
+{
+	saw(context, "raw", NULL, 0);
+}
+
+static void out_gap(void *context, uint64_t length)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%u", (unsigned)length);
+	saw(context, "gap", (const uint8_t *)text, strlen(text));
+}
+
+static void out_end(void *context, enum weir_direction dir, bool whole,
+		    const struct weir_record *message)
+{
+	assert_int_equal(dir, WEIR_S2C);
+	saw(context, whole ? "whole" : "partial", NULL, 0);
+}
+
+static void another_one_sees_what_becomes_of_the_bytes(void **state)
+{
+	static const char *const gzip[] = {"gzip", NULL};
+	static const struct {
+		const char *bytes;
+		size_t len, gap; /* bytes missing before the last one */
+		bool coded, tell;
+		const char *want;
+	} rows[] = {
+		{"hello", 5, 0, false, true, "data(hello) whole() "},
+		{"hello", 5, 3, false, true, "data(hell) gap(3) data(o) partial() "},
+		{GZIP, sizeof(GZIP) - 1, 0, true, true, "wire(gz) data(hello) whole() "},
+		{"hello", 5, 0, true, true, "wire(hello) raw() whole() "},
+		{"hello", 5, 0, false, false, "data(hello) partial() "}, /* freed before its end */
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seen seen = {""};
+		struct weir_body_out out = {out_data, out_raw, out_gap, out_end, &seen};
+		const uint8_t *p = (const uint8_t *)rows[i].bytes;
+		size_t first = rows[i].gap > 0 ? rows[i].len - 1 : rows[i].len;
+		struct fixture f;
+
+		open_body(&f, 8 << 20, 0, rows[i].coded ? gzip : NULL);
+		body_set_out(f.body, &out, WEIR_S2C);
+		body_feed(f.body, p, first);
+		if (rows[i].gap > 0) {
+			body_gap(f.body, rows[i].gap);
+			body_feed(f.body, p + first, rows[i].len - first);
+		}
+		if (rows[i].tell) {
+			body_finish(f.body, rows[i].gap == 0, &f.result);
+			body_tell_end(f.body, f.result.has_decoded_size, NULL);
+		}
+		close_body(&f);
+		assert_string_equal(seen.log, rows[i].want);
+	}
+}
+
 static void codings_are_taken_off_however_the_bytes_arrive(void **state)
 {
 	static const struct {
@@ -340,6 +420,7 @@ static void text_is_valid_utf8_without_controls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(another_one_sees_what_becomes_of_the_bytes),
 		cmocka_unit_test(codings_are_taken_off_however_the_bytes_arrive),
 		cmocka_unit_test(gzip_members_follow_one_another),
 		cmocka_unit_test(more_than_four_codings_are_not_taken_off),
