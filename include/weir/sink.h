@@ -89,10 +89,10 @@ struct weir_sink_type {
 	/** Flush, release. 0 or WEIR_EIO */
 	int (*close)(struct weir_sink *sink);
 	const struct weir_tap_type *tap; /* NULL: reads records only */
+	bool interim; /* gets interim records (`final` is false) too, which a later one of the same id replaces */
 	/** Figures for the closing summary, told by `add` (the name is a constant); while no tap is open. May be NULL */
 	void (*figures)(struct weir_sink *sink,
 			void (*add)(void *context, const char *name, uint64_t n), void *context);
-	bool interim; /* gets interim records (`final` is false) too, which a later one of the same id replaces */
 };
 
 #ifdef __cplusplus
