@@ -479,6 +479,31 @@ void session_free(struct session *session)
 	budget_free(budget_of(session), session, sizeof(*session));
 }
 
+/* Does settle() have anything to do? */
+static inline bool is_settled(const struct session *session)
+{
+	const struct session_dir *a = &session->dir[0], *b = &session->dir[1];
+
+	return session->parser != NULL && !a->held && !b->held && a->closed == a->told &&
+	       b->closed == b->told;
+}
+
+/* A chunk of nothing but opaque bytes, and nothing is kept before it. false: it is not that, and nothing was done. */
+static inline bool take_opaque(struct session *session, enum weir_direction dir,
+			       const struct weir_chunk *chunk)
+{
+	struct session_dir *d = &session->dir[dir];
+
+	if (d->tail != NULL || d->held || d->skip < chunk->len) {
+		return false;
+	}
+	d->skip -= chunk->len;
+	if (d->skip == 0) {
+		went_by(session, dir, weir_chunk_mark(chunk, chunk->offset + chunk->len - 1));
+	}
+	return true;
+}
+
 void session_data(struct session *session, enum weir_direction dir, const struct weir_chunk *chunk)
 {
 	struct session_dir *d = &session->dir[dir];
@@ -496,7 +521,9 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 		try_detect(session, false);
 		return;
 	}
-	if (d->held) {
+	if (take_opaque(session, dir, chunk)) {
+		/* only counted */
+	} else if (d->held) {
 		int err = append(session, d, chunk, chunk->len);
 
 		if (err < 0) {
@@ -506,7 +533,9 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 	} else {
 		(void)feed(session, dir, chunk, true);
 	}
-	settle(session);
+	if (!is_settled(session)) {
+		settle(session);
+	}
 }
 
 void session_gap(struct session *session, enum weir_direction dir, uint64_t offset, uint64_t length,

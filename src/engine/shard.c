@@ -370,9 +370,6 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 void shard_remove(struct shard *shard, struct flow *flow)
 {
 	assert(flow->session == NULL && flow->half[0].queue == NULL && flow->half[1].queue == NULL);
-	if (shard->recent == flow) {
-		shard->recent = NULL;
-	}
 	timer_wheel_cancel(shard->engine->timers, shard->number << 28 | flow->self);
 	if (flow->waiting) {
 		list_remove(shard, &shard->holes, flow, true);
@@ -403,20 +400,33 @@ static int observe(struct engine *engine, struct flow *flow, const struct item *
 	return err;
 }
 
-/* Segments of a flow often come in a row. */
-static struct flow *find_flow(struct shard *shard, const struct item *item)
+struct flow *shard_expect(const struct shard *shard, const struct item *item)
 {
-	struct flow *recent = shard->recent;
+	uint32_t index = flow_table_candidate(shard->table, item->hash);
+	struct flow *flow;
+	size_t at;
+
+	if (index == FLOW_TABLE_NONE) {
+		return NULL;
+	}
+	flow = shard_flow(shard, index);
+	for (at = 0; at < sizeof(*flow); at += 64) {
+		__builtin_prefetch((const uint8_t *)flow + at);
+	}
+	return flow;
+}
+
+/* The expected one, if it is still there and no other of the same tag. */
+static struct flow *find_flow(struct shard *shard, const struct item *item, struct flow *expected)
+{
 	uint32_t index;
 
-	if (recent != NULL && recent->hash == item->hash &&
-	    tuple_equal(&recent->tuple, &item->tuple)) {
-		return recent;
+	if (expected != NULL && expected->hash == item->hash && expected->shard == shard &&
+	    tuple_equal(&expected->tuple, &item->tuple)) {
+		return expected;
 	}
 	index = flow_table_lookup(shard->table, item->hash, &item->tuple);
-	recent = index == FLOW_TABLE_NONE ? NULL : shard_flow(shard, index);
-	shard->recent = recent;
-	return recent;
+	return index == FLOW_TABLE_NONE ? NULL : shard_flow(shard, index);
 }
 
 void shard_remember(struct shard *shard, const struct flow *flow)
@@ -446,13 +456,15 @@ static void reject_item(struct engine *engine, const struct item *item, enum wei
 	engine->stats.ledger.rejected[cause] += item->layers.payload_caplen;
 }
 
-void shard_item(struct shard *shard, const struct item *item)
+void shard_item(struct shard *shard, const struct item *item, struct flow *expected)
 {
 	struct engine *engine = shard->engine;
-	struct tcp_candidate syn = {0};
-	struct flow *flow = find_flow(shard, item);
+	struct tcp_candidate syn;
+	struct flow *flow = find_flow(shard, item, expected);
 
-	if (flow != NULL && tcp_input(engine, flow, item, &syn)) {
+	if (flow == NULL) {
+		memset(&syn, 0, sizeof(syn));
+	} else if (tcp_input(engine, flow, item, &syn)) {
 		return;
 	}
 	if (flow == NULL && is_of_the_past(shard, item)) {

@@ -49,7 +49,6 @@ struct shard {
 	struct flow_link holes;            /* .next: the flow whose hole is oldest */
 	uint64_t nflows;
 	struct shard_gone gone[SHARD_GONE]; /* by hash; a later one takes the entry over */
-	struct flow *recent; /* of the last segment, for the next; NULL: none, or it is gone */
 };
 
 int shard_new(struct engine *engine, unsigned number, size_t memory, struct shard **ret);
@@ -60,8 +59,10 @@ static inline struct flow *shard_flow(const struct shard *shard, uint32_t index)
 	return &shard->blocks[index / SHARD_BLOCK][index % SHARD_BLOCK];
 }
 
-/** Handle one TCP segment of this shard. */
-void shard_item(struct shard *shard, const struct item *item);
+/** The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet. */
+struct flow *shard_expect(const struct shard *shard, const struct item *item);
+/** Handle one TCP segment of this shard. `expected` is what shard_expect() gave for it, or NULL. */
+void shard_item(struct shard *shard, const struct item *item, struct flow *expected);
 
 /** A new flow for the item's tuple, in the table; makes room if it must. NULL: no memory even so (counted). */
 struct flow *shard_open(struct shard *shard, const struct item *item);

@@ -64,7 +64,7 @@ static void measure_ack(struct flow *flow, const struct item *item)
 	struct flow_side *peer = &flow->side[!item->side];
 	const struct tcp_side *sent = &flow->tcp.side[!item->side];
 
-	if (!(l->flags & LAYERS_ACK) || (l->flags & (LAYERS_SYN | LAYERS_RST))) {
+	if ((l->flags & (LAYERS_ACK | LAYERS_SYN | LAYERS_RST)) != LAYERS_ACK) {
 		return;
 	}
 	if (peer->rtt_sent_ns != 0 && seq_leq(peer->rtt_seq, l->ack)) {
@@ -395,9 +395,6 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 	struct tcp_view view;
 	struct tcp_verdict v;
 
-	if (take_in_order(engine, flow, item)) {
-		return true;
-	}
 	view = view_of(flow);
 	memset(ret_syn, 0, sizeof(*ret_syn));
 	tcp_state_segment(&flow->tcp, &item->layers, item->side, item->ts_ns, item->index,
@@ -478,7 +475,7 @@ bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item
 		memset(ret_syn, 0, sizeof(*ret_syn));
 		return pass_over(engine, flow, item);
 	}
-	ours = judge(engine, flow, item, ret_syn);
+	ours = take_in_order(engine, flow, item) || judge(engine, flow, item, ret_syn);
 	if (ours && flow->ignored == FLOW_IGNORE_ASKED && flow->ended == 0) {
 		tcp_ignore(engine, flow);
 	}

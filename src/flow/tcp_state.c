@@ -476,37 +476,44 @@ static void update_ts(struct tcp_state *state, const struct layers *l, uint8_t s
 	}
 }
 
-static void update_sender(struct tcp_state *state, const struct layers *l, uint8_t side)
+/* Of a segment with ACK and without SYN: what its sender has received, and how far it lets the other go. */
+static inline void update_ack(struct tcp_side *me, uint32_t ack, uint32_t window)
 {
-	struct tcp_side *me = &state->side[side];
-	uint32_t end =
-		l->seq + l->payload_len + !!(l->flags & LAYERS_FIN) + !!(l->flags & LAYERS_SYN);
-	uint32_t window = l->window;
-
-	if (!me->has_max || seq_lt(me->snd_max, end)) {
-		me->snd_max = end;
-		me->has_max = 1;
-	}
-	if (!(l->flags & LAYERS_ACK)) {
-		return;
-	}
-	if (!(l->flags & LAYERS_SYN)) {
-		window <<= me->wscale; /* RFC 7323 §2.2: the window of a SYN is never scaled */
-	}
 	if (window > me->max_window) {
 		me->max_window = window;
 	}
 	if (!me->has_ack) {
-		me->last_ack = l->ack;
-		me->edge = l->ack + window;
+		me->last_ack = ack;
+		me->edge = ack + window;
 		me->has_ack = 1;
 		return;
 	}
-	if (seq_lt(me->last_ack, l->ack)) {
-		me->last_ack = l->ack;
+	if (seq_lt(me->last_ack, ack)) {
+		me->last_ack = ack;
 	}
-	if (seq_lt(me->edge, l->ack + window)) {
-		me->edge = l->ack + window;
+	if (seq_lt(me->edge, ack + window)) {
+		me->edge = ack + window;
+	}
+}
+
+static inline void update_max(struct tcp_side *me, uint32_t end)
+{
+	if (!me->has_max || seq_lt(me->snd_max, end)) {
+		me->snd_max = end;
+		me->has_max = 1;
+	}
+}
+
+static void update_sender(struct tcp_state *state, const struct layers *l, uint8_t side)
+{
+	struct tcp_side *me = &state->side[side];
+
+	update_max(me,
+		   l->seq + l->payload_len + !!(l->flags & LAYERS_FIN) + !!(l->flags & LAYERS_SYN));
+	if (l->flags & LAYERS_ACK) {
+		/* RFC 7323 §2.2: the window of a SYN is never scaled */
+		update_ack(me, l->ack,
+			   (uint32_t)l->window << (l->flags & LAYERS_SYN ? 0 : me->wscale));
 	}
 }
 
@@ -535,7 +542,8 @@ bool tcp_state_in_order(struct tcp_state *state, const struct layers *l, uint8_t
 		return false;
 	}
 	update_ts(state, l, side);
-	update_sender(state, l, side);
+	update_max(me, end);
+	update_ack(me, l->ack, (uint32_t)l->window << me->wscale);
 	state->rst_ignored = 0;
 	me->seen = 1;
 	return true;

@@ -12,39 +12,67 @@
 #include "flow/tuple.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
-#include "base/wire.h"
-
+static_assert(offsetof(struct tuple, tunnel_id) == offsetof(struct tuple, port) + 4,
+	      "ports and tunnel are one word");
 static_assert(sizeof(struct tuple) == 5 * 8 + 4, "no hidden padding: tuples are compared as bytes");
 
-/* -1, 0, 1 as memcmp() of 16 bytes, without the call */
-static int compare_addresses(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t x = load_be64(a);
-	uint64_t y = load_be64(b);
+/* An address as two words: loaded, compared and stored as such. */
+struct words {
+	uint64_t first;
+	uint64_t last;
+};
 
-	if (x == y) {
-		x = load_be64(a + 8);
-		y = load_be64(b + 8);
-	}
+static inline struct words load_words(const uint8_t address[16])
+{
+	struct words words;
+
+	memcpy(&words.first, address, 8);
+	memcpy(&words.last, address + 8, 8);
+	return words;
+}
+
+static inline void store_words(uint8_t address[16], struct words words)
+{
+	memcpy(address, &words.first, 8);
+	memcpy(address + 8, &words.last, 8);
+}
+
+/* -1, 0, 1 as memcmp() of the 16 bytes */
+static inline int compare_words(struct words a, struct words b)
+{
+	uint64_t x = a.first == b.first ? a.last : a.first;
+	uint64_t y = a.first == b.first ? b.last : b.first;
+
+	x = __builtin_bswap64(x);
+	y = __builtin_bswap64(y);
 	return (x > y) - (x < y);
 }
 
 int tuple_from_layers(const struct layers *layers, bool vlan_key, struct tuple *ret)
 {
-	int order = compare_addresses(layers->src, layers->dst);
+	struct words src = load_words(layers->src), dst = load_words(layers->dst);
+	int order = compare_words(src, dst);
+	uint32_t ports;
+	uint64_t word;
 	int side;
 
 	if (order == 0) {
 		order = (layers->sport > layers->dport) - (layers->sport < layers->dport);
 	}
 	side = order > 0; /* the sender has the larger (address, port): it is side B */
-	memcpy(ret->address[side], layers->src, 16);
-	memcpy(ret->address[!side], layers->dst, 16);
-	ret->port[side] = layers->sport;
-	ret->port[!side] = layers->dport;
-	ret->tunnel_id = layers->tunnel_id;
+	store_words(ret->address[side], src);
+	store_words(ret->address[!side], dst);
+	/*
+	 * Both ports and the tunnel in one store, as tuple_hash() will load them: narrower ones would not be forwarded. And
+	 * turned by a rotation: which side sends is what no processor can predict.
+	 */
+	ports = layers->sport | (uint32_t)layers->dport << 16;
+	ports = ports << (side * 16) | (uint32_t)((uint64_t)ports >> (32 - side * 16));
+	word = ports | (uint64_t)layers->tunnel_id << 32;
+	memcpy((uint8_t *)ret + offsetof(struct tuple, port), &word, sizeof(word));
 	ret->vlan_id = vlan_key && layers->has_vlan ? layers->vlan_id : 0;
 	ret->ip_version = layers->ip_version;
 	ret->zero = 0;

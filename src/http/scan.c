@@ -82,8 +82,14 @@ __attribute__((target("avx2"))) static inline struct masks classify_avx2(const u
 /* Is there a sound line's end at eol: CR LF, and behind it the byte that says the line is not folded (RFC 9112 §5.2)? */
 static inline bool ends_at(const uint8_t *p, size_t len, size_t eol)
 {
-	return len - eol >= 3 && p[eol] == '\r' && p[eol + 1] == '\n' && p[eol + 2] != ' ' &&
-	       p[eol + 2] != '\t';
+	uint32_t word;
+
+	if (len - eol < sizeof(word)) {
+		return false;
+	}
+	memcpy(&word, p + eol, sizeof(word));
+	return (word & 0xffff) == ('\r' | '\n' << 8) && (word >> 16 & 0xff) != ' ' &&
+	       (word >> 16 & 0xff) != '\t';
 }
 
 /* The masks of the block at `base`, which may be cut by the end: bits behind it are 0. */

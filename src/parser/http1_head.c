@@ -165,9 +165,12 @@ static struct weir_str unfold(struct http1_exchange *ex, struct weir_str value)
 	return (struct weir_str){copy, (uint32_t)n};
 }
 
-static struct weir_str trim(struct weir_str text)
+static inline struct weir_str trim(struct weir_str text)
 {
-	/* RFC 9112 §5.1: white space around the value is not part of it */
+	/* RFC 9112 §5.1: white space around the value is not part of it; nearly always a space before it */
+	if (text.len > 1 && text.p[0] == ' ' && text.p[1] > ' ' && text.p[text.len - 1] > ' ') {
+		return (struct weir_str){text.p + 1, text.len - 1};
+	}
 	while (text.len > 0 && is_space(text.p[0])) {
 		text.p++;
 		text.len--;
@@ -411,25 +414,53 @@ static inline bool is_heeded(const uint8_t *name, size_t len)
 	return len < 32 && (letters[len] >> (*name & 31) & 1) != 0;
 }
 
-/* One sound line: "name: value", within the limits. */
-static inline void take_sound_line(struct http1_cursor *cur, struct http1_exchange *ex, bool keep,
-				   const uint8_t *base, const struct http_line *line)
+/* How many of the lines, from the first, are shorter than the limit? */
+static inline size_t lines_within(const struct http_line *lines, size_t n, size_t limit)
 {
-	struct weir_str name = {base + line->begin, line->colon - line->begin};
-	struct weir_str value = {base + line->colon + 1, line->eol - line->colon - 1};
+	size_t i;
 
-	if (keep) {
-		struct header header = {name, trim(value), 0, false};
-
-		header.full_len = header.value.len;
-		cur->p = name.p; /* for the offsets of anomalies */
-		take_header(cur, ex, &header);
-		return;
+	if (n == 0 || lines[n - 1].eol + 1 < limit) {
+		return n; /* all of them together */
 	}
-	ex->side[cur->dir].nheaders++;
-	if (is_heeded(name.p, name.len)) {
-		cur->p = name.p;
-		http1_heed(cur, ex, name, trim(value));
+	for (i = 0; i < n && lines[i].eol + 1 - lines[i].begin < limit; i++) {
+	}
+	return i;
+}
+
+/* Lines that the record keeps, too. */
+static void keep_lines(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *base,
+		       const struct http_line *lines, size_t n)
+{
+	const struct http_line *line;
+
+	for (line = lines; line < lines + n; line++) {
+		struct header header = {{base + line->begin, line->colon - line->begin},
+					{base + line->colon + 1, line->eol - line->colon - 1},
+					0,
+					false};
+
+		header.value = trim(header.value);
+		header.full_len = header.value.len;
+		cur->p = header.name.p; /* for the offsets of anomalies */
+		take_header(cur, ex, &header);
+	}
+}
+
+/* Lines that are heeded only, if at all. */
+static void heed_lines(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *base,
+		       const struct http_line *lines, size_t n)
+{
+	const struct http_line *line;
+
+	ex->side[cur->dir].nheaders += (uint32_t)n;
+	for (line = lines; line < lines + n; line++) {
+		struct weir_str name = {base + line->begin, line->colon - line->begin};
+		struct weir_str value = {base + line->colon + 1, line->eol - line->colon - 1};
+
+		if (is_heeded(name.p, name.len)) {
+			cur->p = name.p;
+			http1_heed(cur, ex, name, trim(value));
+		}
 	}
 }
 
@@ -446,7 +477,7 @@ static void take_sound_lines(struct http1_cursor *cur, struct http1_exchange *ex
 	const uint8_t *start = cur->p;
 	const uint8_t *p = start;
 	struct http_line lines[SOUND_LINES];
-	size_t n, i;
+	size_t n;
 
 	if ((size_t)(cur->end - p) + message->head_size > config->head_limit ||
 	    message->nheaders >= config->header_limit) {
@@ -458,11 +489,10 @@ static void take_sound_lines(struct http1_cursor *cur, struct http1_exchange *ex
 		n = config->header_limit - message->nheaders;
 		n = http_scan_lines(base, (size_t)(cur->end - base), lines,
 				    n < SOUND_LINES ? n : SOUND_LINES);
-		for (i = 0; i < n && lines[i].eol + 1 - lines[i].begin < limit; i++) {
-			take_sound_line(cur, ex, keep, base, &lines[i]);
-			p = base + lines[i].eol + 2;
-		}
-	} while (i == SOUND_LINES);
+		n = lines_within(lines, n, limit);
+		(keep ? keep_lines : heed_lines)(cur, ex, base, lines, n);
+		p = n > 0 ? base + lines[n - 1].eol + 2 : base;
+	} while (n == SOUND_LINES);
 	if (p != start) {
 		message->first_line = true;
 		message->head_size += (uint32_t)(p - start);

@@ -25,7 +25,7 @@ static size_t by_the_letter(const uint8_t *p, size_t len, struct http_line *line
 			}
 			at++;
 		}
-		if (colon == SIZE_MAX || colon == begin || p[colon] != ':' || len - at < 3 ||
+		if (colon == SIZE_MAX || colon == begin || p[colon] != ':' || len - at < 4 ||
 		    memcmp(p + at, "\r\n", 2) != 0 || p[at + 2] == ' ' || p[at + 2] == '\t') {
 			break;
 		}
@@ -79,7 +79,8 @@ static void lines_of_a_head_are_found(void **state)
 static void what_is_not_sound_is_left(void **state)
 {
 	static const char *const left[] = {
-		"Host: a\r\n",           /* the byte behind it decides whether it is folded */
+		"Host: a\r\n",
+		"Host: a\r\n\r",         /* the byte behind it decides whether it is folded */
 		"Host: a\r\n b\r\n\r\n", /* folded */
 		"Host: a\r\n\tb\r\n\r\n",
 		"Host: a\nB: c\r\n\r\n", /* no CR */
