@@ -37,6 +37,17 @@ LEFT_OUT = {
 }
 
 
+# End of a capture's name: what tshark must be told to look into it.
+TOLD = {
+    # a relay uses the port that the client's mapping has (RFC 4380 section 5.1.1): docs/differences.md
+    "teredo_bubble_with_payload.pcap": ["-d", "udp.port==3797,teredo"],
+}
+
+
+def told(name):
+    return [word for end, words in TOLD.items() if name.endswith(end) for word in words]
+
+
 def left_out(name):
     for end, (frames, _) in LEFT_OUT.items():
         if name.endswith(end):
@@ -45,7 +56,7 @@ def left_out(name):
 
 
 def segments(path, without):
-    out = subprocess.run(TSHARK + ["-r", path], capture_output=True, timeout=300, check=False).stdout
+    out = subprocess.run(TSHARK + told(path) + ["-r", path], capture_output=True, timeout=300, check=False).stdout
     for line in out.decode("utf-8", "replace").splitlines():
         values = (line.split("\t") + [""] * len(FIELDS))[:len(FIELDS)]
         if values[1] and values[3] and int(values[0]) not in without:
