@@ -5,7 +5,7 @@
  *               their units; completions.c what shells complete
  *   run.c       a run: opening, dropping rights, signals, the end
  *   privs.c     dropping rights; syscalls.c: the system calls that are left
- *   output.c    the sinks of the run
+ *   output.c    the sinks of the run; fix.c: what helps when a file cannot be written
  *   pipeline.c  inputs → batches → engines → records in order; threads
  *   queue.c     bounded queues between them
  *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute

@@ -213,9 +213,10 @@ static int join_filter(struct options *options, int n, char **words)
 	return 0;
 }
 
-static bool writes_stdout(const struct options *options)
+/* How many sinks write to standard output. */
+static size_t stdout_sinks(const struct options *options)
 {
-	size_t i;
+	size_t n = options->noutputs == 0 ? 1 : 0, i;
 
 	for (i = 0; i < options->noutputs; i++) {
 		const char *colon = strchr(options->outputs[i], ':');
@@ -224,25 +225,50 @@ static bool writes_stdout(const struct options *options)
 		if (strcmp(options->outputs[i], "none") != 0 &&
 		    (colon == NULL || colon[1] == '\0' || strcmp(colon, ":-") == 0 ||
 		     strncmp(colon, ":-,", 3) == 0)) {
-			return true;
+			n++;
 		}
 	}
-	return options->noutputs == 0;
+	return n;
+}
+
+/* An interface whose packets would come twice. NULL: none */
+static const char *twice(const struct options *options)
+{
+	size_t i, k;
+
+	for (i = 0; i < options->ninterfaces; i++) {
+		if (options->ninterfaces > 1 && strcmp(options->interfaces[i], "any") == 0) {
+			return "-i any covers the other interfaces: their packets would come "
+			       "twice\n"
+			       "  Leave one or the other out.";
+		}
+		for (k = 0; k < i; k++) {
+			if (strcmp(options->interfaces[i], options->interfaces[k]) == 0) {
+				return "an interface is named twice: its packets would come twice\n"
+				       "  Leave one -i out.";
+			}
+		}
+	}
+	return NULL;
 }
 
 /* What each option allows and together makes no sense. */
 static int check(struct options *options)
 {
-	const char *problem = NULL;
+	const char *problem = twice(options);
 
 	if (options->write != NULL && strcmp(options->write, "-") == 0) {
 		if (options->noutputs == 0) {
 			options->outputs[options->noutputs++] = "none";
 		}
-		if (writes_stdout(options)) {
+		if (stdout_sinks(options) > 0) {
 			problem = "-w - and records would both go to standard output\n"
 				  "  Give the records a file: -o json:FILE.";
 		}
+	}
+	if (problem == NULL && stdout_sinks(options) > 1) {
+		problem = "two sinks would write to standard output at once\n"
+			  "  Give one of them a file: -o json:FILE.";
 	}
 	if (options->ninputs > 0 && options->ninterfaces > 0) {
 		problem = "-r and -i exclude each other\n  Read files or capture, one at a time.";

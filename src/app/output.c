@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/caret.h"
+#include "app/fix.h"
 #include "base/time.h"
 #include "weir/error.h"
 
@@ -33,32 +34,6 @@ static void say(struct output *output, const char *format, ...)
 		output->say(output->context, text);
 	} else {
 		(void)fputs(text, stderr);
-	}
-}
-
-/* What helps against an error of a file. */
-static const char *fix_of(int error)
-{
-	switch (error) {
-	case ENOSPC:
-		return "Make room there, or write to another place. ";
-	case EDQUOT:
-		return "The quota is used up: make room, or write to another place. ";
-	case EFBIG:
-		return "The file may not grow further: see ulimit -f, or begin another file "
-		       "(SIGHUP). ";
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return "Choose a place that this user may write to. ";
-	case ENOENT:
-		return "Make the directory first. ";
-	case EISDIR:
-		return "Name a file in that directory. ";
-	case EIO:
-		return "The device has failed: the kernel's log (dmesg) says more. ";
-	default:
-		return "";
 	}
 }
 
@@ -113,7 +88,7 @@ static int open_one(struct output *output, const struct options *options, const 
 	config.ascii = options->ascii;
 	err = spec->type->open(&config, &output->sinks[output->nsinks].sink, &message);
 	if (err < 0) {
-		const char *fix = err == WEIR_EIO ? fix_of(errno) : "";
+		const char *fix = err == WEIR_EIO ? fix_of_errno(errno) : "";
 
 		fprintf(stderr, "weir: error: -o %s: %s%s%s\n%s%s%s", text,
 			message != NULL ? message : weir_strerror(err), err == WEIR_EIO ? ": " : "",
@@ -221,20 +196,21 @@ static void on_trouble(void *context, enum sink_trouble trouble, int error)
 	struct output_sink *sink = context;
 	const struct sink_spec *spec = &sink->spec;
 	const char *target = spec->target[0] == '\0' ? "-" : spec->target;
+	const char *space = fix_of_errno(error)[0] == '\0' ? "" : " ";
 
 	if (trouble == SINK_TROUBLE_REOPEN) {
 		say(sink->output,
-		    "weir: error: cannot reopen %s:%s: %s\n  %sRecords go on into the file that is "
-		    "open.\n",
-		    spec->type->name, target, strerror(error), fix_of(error));
+		    "weir: error: cannot reopen %s:%s: %s\n  %s%sRecords go on into the file "
+		    "that is open.\n",
+		    spec->type->name, target, strerror(error), fix_of_errno(error), space);
 	} else if (error == EPIPE) {
 		atomic_store(&sink->broken_pipe, true);
 		atomic_store(&sink->output->broken_pipe, true);
 	} else {
 		say(sink->output,
-		    "weir: error: cannot write to %s:%s: %s\n  %sRecords from here on are lost to "
-		    "this sink.\n",
-		    spec->type->name, target, strerror(error), fix_of(error));
+		    "weir: error: cannot write to %s:%s: %s\n  %s%sRecords from here on are lost "
+		    "to this sink.\n",
+		    spec->type->name, target, strerror(error), fix_of_errno(error), space);
 	}
 }
 

@@ -19,6 +19,7 @@
 
 #include "app/caret.h"
 #include "app/doctor.h"
+#include "app/fix.h"
 #include "app/ifaces.h"
 #include "app/output.h"
 #include "app/pipeline.h"
@@ -303,6 +304,15 @@ static void on_settled(void *context)
 
 /* ---- opening ---- */
 
+static void print_fix(int error)
+{
+	const char *fix = fix_of_errno(error);
+
+	if (fix[0] != '\0') {
+		fprintf(stderr, "  %s\n", fix);
+	}
+}
+
 static int read_filter_file(struct run *run, const char *path)
 {
 	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -318,8 +328,11 @@ static int read_filter_file(struct run *run, const char *path)
 		len += (size_t)n;
 	}
 	if (fd < 0 || n < 0) {
+		int error = errno;
+
 		fprintf(stderr, "weir: error: cannot read the filter from %s: %s\n", path,
-			strerror(errno));
+			strerror(error));
+		print_fix(error);
 	}
 	if (fd > STDIN_FILENO) {
 		close(fd);
@@ -431,7 +444,10 @@ static int open_inputs(struct run *run)
 		int err = capture_new_file(options->inputs[i], (uint16_t)i, &stop, &run->inputs[i]);
 
 		if (err < 0) {
+			int error = errno;
+
 			fprintf(stderr, "weir: error: %s\n", capture_message(run->inputs[i]));
+			print_fix(err == WEIR_EIO ? error : 0);
 			capture_close(run->inputs[i]);
 			return EXIT_ERROR;
 		}
@@ -461,6 +477,7 @@ static int open_writer(struct run *run)
 	}
 	if (writer_open(&writer, &run->writer) < 0) {
 		fprintf(stderr, "weir: error: %s\n", writer_message(run->writer));
+		print_fix(writer_errno(run->writer));
 		return EXIT_ERROR;
 	}
 	return 0;
@@ -599,6 +616,7 @@ static int status_of(struct run *run, const struct pipeline_result *result, int 
 	if (err < 0) {
 		fprintf(stderr, "weir: error: %s\n",
 			result->message[0] != '\0' ? result->message : weir_strerror(err));
+		print_fix(writer_errno(run->writer));
 		return EXIT_ERROR;
 	}
 	if (result->truncated) {

@@ -76,6 +76,7 @@ struct writer {
 	uint64_t packets;
 	uint64_t bytes;
 	int error;
+	int error_number;
 	char message[CAPTURE_MESSAGE];
 };
 
@@ -101,6 +102,9 @@ static int fail_path(struct writer *writer, const char *what)
 	int saved = errno;
 
 	capture_escape_name(name, sizeof(name), writer->path);
+	if (writer->error == 0) {
+		writer->error_number = saved;
+	}
 	return fail(writer, WEIR_EIO, "%s %s: %s", what, name, strerror(saved));
 }
 
@@ -583,6 +587,11 @@ int writer_reopen(struct writer *writer)
 int writer_finish(struct writer *writer)
 {
 	return end_file(writer);
+}
+
+int writer_errno(const struct writer *writer)
+{
+	return writer == NULL ? 0 : writer->error_number;
 }
 
 const char *writer_message(const struct writer *writer)

@@ -49,6 +49,9 @@ int writer_finish(struct writer *writer);
 void writer_free(struct writer *writer);
 
 const char *writer_message(const struct writer *writer);
+
+/** The errno behind it; 0: none. */
+int writer_errno(const struct writer *writer);
 uint64_t writer_packets(const struct writer *writer);
 uint64_t writer_bytes(const struct writer *writer);
 

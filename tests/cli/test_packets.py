@@ -177,6 +177,25 @@ def meaningless_combinations_are_refused(folder):
         equal(done.returncode, 2, 'exit status of %r' % words)
         check(re.match(r'weir: error: .*\n  \S', done.stderr.decode()), done.stderr.decode())
         equal(os.listdir(folder), [], 'files made by %r' % words)
+    for words, text in ((['-i', 'lo', '-i', 'eth9', '-i', 'lo'], 'an interface is named twice'),
+                        (['-i', 'lo', '-i', 'any'], '-i any covers the other interfaces'),
+                        (['-r', DEMO, '--json', '-o', 'text'], 'two sinks would write to standard output')):
+        done = run(*words)
+        equal((done.returncode, done.stdout), (2, b''), 'status of %r' % words)
+        check(done.stderr.decode().startswith('weir: error: ' + text), done.stderr.decode())
+
+
+@test
+def files_that_cannot_be_had_are_told_with_a_fix(folder):
+    for words, text in ((['-o', 'none', '-w', 'no/x.pcapng'], 'cannot open for writing no/x.pcapng: No such file or directory\n  See that'),
+                        (['-o', 'none', '-w', '/dev/full'], 'cannot write packets to /dev/full: No space left on device\n  Make room'),
+                        (['-o', 'json:no/x'], '-o json:no/x: cannot open the file for writing: No such file or directory\n  See that'),
+                        (['-o', 'csv:.'], '-o csv:.: cannot open the file for writing: Is a directory\n  Name a file'),
+                        (['-F', 'no'], 'cannot read the filter from no: No such file or directory\n  See that'),
+                        (['-r', 'no'], 'no cannot be opened: No such file or directory\n  See that')):
+        done = run('-r', DEMO, '-q', *words)
+        equal(done.returncode, 1, 'status of %r' % words)
+        check(done.stderr.decode().startswith('weir: error: ' + text), done.stderr.decode())
 
 
 # ---- filters and -c ----
