@@ -504,6 +504,15 @@ static inline bool take_opaque(struct session *session, enum weir_direction dir,
 	return true;
 }
 
+/* While detecting: does the chunk hold anything but more of the segment that the tail ends with? */
+static bool begins_segment(const struct session_dir *d, const struct weir_chunk *chunk)
+{
+	const struct tail *tail = d->tail;
+
+	return tail == NULL || chunk->nmarks > 1 ||
+	       tail->marks[tail->nmarks - 1].packet != chunk->marks[0].packet;
+}
+
 void session_data(struct session *session, enum weir_direction dir, const struct weir_chunk *chunk)
 {
 	struct session_dir *d = &session->dir[dir];
@@ -513,7 +522,7 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 		return;
 	}
 	if (session->parser == NULL) {
-		d->pieces++;
+		d->pieces += begins_segment(d, chunk);
 		if (append(session, d, chunk, chunk->len) < 0) {
 			go_deaf(session);
 			return;

@@ -32,7 +32,7 @@ struct session_dir {
 	struct tail *tail; /* NULL while everything is consumed */
 	uint64_t next;     /* stream offset after the last byte that came */
 	uint64_t skip;     /* opaque bytes still to go by */
-	uint32_t pieces;   /* chunks while detecting */
+	uint32_t pieces;   /* segments while detecting */
 	uint8_t held;      /* the parser said HOLD */
 	uint8_t closed;    /* the direction has ended */
 	uint8_t told;      /* ... and the parser knows */
