@@ -10,6 +10,7 @@
  * timings are not negative in HAR and their sum is `time`: after an early response (wait below 0) wait is 0 and receive is what
  * is left. `_weir.timing` has the true ones, and the stall that is a part of them.
  */
+#include "sink/har_charset.h"
 #include "sink/har_text.h"
 #include "sink/json_build.h"
 #include "sink/json_text.h"
@@ -26,7 +27,9 @@
 struct har_sink {
 	struct out out;
 	struct lookup lookup;
-	bool any; /* an entry was written */
+	struct har_charsets *charsets;
+	struct strbuf text; /* scratch: a body in UTF-8 */
+	bool any;           /* an entry was written */
 };
 
 static struct har_sink *self(struct weir_sink *sink)
@@ -54,6 +57,7 @@ static void put_tail(struct har_sink *har)
 
 /* What record, its lookup and the writer are passed around with. */
 struct entry {
+	struct har_sink *har;
 	const struct lookup *lookup;
 	const struct weir_record *rec;
 	struct json_build build;
@@ -148,6 +152,32 @@ static bool is_base64(const struct entry *entry, enum look encoding)
 	return lookup_is(entry->lookup, entry->rec, encoding, "base64");
 }
 
+/* A body's text; in base64 when it is none. HAR: transcoded to UTF-8, so what is not that is made it where it can be.
+ * @return is it base64? */
+static bool put_body_text(struct entry *entry, const struct weir_value *content, bool response)
+{
+	const struct weir_value *charset =
+		value_of(entry, response ? LOOK_RESPONSE_CHARSET : LOOK_REQUEST_CHARSET);
+	enum look cut = response ? LOOK_RESPONSE_TRUNCATED : LOOK_REQUEST_TRUNCATED;
+	struct har_sink *har = entry->har;
+
+	if (is_base64(entry, response ? LOOK_RESPONSE_ENCODING : LOOK_REQUEST_ENCODING)) {
+		if (charset == NULL ||
+		    !har_charsets_decode(har->charsets, charset->v.bytes, charset->len,
+					 content->v.bytes, content->len,
+					 lookup_u64(entry->lookup, entry->rec, cut, 0) != 0,
+					 &har->text)) {
+			put_text(entry, "text", content);
+			return true;
+		}
+		json_build_key(&entry->build, "text");
+		json_build_str(&entry->build, har->text.p, har->text.len);
+		return false;
+	}
+	put_text(entry, "text", content);
+	return false;
+}
+
 /* Content-Type as it was sent; without one the type by content. */
 static void put_mime_type(struct entry *entry, enum look list, enum look mime)
 {
@@ -223,8 +253,7 @@ static void put_post_data(struct entry *entry)
 	json_build_key(build, "postData");
 	json_build_open(build, '{');
 	put_mime_type(entry, LOOK_REQUEST_HEADER, LOOK_REQUEST_MIME);
-	put_text(entry, "text", content);
-	if (is_base64(entry, LOOK_REQUEST_ENCODING)) {
+	if (put_body_text(entry, content, false)) {
 		json_build_key(build, "_encoding");
 		json_build_text(build, "base64");
 	} else if (is_form(entry)) {
@@ -279,8 +308,7 @@ static void put_content(struct entry *entry)
 	}
 	put_mime_type(entry, LOOK_RESPONSE_HEADER, LOOK_RESPONSE_MIME);
 	if (content != NULL) {
-		put_text(entry, "text", content);
-		if (is_base64(entry, LOOK_RESPONSE_ENCODING)) {
+		if (put_body_text(entry, content, true)) {
 			json_build_key(build, "encoding");
 			json_build_text(build, "base64");
 		}
@@ -456,7 +484,7 @@ static void put_entry(struct entry *entry)
 static int har_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct har_sink *har = self(sink);
-	struct entry entry = {.lookup = &har->lookup, .rec = rec};
+	struct entry entry = {.har = har, .lookup = &har->lookup, .rec = rec};
 	struct strbuf *buf = &har->out.buf;
 	size_t start = buf->len;
 
@@ -499,6 +527,14 @@ static int har_open(const struct weir_sink_config *config, struct weir_sink **re
 		*ret_message = "cannot open the file for writing";
 		return err;
 	}
+	har->charsets = har_charsets_new();
+	if (har->charsets == NULL) {
+		(void)out_close(&har->out);
+		free(har);
+		*ret_message = "out of memory";
+		return WEIR_ENOMEM;
+	}
+	strbuf_init(&har->text);
 	lookup_init(&har->lookup, config->schemas);
 	put_head(har);
 	*ret = (struct weir_sink *)har;
@@ -538,6 +574,8 @@ static int har_close(struct weir_sink *sink)
 
 	put_tail(har);
 	err = out_close(&har->out);
+	har_charsets_free(har->charsets);
+	strbuf_fini(&har->text);
 	free(har);
 	return err;
 }

@@ -4,6 +4,7 @@
 A mapping returns None when the row holds, else why not. A field of a row is compared, or is in IGNORED (names that a peer
 gives to things, its rules' verdicts, its configuration: nothing that is in the packets), or makes the row fail as `unmapped`.
 """
+import base64
 import calendar
 import ipaddress
 import json
@@ -26,6 +27,7 @@ IGNORED = {
                      'http.responseHeaderValue', 'http.bodyMagic', 'http.md5'},
     'http_msg': {'msg_type', 'type', 'proto', 'captured_request_byte', 'captured_response_byte', 'status'},
     'har_entry': {'decoded_body_encoding'},
+    'file': {'analyzers', 'depth', 'local_orig', 'overflow_bytes', 'source', 'timedout'},
 }
 
 
@@ -37,6 +39,7 @@ class Capture:
         self.http = sorted((r for r in records if r['type'] == 'http'), key=lambda r: r['ts'])
         self.tcp = [r for r in records if r['type'] == 'tcp']
         self.summary = summary
+        self.har = []
 
 
 def same_address(a, b):
@@ -202,25 +205,62 @@ def file_count(row, capture, taken):
     return counted(row, files, getters, IGNORED['file_count'])
 
 
+def text_of(content):
+    """The octets of a HAR entry's content: text is UTF-8, as pcap2har's is."""
+    text = content.get('text', '')
+    return base64.b64decode(text) if content.get('encoding') == 'base64' else text.encode()
+
+
 def har_entry(row, capture, taken):
+    """What weir's own HAR says."""
     fields = dict(row['fields'])
 
-    def check(record):
-        if corpus.dig(record, 'url.full') != fields['url'] and raw_url(record) != fields['url']:
+    def check(entry):
+        request, response = entry['request'], entry['response']
+        host = [header['value'] for header in request['headers'] if header['name'].lower() == 'host']
+        if fields['url'] not in (request['url'], 'http://' + ''.join(host[:1]) + entry['_weir'].get('target', '')):
             return 'url: want %s' % fields['url'][:60]
         return mismatch(fields, {
-            'url': fields['url'], 'method': corpus.dig(record, 'http.request.method'),
-            'status': corpus.dig(record, 'http.response.status_code'),
-            'status_msg': corpus.dig(record, 'http.response.reason'), 'version': 'HTTP/' + version_of(record),
-            'resp_version': 'HTTP/' + reply_version(record),
-            'n_req_headers': len(header_names(record, 'request')), 'n_resp_headers': len(header_names(record, 'response')),
-            'req_body': corpus.dig(record, 'http.request.body.size'),
-            'resp_body_wire': corpus.dig(record, 'http.response.body.size'), 'content_size': body_size(record, 'response'),
-            'decoded_body_sha256': corpus.dig(record, 'http.response.body.sha256'),
-            'mime': first_value(record, 'response', 'content-type').split(';')[0],
+            'url': fields['url'], 'method': request['method'], 'status': response['status'],
+            'status_msg': response['statusText'], 'version': request['httpVersion'], 'resp_version': response['httpVersion'],
+            'n_req_headers': len(request['headers']), 'n_resp_headers': len(response['headers']),
+            'req_body': request['bodySize'], 'resp_body_wire': response['bodySize'], 'content_size': response['content']['size'],
+            'decoded_body_sha256': corpus.sha256(text_of(response['content'])),
+            'mime': response['content']['mimeType'].split(';')[0],
         }, IGNORED['har_entry'])
 
-    return find(taken.setdefault(row['file'] + 'har', list(capture.http)), check)
+    return find(taken.setdefault(row['file'] + 'har', list(capture.har)), check)
+
+
+def byte_ranges(record):
+    """Offset, length and total of each part of a multipart/byteranges response (RFC 9110 section 14.6)."""
+    body = corpus.dig(record, 'http.response.body') or {}
+    octets = body.get('content', '').encode()
+    if body.get('content_encoding') == 'base64':
+        octets = base64.b64decode(octets)
+    return [(int(first), int(last) - int(first) + 1, int(total))
+            for first, last, total in re.findall(rb'(?i)\r\ncontent-range: *bytes (\d+)-(\d+)/(\d+)\r\n', octets)]
+
+
+def zeek_file(row, capture, taken):
+    """files.log; of HTTP only. A multipart/byteranges response is one file there, with holes between its parts."""
+    fields = row['fields']
+    if fields['source'] != 'HTTP':
+        return 'a file of ' + fields['source']
+
+    def check(record):
+        if tuple_differs(record, fields):
+            return 'tuple'
+        ranges = byte_ranges(record)
+        size = body_size(record, 'response')
+        seen = sum(length for _, length, _ in ranges) or size
+        reach = max([first + length for first, length, _ in ranges] or [size])
+        return mismatch(fields, {
+            'seen_bytes': seen, 'missing_bytes': reach - seen, 'is_orig': 'F',
+            'total_bytes': ranges[0][2] if ranges else size, 'mime_type': corpus.dig(record, 'http.response.mime_type'),
+        }, IGNORED['file'])
+
+    return find(taken.setdefault(row['file'] + 'file', list(capture.http)), check)
 
 
 def raw_url(record):
@@ -628,7 +668,7 @@ def packetbeat_assert(row, capture, taken):
 
 KINDS = {
     'http_tx': http_tx, 'http_session': http_session, 'http_msg': http_msg, 'http_tx_count': http_tx_count,
-    'har_entry': har_entry, 'file_count': file_count, 'packetbeat_assert': packetbeat_assert, 'conn': conn,
+    'file': zeek_file, 'har_entry': har_entry, 'file_count': file_count, 'packetbeat_assert': packetbeat_assert, 'conn': conn,
     'session': session, 'flow_count': flow_count, 'tunnel': tunnel, 'suricata_stats': suricata_stats,
 }
 

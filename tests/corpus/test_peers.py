@@ -7,6 +7,7 @@ A row that is contested (tshark_confirms = no) is left out; anything else that d
 was reached, kind by kind: fewer is a failure. -v prints every row that does not hold.
 """
 import collections
+import json
 import os
 import sys
 
@@ -16,9 +17,10 @@ import peers  # noqa: E402
 
 FLOORS = {
     'conn': 95,
+    'file': 1,
     'file_count': 30,
     'flow_count': 25,
-    'har_entry': 11,
+    'har_entry': 13,
     'http_msg': 2,
     'http_session': 11,
     'http_tx': 126,
@@ -45,8 +47,11 @@ def answers(folder, weir, job):
     """[(row, problem)] of one capture with one checksum policy."""
     (file, policy), rows = job
     result = corpus.run(weir, '-r', corpus.shared('corpus', file), '-j', 1, '-k', policy, '--redact=off', '--bodies=keep',
-                        '--json', '-o', 'streams:' + folder, '--summary=json')
+                        '--body-limit=4M', '--json', '-o', 'streams:' + folder, '-o', 'har:' + os.path.join(folder, 'x.har'),
+                        '--summary=json')
     capture = peers.Capture(corpus.records_of(result), corpus.summary_of(result))
+    with open(os.path.join(folder, 'x.har'), encoding='utf-8') as har:
+        capture.har = json.load(har)['log']['entries']
     capture.weir, capture.path = weir, corpus.shared('corpus', file)
     capture.begin = {(s.index['flow_id'], s.direction): s.data[:8].hex() for s in corpus.streams_of(folder)}
     taken = {}

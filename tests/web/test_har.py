@@ -85,6 +85,8 @@ def hostile(name):
                          b'Content-Length: 9\r\n\r\na=1&b=%20'),
                (1, b'HTTP/1.1 302 \r\nSet-Cookie: =\r\nSet-Cookie: s=1; Expires=Sun, 06 Nov 1994 08:49:37 GMT; Expires=x; Path=/; HttpOnly\r\n'
                    b'Location: /x\r\nContent-Length: 0\r\n\r\n'))
+    connection(1007, (0, b'GET /latin HTTP/1.1\r\nHost: a\r\n\r\n'),
+               (1, b'HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Length: 4\r\n\r\ncaf\xe9'))
     connection(1006, (1, b'HTTP/1.1 200 Early\r\nContent-Length: 2\r\n\r\nok'), (0, b'GET /early HTTP/1.1\r\nHost: a\r\n\r\n'))
     pcap.close()
     return name
@@ -147,6 +149,8 @@ def what_is_not_known_is_not_made_up():
         {'name': 's', 'value': '1', 'expires': '1994-11-06T08:49:37.000Z', 'path': '/', 'httpOnly': True, 'secure': False}],
         form['response']['cookies'])
     expect(form['response']['redirectURL'] == '/x', form['response'])
+    latin = by_target['/latin']['response']['content']
+    expect(latin['text'] == 'caf\u00e9' and 'encoding' not in latin and latin['size'] == 4, latin)
     early = [entry for entry in entries if entry['_weir'].get('wait_ns', 0) < 0]
     for entry in early:
         expect(min(entry['timings'][name] for name in ('send', 'wait', 'receive')) >= 0, entry['timings'])
