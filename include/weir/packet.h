@@ -24,6 +24,8 @@ struct weir_packet {
 	uint16_t vlan_tci;   /* tag stripped by the kernel, with vlan_present; else 0 */
 	uint8_t vlan_present;
 	const char *interface_name; /* NULL: unknown; must live until the engine is done */
+	uint32_t
+		drops; /* packets that the capture says it lost since the packet before, as far as it says */
 };
 
 #ifdef __cplusplus

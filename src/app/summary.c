@@ -602,6 +602,11 @@ static void put_tcp(struct strbuf *out, const struct summary *summary)
 			   summary->gap_causes[i]);
 	}
 	strbuf_str(out, "}}");
+	strbuf_str(out, ",\"ended\":{");
+	for (i = 0; i < WEIR_CLOSE_NKINDS; i++) {
+		put_member(out, weir_close_name((enum weir_close)i), summary->closed[i]);
+	}
+	strbuf_char(out, '}');
 	put_member(out, "retransmits", summary->retransmits);
 	put_member(out, "out_of_order", summary->out_of_order);
 	if (summary->one_way > 0) {

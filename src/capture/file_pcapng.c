@@ -304,6 +304,7 @@ static void add_packet(struct capture *capture, struct capture_batch *batch, uin
 		.linktype = ng->interfaces[ng->base + id].linktype,
 		.interface = (uint16_t)(ng->base + id),
 		.input = capture->index,
+		.drops = capture_new_drops(capture),
 	};
 }
 
@@ -347,6 +348,7 @@ static void parse_epb(struct capture *capture, struct capture_batch *batch, stru
 		(void)wire_skip(&block->body, (4 - (caplen & 3)) & 3);
 		parse_epb_options(capture, interface, block);
 	}
+	batch->packets[batch->npackets - 1].drops += capture_new_drops(capture);
 }
 
 /* SPB: wire(4) bytes; of the section's first interface, cut by its snaplen. */

@@ -241,10 +241,14 @@ bool filter_matches(struct filter *filter, const struct weir_packet *packet)
 void filter_batch(struct filter *filter, struct capture_batch *batch)
 {
 	size_t kept = 0, i;
+	uint32_t drops = 0;
 
 	for (i = 0; i < batch->npackets; i++) {
+		drops += batch->packets[i].drops;
 		if (filter_matches(filter, &batch->packets[i])) {
-			batch->packets[kept++] = batch->packets[i];
+			batch->packets[kept] = batch->packets[i];
+			batch->packets[kept++].drops = drops;
+			drops = 0;
 		}
 	}
 	batch->npackets = kept;

@@ -458,6 +458,7 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 		.interface = sink->interface->cooked ? find_name(live, sink, bytes, head->caplen)
 						     : sink->index,
 		.input = sink->capture->index,
+		.drops = capture_new_drops(sink->capture),
 	};
 	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
 		packet->ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);

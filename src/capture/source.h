@@ -130,6 +130,7 @@ struct capture {
 	size_t carry_len;
 	size_t carry_size;
 	struct capture_stats stats;
+	uint64_t drops_given; /* of stats, told with packets */
 	union {
 		struct file_pcap pcap;
 		struct file_pcapng pcapng;
@@ -216,5 +217,16 @@ void capture_escape_name(char *ret, size_t size, const char *name);
 
 /** Write bytes as printable ASCII, others and `"` and `\` as \xNN; always terminated, cut to fit (size >= 5). */
 void capture_escape(char *ret, size_t size, const uint8_t *p, size_t len);
+
+/** Drops that no packet has told yet: for the next one. */
+static inline uint32_t capture_new_drops(struct capture *capture)
+{
+	const struct capture_stats *stats = &capture->stats;
+	uint64_t now = stats->drops + stats->kernel_drops + stats->interface_drops;
+	uint64_t n = now > capture->drops_given ? now - capture->drops_given : 0;
+
+	capture->drops_given += n;
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
 
 #endif

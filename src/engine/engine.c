@@ -258,6 +258,7 @@ int engine_new(const struct engine_options *options, struct engine **ret)
 	}
 	engine->budget = budget;
 	engine->options = *options;
+	engine->dropped_ns = INT64_MIN;
 	engine->plain = config->deliver == WEIR_DELIVER_CONTIGUOUS &&
 			config->overlap == WEIR_OVERLAP_FIRST && config->noverlap_rules == 0;
 	(void)engine_schemas(options->tap, engine->schemas);
@@ -351,6 +352,9 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 			engine_tick(engine, item->index, item->clock_ns);
 		}
 		engine->clock_ns = item->clock_ns;
+		if (item->drops > 0) {
+			engine->dropped_ns = item->clock_ns;
+		}
 		if (shard == NULL) {
 			continue;
 		}

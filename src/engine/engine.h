@@ -119,7 +119,8 @@ struct engine {
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
 	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
 	int64_t clock_ns;
-	bool plain; /* deliver and overlap are the defaults, for every host */
+	int64_t dropped_ns; /* clock when the capture last told of drops; INT64_MIN: never */
+	bool plain;         /* deliver and overlap are the defaults, for every host */
 	struct engine_stats stats;
 	/* what is being handled: the key of records it completes */
 	struct {

@@ -172,6 +172,7 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 		front->input_base[packet->input] = front->index;
 	}
 	front->index++;
+	front->drops += packet->drops;
 	tick(front, packet->ts_ns);
 	layers_decode_tunnels(packet, front->checksums, layers, &through);
 	count(front, packet, layers);
@@ -197,6 +198,8 @@ int front_push(struct front *front, const struct weir_packet *packet, struct wei
 	ret->interface = packet->interface;
 	ret->interface_name = packet->interface_name;
 	ret->input = packet->input;
+	ret->drops = front->drops;
+	front->drops = 0;
 	return 1;
 }
 

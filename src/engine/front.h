@@ -38,6 +38,7 @@ struct item {
 	const char *interface_name;
 	uint16_t interface;
 	uint16_t input;
+	uint32_t drops; /* of the capture, since the item before */
 	uint8_t side;
 	uint8_t shard;                         /* FRONT_NO_SHARD: a tick */
 	const struct front_conflict *conflict; /* NULL: none; lives as long as the packet's bytes */
@@ -67,6 +68,7 @@ struct front {
 	uint64_t seed;
 	uint64_t index; /* packets so far */
 	int64_t clock_ns;
+	uint32_t drops;  /* told by packets that were no items */
 	int64_t jump_ns; /* an unconfirmed time beyond the jump limit; 0: none */
 	bool clock_set;
 	bool checksums;

@@ -136,6 +136,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	shard->reasm.oneway_limit = config->hole_oneway_limit;
 	shard->reasm.limit = config->hole_limit;
 	shard->reasm.intervals = config->hole_intervals;
+	shard->reasm.dropped_ns = &engine->dropped_ns;
 	if (memory >= RING_LEAST) {
 		(void)reasm_pool_ring(&shard->reasm, RING_ENTRIES, false);
 	}

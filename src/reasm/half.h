@@ -18,6 +18,9 @@
  * more than REASM_ACK_WINDOW, is kept aside: it becomes evidence when data beyond it is seen (captures reorder), and at the
  * end of the direction it is the only sign of a hole after the last byte. Beyond that it is ignored.
  *
+ * Cause: of a hole that was acknowledged, grew old or met the end it is capture_drop when the capture told of drops later than
+ * REASM_DROP_NS before the hole was seen: what it lost is not known, but that something was.
+ *
  * With `hold`, bytes wait until they are acknowledged, too (by the evidence above), but for a direction that is `oneway`: nobody
  * acknowledges there. A limit, the budget and the end deliver what is held.
  *
@@ -46,6 +49,7 @@ struct reasm_cold;  /* figures of a half that was not simply in order */
 struct reasm_ring;  /* recently delivered segments, to tell a conflicting retransmission */
 
 #define REASM_NCLASSES   16 /* size classes of the slab */
+#define REASM_DROP_NS    INT64_C(1000000000)
 #define REASM_RING_BYTES 40 /* of a delivered segment that are remembered */
 
 /* How far beyond the highest byte seen an acknowledgement is still believed to be about bytes that were sent. */
@@ -80,6 +84,7 @@ struct reasm_pool {
 	uint32_t intervals;
 	int64_t oneway_age_ns; /* instead of age_ns and limit for halves with the bit `oneway` */
 	size_t oneway_limit;
+	const int64_t *dropped_ns; /* when the capture last told of drops; NULL: it never does */
 	/* private */
 	void *slabs[REASM_NCLASSES]; /* free blocks, kept for the next one that waits */
 	size_t slab_bytes;           /* of those */

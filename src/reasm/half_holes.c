@@ -25,6 +25,19 @@ static struct reasm_hole *first_hole(const struct reasm_half *half, uint64_t *re
 	return half->fin_known && half->fin > half->next ? &queue->fin : NULL;
 }
 
+/* Did the capture say that it lost packets at that time? A limit has its own reason. */
+static enum weir_gap_cause cause_of(const struct reasm_pool *pool, const struct reasm_hole *hole,
+				    enum weir_gap_cause cause)
+{
+	bool lost = cause == WEIR_GAP_ACKED || cause == WEIR_GAP_AGE || cause == WEIR_GAP_END;
+
+	if (!lost || pool->dropped_ns == NULL || *pool->dropped_ns == INT64_MIN ||
+	    hole->born_ns == REASM_NO_TIME || *pool->dropped_ns < hole->born_ns - REASM_DROP_NS) {
+		return cause;
+	}
+	return WEIR_GAP_CAPTURE_DROP;
+}
+
 void reasm_half_declare_first(struct reasm_half *half, struct reasm_pool *pool, void *owner,
 			      enum weir_gap_cause cause, int64_t now_ns)
 {
@@ -38,6 +51,7 @@ void reasm_half_declare_first(struct reasm_half *half, struct reasm_pool *pool, 
 		reasm_half_release(half, pool, owner, true, now_ns);
 		return;
 	}
+	cause = cause_of(pool, hole, cause);
 	reasm_half_stall_until(half, now_ns);
 	half->busy = 1;
 	if (node != NULL) {

@@ -19,7 +19,8 @@ byte after its SYN. Each packet comes 1 ms after the one before.
 
     isn C 4294967295        sequence number of C's SYN (default 1000; S: 5000)
     port C 40001            from here on       ipv6                all of it over IPv6
-    vlan C 10               from here on       gre                 all of it inside GRE
+    vlan C 10               from here on       tunnel KIND         all of it inside: gre, ipip, vxlan, geneve, gtp-u, teredo,
+                                               erspan1, erspan2, erspan3; more lines nest, the outermost first
 
 Words after a packet:
     ack N    acknowledge the peer's bytes before N (default: all that it has received in order)     noack   without ACK
@@ -28,7 +29,8 @@ Words after a packet:
     badsum   wrong TCP checksum                badip       wrong IP checksum          iplen N      IP total length as said
     snap N   only N bytes of payload captured  pad N       N bytes of Ethernet padding
     frag N   IP fragments of N bytes           frag N reversed      frag N conflict: an overlapping last piece first
-    twice    captured twice
+             frag N late T: the last piece T seconds later          frag N first: no piece but the first
+    twice    captured twice                    drops N     N packets were lost before it, says the capture (a pcapng then)
 """
 import re
 import struct
@@ -77,6 +79,43 @@ def checksum(octets):
     return ~total & 0xffff
 
 
+TEREDO6 = {side: bytes([0x20, 1, 0, 0, 0, 0, 0, 1]) + bytes(7) + bytes([n]) for side, n in (('C', 1), ('S', 2))}
+TUNNELS = ('gre', 'ipip', 'vxlan', 'geneve', 'gtp-u', 'teredo', 'erspan1', 'erspan2', 'erspan3')
+OUTER4 = {'C': bytes([192, 0, 2, 1]), 'S': bytes([192, 0, 2, 2])}
+TEREDO_PORT = {'C': 3797, 'S': 32900}  # two peers: none is the server's
+
+
+def udp(sport, dport, octets):
+    return 17, struct.pack('>HHHH', sport, dport, 8 + len(octets), 0) + octets
+
+
+def wrap(tunnel, side, kind, octets):
+    """The protocol and the payload of the datagram that carries this one (an IP datagram of this Ethernet type)."""
+    ethernet = MAC[PEER[side]] + MAC[side] + struct.pack('>H', kind) + octets
+    if tunnel == 'gre':
+        return 47, struct.pack('>HH', 0, kind) + octets
+    if tunnel == 'ipip':
+        return (41 if kind == 0x86dd else 4), octets
+    if tunnel == 'vxlan':
+        return udp(49152 + len(octets), 4789, struct.pack('>II', 0x08000000, 42 << 8) + ethernet)
+    if tunnel == 'geneve':
+        return udp(49152 + len(octets), 6081, struct.pack('>HHI', 0, 0x6558, 42 << 8) + ethernet)
+    if tunnel == 'gtp-u':
+        return udp(2152, 2152, struct.pack('>BBHI', 0x30, 255, len(octets), 1 if side == 'C' else 2) + octets)
+    if tunnel == 'teredo':
+        return udp(TEREDO_PORT[side], TEREDO_PORT[PEER[side]], octets)
+    if tunnel == 'erspan1':
+        return 47, struct.pack('>HH', 0, 0x88be) + ethernet
+    if tunnel == 'erspan2':
+        return 47, struct.pack('>HHIII', 0x1000, 0x88be, 7, 0x10000000, 0) + ethernet
+    return 47, struct.pack('>HHIIII', 0x1000, 0x22eb, 7, 0x20000000, 0, 0) + ethernet
+
+
+def outer_ip(side, ident, protocol, octets):
+    header = struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(octets), ident, 0, 64, protocol, 0) + OUTER4[side] + OUTER4[PEER[side]]
+    return header[:10] + struct.pack('>H', checksum(header)) + header[12:] + octets
+
+
 class Packet:
     """One TCP segment as it was asked for."""
 
@@ -102,7 +141,7 @@ def take_words(packet, tokens, i):
 
     while at < len(tokens):
         word = tokens[at]
-        if word in ('ack', 'win', 'iplen', 'snap', 'pad', 'urg', 'seq'):
+        if word in ('ack', 'win', 'iplen', 'snap', 'pad', 'urg', 'seq', 'drops'):
             packet.words[word] = value()
         elif word in ('noack', 'badsum', 'badip', 'twice', 'fin'):
             packet.words[word] = True
@@ -126,9 +165,12 @@ def take_words(packet, tokens, i):
             packet.options += bytes.fromhex(tokens[at])
         elif word == 'frag':
             packet.words['frag'] = value()
-            if at + 1 < len(tokens) and tokens[at + 1] in ('reversed', 'conflict'):
+            if at + 1 < len(tokens) and tokens[at + 1] in ('reversed', 'conflict', 'first'):
                 at += 1
                 packet.words[tokens[at]] = True
+            elif at + 1 < len(tokens) and tokens[at + 1] == 'late':
+                at += 1
+                packet.words['late'] = value()
         else:
             raise FlowError('not a word: %s' % word)
         at += 1
@@ -167,7 +209,8 @@ class Conversation:
         self.now_ns = START_NS
         self.frames = []  # (time, captured bytes, wire length)
         self.ipv6 = False
-        self.gre = False
+        self.tunnels = []
+        self.addresses6 = ADDRESS6
         self.ident = 0
         self.expectations = []
 
@@ -204,8 +247,12 @@ class Conversation:
             self.line(['C', 'ack'])
         elif first == 'ipv6':
             self.ipv6 = True
-        elif first == 'gre':
-            self.gre = True
+        elif first == 'tunnel':
+            if tokens[1] not in TUNNELS:
+                raise FlowError('not a tunnel')
+            self.tunnels.append(tokens[1])
+            if tokens[1] == 'teredo':
+                self.ipv6, self.addresses6 = True, TEREDO6
         elif first == 'isn':
             self.sides[tokens[1]].__init__(number(tokens[2]), self.sides[tokens[1]].port)
         elif first == 'port':
@@ -297,7 +344,12 @@ class Conversation:
             pieces.insert(len(pieces) - 1, (at, octets, more))
             pieces[-1] = (at, bytes(byte ^ 0x20 for byte in octets), more)
             pieces.append(pieces.pop(0))
+        if packet.words.get('first'):
+            del pieces[1:]
+            pieces[0] = pieces[0][:2] + (True,)
         for at, octets, more in pieces:
+            if not more:
+                self.now_ns += packet.words.get('late', 0) * 10**9
             self.frame(packet, self.ip(packet, octets, at, more), None)
 
     def ip(self, packet, octets, at, more):
@@ -307,7 +359,7 @@ class Conversation:
             if 'frag' in packet.words:
                 extension = struct.pack('>BBHI', 6, 0, at | more, self.ident)
             return struct.pack('>IHBB', 0x60000000, len(extension) + len(octets), 44 if extension else 6, 64) + \
-                ADDRESS6[source] + ADDRESS6[target] + extension + octets
+                self.addresses6[source] + self.addresses6[target] + extension + octets
         header = struct.pack('>BBHHHBBH', 0x45, 0, packet.words.get('iplen', 20 + len(octets)), self.ident,
                              (0x2000 if more else 0) | at // 8, 64, 6, 0) + ADDRESS4[source] + ADDRESS4[target]
         total = checksum(header) ^ (0x4321 if packet.words.get('badip') else 0)
@@ -315,10 +367,8 @@ class Conversation:
 
     def frame(self, packet, octets, data_len):
         kind = 0x86dd if self.ipv6 else 0x0800
-        if self.gre:
-            outer = struct.pack('>BBHHHBBH', 0x45, 0, 24 + len(octets), self.ident, 0, 64, 47, 0) + \
-                bytes([192, 0, 2, 1, 192, 0, 2, 2])
-            octets = outer[:10] + struct.pack('>H', checksum(outer)) + outer[12:] + struct.pack('>HH', 0, kind) + octets
+        for tunnel in reversed(self.tunnels):
+            octets = outer_ip(packet.side, self.ident, *wrap(tunnel, packet.side, kind, octets))
             kind = 0x0800
         tag = b''
         if self.sides[packet.side].vlan is not None:
@@ -328,14 +378,31 @@ class Conversation:
         if 'snap' in packet.words:
             octets = octets[:wire - data_len + packet.words['snap']]
         octets += b'\xa5' * packet.words.get('pad', 0)
-        self.frames.append((self.now_ns, octets, wire + packet.words.get('pad', 0)))
+        self.frames.append((self.now_ns, octets, wire + packet.words.get('pad', 0), packet.words.get('drops', 0)))
+
+    def pcapng(self):
+        """The same as pcapng, which can tell of drops (epb_dropcount)."""
+        out = [block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1)),
+               block(1, struct.pack('<HHI', 1, 0, 262144) + struct.pack('<HHB3xHH', 9, 1, 9, 0, 0))]
+        for now, octets, wire, drops in self.frames:
+            head = struct.pack('<IIIII', 0, now >> 32, now & 0xffffffff, len(octets), wire)
+            option = struct.pack('<HHQHH', 4, 8, drops, 0, 0) if drops else b''
+            out.append(block(6, head + octets + bytes(-len(octets) % 4) + option))
+        return b''.join(out)
 
     def pcap(self):
         """The capture: nanosecond pcap of Ethernet frames."""
+        if any(drops for _, _, _, drops in self.frames):
+            return self.pcapng()
         out = [struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, 1)]
-        for now, octets, wire in self.frames:
+        for now, octets, wire, _ in self.frames:
             out.append(struct.pack('<IIII', now // 10**9, now % 10**9, len(octets), wire) + octets)
         return b''.join(out)
+
+
+def block(kind, body):
+    length = 12 + len(body)
+    return struct.pack('<II', kind, length) + body + struct.pack('<I', length)
 
 
 def load(path):

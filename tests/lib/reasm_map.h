@@ -37,6 +37,8 @@ struct rm_model {
 	bool oneway;
 	bool hold; /* deliver what was acknowledged only */
 	uint8_t policy;
+	bool dropped; /* the capture told of drops, last at this time */
+	int64_t dropped_ns;
 };
 
 static inline bool rm_is_ahead(const struct rm_cell *cell)
@@ -167,6 +169,11 @@ static inline void rm_declare(struct rm_model *m, enum weir_gap_cause cause, int
 	if (rm_hole_end(m, m->next) == m->next) {
 		rm_release(m, true, now);
 		return;
+	}
+	if ((cause == WEIR_GAP_ACKED || cause == WEIR_GAP_AGE || cause == WEIR_GAP_END) &&
+	    m->dropped && m->cell[m->next].born_ns != RM_NONE &&
+	    m->dropped_ns >= m->cell[m->next].born_ns - 1000000000) {
+		cause = WEIR_GAP_CAPTURE_DROP;
 	}
 	rm_stall(m, now);
 	rm_gap(m, rm_hole_end(m, m->next), cause);

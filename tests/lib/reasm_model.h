@@ -505,7 +505,7 @@ static inline void rm_op_sack(struct rm_case *c, struct rm_plan *plan, struct rm
 static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
 {
 	static const int64_t step_ms[] = {0, 0, 1, 1, 5, 19, 20, 21, 199, 200, 1000, 2000, 2001};
-	uint32_t kind = rm_roll(dice, 34);
+	uint32_t kind = rm_roll(dice, 35);
 	bool packet = true;
 
 	plan->now += step_ms[rm_roll(dice, sizeof(step_ms) / sizeof(step_ms[0]))] * 1000000;
@@ -526,6 +526,10 @@ static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice
 		c->in_order_only = false;
 	} else if (kind == 29 && plan->crowd) {
 		rm_op_crowd(c, plan, dice);
+	} else if (kind == 34) {
+		c->model.dropped = true;
+		c->model.dropped_ns = plan->now;
+		RM_TRACE("%lld drops\n", (long long)plan->now / 1000000);
 	} else if (kind >= 32) {
 		rm_op_sack(c, plan, dice);
 	} else {
@@ -588,6 +592,8 @@ static inline struct rm_case *rm_case_new(struct rm_plan *plan, struct rm_dice *
 	reasm_half_init(&c->half, 0);
 	c->half.oneway = c->model.oneway = rm_roll(dice, 5) == 0;
 	c->half.policy = c->model.policy;
+	c->model.dropped_ns = INT64_MIN;
+	c->pool.dropped_ns = &c->model.dropped_ns;
 	c->half.hold = rm_roll(dice, 4) == 0;
 	c->model.hold = c->half.hold && !c->half.oneway;
 	c->in_order_only = c->in_order_only && !c->half.hold;
