@@ -322,6 +322,7 @@ struct rm_plan {
 	uint32_t start; /* sequence number of cell 0 */
 	uint32_t isn_room;
 	bool conflicts, snaplen, loss, reorder, crowd;
+	bool again;   /* many retransmissions */
 	uint64_t snd; /* cell the sender is at */
 	int64_t now;
 	uint64_t packet;
@@ -370,7 +371,7 @@ static inline void rm_do_push(struct rm_case *c, struct rm_plan *plan, struct rm
 	for (i = 0; i < len; i++) {
 		data[i] = at + i >= 0 ? plan->stream[at + i] : 0;
 	}
-	if (plan->conflicts && rm_roll(dice, 4) == 0) {
+	if (plan->conflicts && rm_roll(dice, plan->again ? 2 : 4) == 0) {
 		data[rm_roll(dice, len)] ^= (uint8_t)(1 + rm_roll(dice, 255));
 	}
 	rm_note_copies(c, at, data, seg.caplen);
@@ -400,10 +401,37 @@ static inline void rm_do_push(struct rm_case *c, struct rm_plan *plan, struct rm
 	free(data);
 }
 
+/* A retransmission of an earlier segment: exact, or one that begins or ends with it, within it or beyond. */
+static inline void rm_reshape(const struct rm_plan *plan, struct rm_dice *dice, int64_t *at,
+			      uint32_t *len)
+{
+	uint32_t by = rm_roll(dice, *len < 12 ? *len : 12);
+
+	switch (rm_roll(dice, plan->reorder ? 6 : 1)) {
+	case 1: /* ends with it */
+		*at += by;
+		*len -= by;
+		break;
+	case 2: /* begins with it */
+		*len -= by;
+		break;
+	case 3: /* begins before it */
+		by = (int64_t)by > *at ? 0 : by;
+		*at -= by;
+		*len += by;
+		break;
+	case 4: /* ends behind it */
+		*len += by;
+		break;
+	default:
+		break;
+	}
+}
+
 static inline void rm_op_push(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
 {
 	uint32_t len = 1 + rm_roll(dice, rm_roll(dice, 8) == 0 ? 120 : 12),
-		 kind = rm_roll(dice, 10);
+		 kind = rm_roll(dice, plan->again ? 5 : 10);
 	int64_t at = (int64_t)plan->snd;
 
 	if (kind == 0 && plan->nsent > 0) {
@@ -411,6 +439,7 @@ static inline void rm_op_push(struct rm_case *c, struct rm_plan *plan, struct rm
 
 		at = plan->sent[i].at;
 		len = plan->sent[i].len;
+		rm_reshape(plan, dice, &at, &len);
 	} else if (kind <= 2 && plan->reorder) {
 		at = (int64_t)plan->snd + (int64_t)rm_roll(dice, 120) - 80;
 	} else if (kind == 3 && plan->loss) {
@@ -557,6 +586,7 @@ static inline void rm_setup(struct rm_case *c, struct rm_plan *plan, struct rm_d
 	plan->loss = rm_roll(dice, 4) != 0;
 	plan->reorder = rm_roll(dice, 6) != 0;
 	plan->crowd = rm_roll(dice, 16) == 0;
+	plan->again = rm_roll(dice, 4) == 0;
 	for (i = 0; i < RM_N; i++) {
 		word = word * 1664525u + 1013904223u;
 		plan->stream[i] = (uint8_t)(word >> 24);

@@ -227,7 +227,9 @@ static void the_json_form_is_the_contracts(void **state)
 		"\"no_ack\":0,\"paws\":30,\"window\":0,\"after_fin\":0,\"rst\":0,\"syn\":0,"
 		"\"budget\":0,\"closed\":0},\"pending\":0},\"gaps\":{\"count\":3,\"bytes\":4344,"
 		"\"causes\":{\"acked\":2,\"age\":0,\"limit\":0,\"budget\":0,\"end\":1,"
-		"\"snaplen\":0,\"capture_drop\":0}},\"retransmits\":20,\"out_of_order\":7},"
+		"\"snaplen\":0,\"capture_drop\":0}},\"ended\":{\"closed\":40988,\"reset\":44,"
+		"\"timeout\":0,\"evicted\":0,\"reused\":0,\"open\":0},\"retransmits\":20,\"out_of_"
+		"order\":7},"
 		"\"records\":{\"http\":100},\"drops\":{\"kernel\":0},"
 		"\"memory\":{\"peak\":201000000,\"budget\":536870912},"
 		"\"elapsed_ns\":6300000000,\"truncated\":true}\n");
