@@ -44,8 +44,8 @@ static int close_sink(struct weir_sink *sink)
 }
 
 /* name, doc, open, wants, record, flush, reopen, close, tap, interim */
-static const struct weir_sink_type type = {"count", "",   open_sink,  NULL, take,
-					   flush,   NULL, close_sink, NULL, false};
+static const struct weir_sink_type type = {"count", "",         open_sink, NULL,  take, flush,
+					   NULL,    close_sink, NULL,      false, NULL};
 
 int main(int argc, char **argv)
 {

@@ -501,7 +501,7 @@ void flow_info(const struct flow *flow, struct weir_flow_info *ret)
 					 XXH3_64bits(&flow->tuple, sizeof(flow->tuple)));
 }
 
-const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow)
+static struct engine_info *known_info(struct engine *engine, const struct flow *flow)
 {
 	struct engine_info *known = &engine->infos[flow->first_packet % ENGINE_INFOS];
 
@@ -509,8 +509,15 @@ const struct weir_flow_info *engine_info(struct engine *engine, const struct flo
 	    known->info.has_vlan != flow->has_vlan) {
 		flow_info(flow, &known->info);
 		known->client = flow->tcp.client;
+		known->has_flow_id = false;
+		known->has_community = false;
 	}
-	return &known->info;
+	return known;
+}
+
+const struct weir_flow_info *engine_info(struct engine *engine, const struct flow *flow)
+{
+	return &known_info(engine, flow)->info;
 }
 
 #define BIT(field) (UINT64_C(1) << (field))
@@ -537,25 +544,37 @@ static void fill_addresses(struct weir_record *rec, const struct weir_flow_info 
 	}
 }
 
-static void set_community(struct engine *engine, struct weir_record *rec,
-			  const struct weir_flow_info *info)
+static void set_community(struct engine *engine, struct weir_record *rec, struct engine_info *known)
 {
-	char id[RECORD_COMMUNITY_LEN];
+	if (!known->has_community) {
+		/* made when it is first wanted: the hash function behind it takes a millisecond to set up */
+		if (engine->community == NULL &&
+		    record_community_new(&engine->budget, &engine->community) < 0) {
+			return;
+		}
+		if (record_community_id(engine->community, &known->info, known->community) < 0) {
+			return;
+		}
+		known->has_community = true;
+	}
+	weir_record_set_bytes(rec, WEIR_F_NETWORK_COMMUNITY_ID, known->community,
+			      sizeof(known->community), sizeof(known->community));
+}
 
-	/* made when it is first wanted: the hash function behind it takes a millisecond to set up */
-	if (engine->community == NULL &&
-	    record_community_new(&engine->budget, &engine->community) < 0) {
-		return;
+static void set_flow_id(struct weir_record *rec, struct engine_info *known)
+{
+	if (!known->has_flow_id) {
+		weir_flow_id(&known->info, known->info.first_ts_ns, 0, known->flow_id);
+		known->has_flow_id = true;
 	}
-	if (record_community_id(engine->community, info, id) == 0) {
-		weir_record_set_bytes(rec, WEIR_F_NETWORK_COMMUNITY_ID, id, sizeof(id), sizeof(id));
-	}
+	weir_record_set_bytes(rec, WEIR_F_FLOW_ID, known->flow_id, sizeof(known->flow_id),
+			      sizeof(known->flow_id));
 }
 
 struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 				  const struct weir_schema *schema, int64_t ts_ns)
 {
-	const struct weir_flow_info *info = engine_info(engine, flow);
+	struct engine_info *known = known_info(engine, flow);
 	size_t which = engine_schema_index(engine, schema);
 	struct weir_record *rec;
 	char id[WEIR_ID_LEN];
@@ -569,15 +588,14 @@ struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 		return NULL;
 	}
 	rec->wanted = which < ENGINE_MAX_SCHEMAS ? engine->wanted[which] : NULL;
-	rec->flow = info;
+	rec->flow = &known->info;
 	weir_record_set_i64(rec, WEIR_F_TS, ts_ns);
 	if (weir_record_wants(rec, WEIR_F_ID)) {
-		weir_flow_id(info, ts_ns, flow->nrecords, id);
+		weir_flow_id(&known->info, ts_ns, flow->nrecords, id);
 		weir_record_set_bytes(rec, WEIR_F_ID, id, sizeof(id), sizeof(id));
 	}
 	if (weir_record_wants(rec, WEIR_F_FLOW_ID)) {
-		weir_flow_id(info, info->first_ts_ns, 0, id);
-		weir_record_set_bytes(rec, WEIR_F_FLOW_ID, id, sizeof(id), sizeof(id));
+		set_flow_id(rec, known);
 	}
 	return rec;
 }
@@ -608,7 +626,7 @@ static void localise_packet(const struct engine *engine, struct weir_record *rec
 
 void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *rec)
 {
-	const struct weir_flow_info *info = engine_info(engine, flow);
+	struct engine_info *known = known_info(engine, flow);
 	const struct weir_config *config = engine->options.config;
 	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
 	size_t which = engine_schema_index(engine, rec->schema);
@@ -616,13 +634,13 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	if (flow->ignored != FLOW_WANTED) {
 		return;
 	}
-	rec->flow = info;
+	rec->flow = &known->info;
 	if (flow->oddities != NULL) {
 		oddity_name(flow, rec);
 	}
-	fill_addresses(rec, info);
+	fill_addresses(rec, &known->info);
 	if (weir_record_wants(rec, WEIR_F_NETWORK_COMMUNITY_ID)) {
-		set_community(engine, rec, info);
+		set_community(engine, rec, known);
 	}
 	if (flow->interface_name != NULL) {
 		weir_record_set_str(rec, WEIR_F_CAPTURE_INTERFACE, flow->interface_name);

@@ -17,6 +17,7 @@
 #include "engine/shard.h"
 #include "flow/timer.h"
 #include "parser/registry.h"
+#include "record/community.h"
 #include "weir/record.h"
 #include "weir/sink.h"
 
@@ -100,10 +101,14 @@ struct engine_stats {
 	uint64_t budget_peak;
 };
 
-/* A flow's public view, kept for its next record. info.first_packet 0: none. */
+/* A flow's public view, kept for its next record, and what all its records have in common. info.first_packet 0: none. */
 struct engine_info {
 	struct weir_flow_info info;
-	uint8_t client; /* side, when it was made */
+	char flow_id[WEIR_ID_LEN];            /* with has_flow_id */
+	char community[RECORD_COMMUNITY_LEN]; /* with has_community */
+	uint8_t client;                       /* side, when it was made */
+	bool has_flow_id;
+	bool has_community;
 };
 
 enum { ENGINE_INFOS = 256 };
