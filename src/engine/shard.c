@@ -142,8 +142,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	}
 	err = flow_table_new(&shard->budget, key_equals, hash_of, shard, &shard->table);
 	if (err < 0) {
-		budget = shard->budget;
-		budget_free(&budget, shard, sizeof(*shard));
+		shard_free(shard);
 		return err;
 	}
 	*ret = shard;

@@ -473,7 +473,7 @@ static void a_queue_that_nobody_empties_stays_within_its_limit(void **state)
 }
 
 /* One run with an allocator that may fail. @return calls of it */
-static uint64_t run_failing(uint64_t fail_at, bool fail_on, bool pull)
+static uint64_t run_failing(size_t memory, uint64_t fail_at, bool fail_on, bool pull)
 {
 	struct weir_config config = config_of_tests();
 	struct weir_engine *engine = NULL;
@@ -485,6 +485,7 @@ static uint64_t run_failing(uint64_t fail_at, bool fail_on, bool pull)
 	counting_init(&counting);
 	counting.fail_at = fail_at;
 	counting.fail_on = fail_on;
+	config.memory = memory;
 	config.allocator = &counting.allocator;
 	log_init(&log);
 	callbacks = all_callbacks(&log);
@@ -517,24 +518,31 @@ static uint64_t run_failing(uint64_t fail_at, bool fail_on, bool pull)
 	return counting.calls;
 }
 
+/* With little memory shards do without a ring for segments that wait. */
+static const size_t memories[] = {8 << 20, 64 << 20};
+
 static void all_memory_is_the_callers_and_comes_back(void **state)
 {
-	assert_true(run_failing(0, false, false) > 200);
+	assert_true(run_failing(memories[0], 0, false, false) > 200);
+	assert_true(run_failing(memories[1], 0, false, false) > 200);
 }
 
 static void no_allocation_that_fails_does_harm(void **state)
 {
-	int pull;
+	int way;
 
-	for (pull = 0; pull < 2; pull++) {
-		uint64_t n = run_failing(0, false, pull);
+	for (way = 0; way < 4; way++) {
+		bool pull = way % 2;
+		size_t memory = memories[way / 2];
+		uint64_t n = run_failing(memory, 0, false, pull);
 		uint64_t i;
 
-		for (i = 1; i <= n; i++) {
-			run_failing(i, false, pull);
+		/* the ring is there from the beginning: behind that each seventh will do */
+		for (i = 1; i <= n; i += way >= 2 && i > 200 ? 7 : 1) {
+			run_failing(memory, i, false, pull);
 		}
 		for (i = 1; i <= n; i += 1 + i / 16) {
-			run_failing(i, true, pull); /* and nothing ever after */
+			run_failing(memory, i, true, pull); /* and nothing ever after */
 		}
 	}
 }
