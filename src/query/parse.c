@@ -244,7 +244,7 @@ static bool is_order(enum query_op op)
 static bool take_values(struct query_source *source, struct query_term *term)
 {
 	bool regex = term->op == QUERY_MATCH || term->op == QUERY_NOT_MATCH;
-	struct query_raw raw;
+	struct query_raw raw = {0};
 
 	do {
 		if (!take_value(source, !regex, &raw) || !add_value(source, term, &raw)) {
@@ -303,7 +303,7 @@ static size_t name_len(const struct query_source *source)
 static struct query_node *read_text(struct query_source *source)
 {
 	struct query_node *node = new_node(source, QUERY_TEXT, source->at);
-	struct query_raw raw;
+	struct query_raw raw = {0};
 	uint8_t *low;
 	size_t i;
 

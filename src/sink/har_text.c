@@ -2,9 +2,9 @@
 /* Cookies and query strings for HAR: see har_text.h. The text is captured: each part is bounded by what the record keeps. */
 #include "sink/har_text.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 enum { PARTS_MAX = 1024 }; /* of one query, one header */
 
@@ -137,27 +137,25 @@ static bool is(const struct weir_str *text, const char *word)
 /* "Sun, 22 Nov 2026 17:51:21 GMT", dashes in the date allowed, as HAR's ISO 8601. false: it is not of that form */
 static bool put_expires(struct json_build *build, const struct weir_str *value)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	char text[48], month[4], iso[48];
-	unsigned day, year, hour, minute, second;
-	const char *at;
+	static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S", "%a, %d-%b-%Y %H:%M:%S"};
+	char text[48], iso[48];
+	const char *end = NULL;
+	struct tm when;
+	size_t i;
 
 	if (value->len >= sizeof(text)) {
 		return false;
 	}
 	memcpy(text, value->p, value->len);
 	text[value->len] = '\0';
-	if (sscanf(text, "%*[A-Za-z], %2u%*1[ -]%3[A-Za-z]%*1[ -]%4u %2u:%2u:%2u", &day, month,
-		   &year, &hour, &minute, &second) != 6) {
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && end == NULL; i++) {
+		memset(&when, 0, sizeof(when));
+		end = strptime(text, forms[i], &when);
+	}
+	if (end == NULL || strcmp(end, " GMT") != 0 || when.tm_year < 0) {
 		return false;
 	}
-	at = strstr(months, month);
-	if (at == NULL || strlen(month) != 3 || (at - months) % 3 != 0 || day < 1 || day > 31 ||
-	    year < 1000 || hour > 23 || minute > 59 || second > 59) {
-		return false;
-	}
-	(void)snprintf(iso, sizeof(iso), "%04u-%02u-%02uT%02u:%02u:%02u.000Z", year,
-		       (unsigned)(at - months) / 3 + 1, day, hour, minute, second);
+	(void)strftime(iso, sizeof(iso), "%Y-%m-%dT%H:%M:%S.000Z", &when);
 	json_build_key(build, "expires");
 	json_build_text(build, iso);
 	return true;
