@@ -67,6 +67,8 @@ struct weir_tap_type {
 	 * not masked; NULL: given up. true: rec was filled and is to be emitted */
 	bool (*body_end)(struct weir_tap *tap, void *body, enum weir_direction dir, bool whole,
 			 const struct weir_record *message, struct weir_record *rec);
+	const struct weir_schema
+		*body_schema; /* of the records that body_end() fills; NULL: schema */
 };
 
 struct weir_sink_type {

@@ -98,23 +98,15 @@ static int open_one(struct output *output, const struct options *options, const 
 		return err;
 	}
 	if (spec->type->tap != NULL) {
-		if (output->tap != NULL) {
-			fprintf(stderr, "weir: error: -o %s: only one sink of raw bytes in a run\n",
-				text);
-			output->nsinks++;
-			return WEIR_EINVAL;
-		}
-		output->tap = spec->type->tap;
-		output->tap_sink = output->sinks[output->nsinks].sink;
+		taps_set_sink(&output->taps, spec->type->tap, output->sinks[output->nsinks].sink);
 	}
 	output->nsinks++;
 	return 0;
 }
 
-/* The schemas are told to sinks when they are opened: find the tap's first. */
-static void find_schemas(struct output *output, const struct options *options)
+/* The schemas are told to sinks when they are opened: find the taps' first. */
+static int find_schemas(struct output *output, const struct options *options)
 {
-	const struct weir_tap_type *tap = NULL;
 	size_t i;
 
 	for (i = 0; i < options->noutputs; i++) {
@@ -122,22 +114,34 @@ static void find_schemas(struct output *output, const struct options *options)
 		const char *message;
 
 		if (sink_parse(options->outputs[i], &spec, &message) == 0) {
-			tap = spec.type->tap != NULL ? spec.type->tap : tap;
+			bool one =
+				spec.type->tap == NULL || taps_add(&output->taps, spec.type->tap);
+
 			sink_spec_fini(&spec);
+			if (!one) {
+				fprintf(stderr,
+					"weir: error: -o %s: only one sink of this kind in a run\n"
+					"  Leave out the others.\n",
+					options->outputs[i]);
+				return WEIR_EINVAL;
+			}
 		}
 	}
-	(void)engine_schemas(tap, output->schemas);
+	(void)engine_schemas(taps_type(&output->taps), output->schemas);
+	return 0;
 }
 
 static int open_query(struct output *output, const struct options *options)
 {
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	struct query_error error;
 	int err;
 
 	if (options->display_filter == NULL) {
 		return 0;
 	}
-	err = query_new(options->display_filter, output->schemas, &output->filter, &error);
+	(void)engine_schemas(NULL, schemas); /* what taps tell about their files is not filtered */
+	err = query_new(options->display_filter, schemas, &output->filter, &error);
 	if (err == WEIR_EINVAL) {
 		caret_print(&(struct caret){
 			.kind = "record filter",
@@ -161,8 +165,10 @@ int output_open(struct output *output, const struct options *options)
 	int err = 0;
 
 	memset(output, 0, sizeof(*output));
-	find_schemas(output, options);
-	err = open_query(output, options);
+	err = find_schemas(output, options);
+	if (err == 0) {
+		err = open_query(output, options);
+	}
 	for (i = 0; i < options->noutputs && err == 0; i++) {
 		err = open_one(output, options, options->outputs[i]);
 	}
@@ -324,7 +330,7 @@ enum weir_bodies output_bodies(const struct output *output, enum weir_bodies bod
 
 bool output_is_private(const struct output *output, const struct weir_record *rec)
 {
-	return output->tap != NULL && rec->schema == output->tap->schema;
+	return taps_own(&output->taps, rec->schema);
 }
 
 /* Is it for this sink? */
@@ -333,7 +339,9 @@ static bool receives(const struct output *output, size_t i, const struct weir_re
 	if (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0) {
 		return output->sinks[i].spec.type->interim;
 	}
-	return !output_is_private(output, rec) || output->sinks[i].sink == output->tap_sink;
+	return !output_is_private(output, rec) ||
+	       (output->sinks[i].spec.type->tap != NULL &&
+		output->sinks[i].spec.type->tap->schema == rec->schema);
 }
 
 /* Does the filter let it through? What raw sinks say about their files is not asked about. */

@@ -7,6 +7,7 @@
 
 #include "app/options.h"
 #include "app/summary.h"
+#include "app/taps.h"
 #include "engine/engine.h"
 #include "query/query.h"
 #include "sink/batch.h"
@@ -30,8 +31,7 @@ struct output {
 	struct output_sink sinks[OPTIONS_MAX_OUTPUTS];
 	size_t nsinks;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
-	const struct weir_tap_type *tap; /* of the one sink that has one */
-	struct weir_sink *tap_sink;
+	struct taps taps;     /* of sinks that have one */
 	struct query *filter; /* -Y; NULL: every record */
 	bool filtered;        /* there is (or was) one */
 	uint64_t matched;     /* final records that it let through ... */

@@ -543,7 +543,7 @@ static bool needs_digests(struct run *run)
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	size_t i;
 
-	if (run->options->config.bodies != WEIR_BODIES_SIZE || run->output.tap != NULL) {
+	if (run->options->config.bodies != WEIR_BODIES_SIZE || taps_type(&run->output.taps) != NULL) {
 		return true;
 	}
 	(void)engine_schemas(NULL, schemas);
@@ -699,8 +699,8 @@ static int run_pipeline(struct run *run)
 		.record = on_record,
 		.wants = wants,
 		.context = run,
-		.tap = run->output.tap,
-		.tap_sink = run->output.tap_sink,
+		.tap = taps_type(&run->output.taps),
+		.tap_sink = taps_sink(&run->output.taps),
 		.stop = &stop,
 		.progress = on_progress,
 		.wants_figures = wants_figures,

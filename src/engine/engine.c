@@ -59,6 +59,7 @@ size_t engine_schemas(const struct weir_tap_type *tap,
 	}
 	if (tap != NULL) {
 		n = add_schema(ret, n, tap->schema);
+		n = tap->body_schema == NULL ? n : add_schema(ret, n, tap->body_schema);
 	}
 	ret[n] = NULL;
 	return n;
@@ -74,6 +75,13 @@ size_t engine_schema_index(const struct engine *engine, const struct weir_schema
 	return i;
 }
 
+bool engine_is_of_tap(const struct engine *engine, const struct weir_schema *schema)
+{
+	const struct weir_tap_type *tap = engine->options.tap;
+
+	return tap != NULL && (tap->schema == schema || tap->body_schema == schema);
+}
+
 void engine_find_wanted(struct engine *engine)
 {
 	const struct engine_options *options = &engine->options;
@@ -82,7 +90,7 @@ void engine_find_wanted(struct engine *engine)
 	memset(engine->wanted, 0, sizeof(engine->wanted));
 	for (i = 0; engine->schemas[i] != NULL; i++) {
 		const struct weir_schema *schema = engine->schemas[i];
-		bool of_tap = options->tap != NULL && options->tap->schema == schema;
+		bool of_tap = engine_is_of_tap(engine, schema);
 
 		for (field = 0; field < WEIR_NCOMMON + schema->nfields; field++) {
 			if (of_tap || options->wants == NULL ||
@@ -128,12 +136,13 @@ int engine_add_tap(struct engine *engine, const struct weir_tap_type *tap,
 {
 	size_t n = engine_schema_index(engine, NULL);
 
-	if (engine->options.tap_instance != NULL || n == ENGINE_MAX_SCHEMAS) {
+	if (engine->options.tap_instance != NULL || n + 2 > ENGINE_MAX_SCHEMAS) {
 		return WEIR_ELIMIT;
 	}
 	engine->options.tap = tap;
 	engine->options.tap_instance = instance;
 	n = add_schema(engine->schemas, n, tap->schema);
+	n = tap->body_schema == NULL ? n : add_schema(engine->schemas, n, tap->body_schema);
 	engine->schemas[n] = NULL;
 	engine_find_wanted(engine);
 	return 0;
@@ -580,7 +589,7 @@ struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 	char id[WEIR_ID_LEN];
 
 	/* a tap's own records take no number: ids are the same with and without the tap */
-	if (engine->options.tap == NULL || engine->options.tap->schema != schema) {
+	if (!engine_is_of_tap(engine, schema)) {
 		flow->nrecords++;
 	}
 	if (record_new(&flow->shard->arenas, schema, &rec) < 0) {

@@ -196,6 +196,8 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 /** A new record with the common fields filled in, or NULL (counted). */
 struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 				  const struct weir_schema *schema, int64_t ts_ns);
+/** Is it a schema of the tap's records, which are its own sink's only? */
+bool engine_is_of_tap(const struct engine *engine, const struct weir_schema *schema);
 /** Index of a schema in the engine's table. */
 size_t engine_schema_index(const struct engine *engine, const struct weir_schema *schema);
 /** The public view of a flow, cached. */

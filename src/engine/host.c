@@ -166,7 +166,9 @@ static void body_end(void *context, enum weir_direction dir, bool whole,
 	struct weir_record *rec = NULL;
 
 	if (message != NULL) {
-		rec = engine_record(body->engine, body->flow, options->tap->schema,
+		rec = engine_record(body->engine, body->flow,
+				    options->tap->body_schema != NULL ? options->tap->body_schema
+								      : options->tap->schema,
 				    weir_record_has(message, WEIR_F_TS)
 					    ? message->values[WEIR_F_TS].v.i64
 					    : body->engine->clock_ns);

@@ -113,6 +113,32 @@ def the_demo_s_bodies_have_the_digests_of_its_records():
 
 
 @test
+def streams_and_bodies_at_the_same_time():
+    weir('-q', '-r', DEMO, '-o', 'files:one')
+    weir('-q', '-r', DEMO, '-o', 'streams:two')
+    weir('-q', '-r', DEMO, '-o', 'streams:s', '-o', 'json:j', '-o', 'files:f')
+    one, both = Folder('one'), Folder('f')
+    expect(one.lines == both.lines and one.files == both.files, 'files differ')
+    for name in os.listdir('two'):
+        with open(os.path.join('two', name), 'rb') as a, open(os.path.join('s', name), 'rb') as b:
+            expect(a.read() == b.read(), name)
+    expect(sorted(os.listdir('two')) == sorted(os.listdir('s')), 'streams differ')
+    with open('j') as file:
+        expect(file.read().encode() == weir('-q', '-r', DEMO, '--json', '--bodies=keep').stdout, 'json differs')
+    done = subprocess.run([WEIR, '-r', DEMO, '-o', 'files:a', '-o', 'files:b'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    expect(done.returncode == 2 and b'only one sink of this kind' in done.stderr, done.stderr)
+
+
+@test
+def a_filter_is_about_records_and_not_about_files():
+    weir('-q', '-r', DEMO, '-o', 'files:f', '-o', 'json:j', '-Y', 'url:*metrics* status:200')
+    with open('j') as file:
+        records = [json.loads(line) for line in file]
+    expect(records and all('metrics' in record['url']['full'] for record in records), len(records))
+    expect(len(Folder('f').lines) == 126, 'files')
+
+
+@test
 def any_number_of_workers_gives_the_same():
     weir('-q', '-j', '1', '-r', DEMO, '-o', 'files:one')
     weir('-q', '-j', '4', '-r', DEMO, '-o', 'files:four')
