@@ -67,6 +67,13 @@ void privs_need_directory(struct privs_needs *needs, const char *directory)
 	}
 }
 
+void privs_need_file(struct privs_needs *needs, const char *path)
+{
+	if (needs->nfiles < PRIVS_MAX_PATHS) {
+		needs->files[needs->nfiles++] = path;
+	}
+}
+
 static int fail(struct privs_status *status, const char *what)
 {
 	int saved = errno;
@@ -155,14 +162,33 @@ static bool must_stay_root(const struct privs_needs *needs, const struct user *u
 	return false;
 }
 
+/* A plain file of root's that nobody else has a name for. What cannot be given away stays root's. */
+static void give_away(const char *path, const struct user *user)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0) {
+		return;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && st.st_nlink == 1) {
+		(void)!fchownat(fd, "", user->uid, user->gid, AT_EMPTY_PATH);
+	}
+	close(fd);
+}
+
 /* Where there is no such user (a user namespace) or no right to change (a container without CAP_SETUID), root is only a name:
  * its capabilities go in any case. */
 static int change_user(const struct privs_needs *needs, struct privs_status *status)
 {
 	struct user user = choose_user();
+	size_t i;
 
 	if (geteuid() != 0 || must_stay_root(needs, &user)) {
 		return 0;
+	}
+	for (i = 0; i < needs->nfiles; i++) {
+		give_away(needs->files[i], &user);
 	}
 	if (setgroups(0, NULL) != 0 || setresgid(user.gid, user.gid, user.gid) != 0 ||
 	    setresuid(user.uid, user.uid, user.uid) != 0) {

@@ -10,6 +10,8 @@
  *
  * The order is this one. Each layer that cannot be had (no library, old kernel) is left out and told by privs_status.
  *
+ * The outputs that are open already become that user's, as if it had made them: they are opened again when they are rotated.
+ *
  * Root stays root (without any capability) when an output will need new files in a directory that only root can write: the
  * files of streams and rotated ones would fail otherwise. Then landlock is what keeps it out of root's other files.
  */
@@ -25,6 +27,8 @@ struct privs_needs {
 	/* directories in which files are still to be created */
 	const char *directories[PRIVS_MAX_PATHS];
 	size_t ndirectories;
+	const char *files[PRIVS_MAX_PATHS]; /* outputs that were made */
+	size_t nfiles;
 	bool digests; /* bodies, streams or community ids will be hashed: the crypto library is set up */
 	bool network; /* some sink connects to a server: sockets, and reading of configuration */
 };
@@ -39,6 +43,9 @@ struct privs_status {
 
 /** Add a directory (kept by reference; doubles are left out). Beyond PRIVS_MAX_PATHS: none, and files there cannot be made. */
 void privs_need_directory(struct privs_needs *needs, const char *directory);
+
+/** Add a file (kept by reference). Beyond PRIVS_MAX_PATHS: it stays root's. */
+void privs_need_file(struct privs_needs *needs, const char *path);
 
 /** Drop what is not in `needs`, for this thread and those it will start. 0, or WEIR_EACCES: something that should have gone is still
  * there; ret->message says what */

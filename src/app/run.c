@@ -530,10 +530,12 @@ static void find_needs(struct run *run)
 			need_directory(run, strdup(spec->target));
 		} else if (spec->target[0] != '\0' && strcmp(spec->target, "-") != 0) {
 			need_directory(run, directory_of(spec->target));
+			privs_need_file(&run->needs, spec->target);
 		}
 	}
 	if (run->options->write != NULL && strcmp(run->options->write, "-") != 0) {
 		need_directory(run, directory_of(run->options->write));
+		privs_need_file(&run->needs, writer_path(run->writer));
 	}
 }
 
@@ -543,7 +545,8 @@ static bool needs_digests(struct run *run)
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	size_t i;
 
-	if (run->options->config.bodies != WEIR_BODIES_SIZE || taps_type(&run->output.taps) != NULL) {
+	if (run->options->config.bodies != WEIR_BODIES_SIZE ||
+	    taps_type(&run->output.taps) != NULL) {
 		return true;
 	}
 	(void)engine_schemas(NULL, schemas);

@@ -589,6 +589,11 @@ int writer_finish(struct writer *writer)
 	return end_file(writer);
 }
 
+const char *writer_path(const struct writer *writer)
+{
+	return writer->path;
+}
+
 int writer_errno(const struct writer *writer)
 {
 	return writer == NULL ? 0 : writer->error_number;

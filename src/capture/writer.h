@@ -50,6 +50,9 @@ void writer_free(struct writer *writer);
 
 const char *writer_message(const struct writer *writer);
 
+/** The file that is open. */
+const char *writer_path(const struct writer *writer);
+
 /** The errno behind it; 0: none. */
 int writer_errno(const struct writer *writer);
 uint64_t writer_packets(const struct writer *writer);

@@ -5,6 +5,7 @@
 Needs root, network namespaces, nginx and wrk; exits 77 where it cannot have them. WEIR_LIVE_SECONDS (2) and
 WEIR_LIVE_CONNECTIONS (1) make the load greater. Each test is a function; names on the command line choose some.
 """
+import csv
 import json
 import os
 import random
@@ -121,6 +122,37 @@ def root_becomes_nobody(net, weir):
     check(wait_for(lambda: uid() == [str(NOBODY)] * 4), 'uids are %s' % uid())
     process.send_signal(signal.SIGINT)
     equal(process.wait(30), 0, 'exit status')
+
+
+def files_made_as_root_are_opened_again(net, weir):
+    """Root has become nobody, and the ring of packet files comes round to its first; SIGHUP opens the records' file again."""
+    folder = net.path('open')
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    net.start_nginx()
+    err = net.path('ring.err')
+    with open(err, 'wb') as file:
+        env = {name: value for name, value in os.environ.items() if not name.startswith('SUDO_')}
+        process = net.start(net.server, [weir, '-i', net.link, '-o', 'csv:%s/x.csv' % folder, '-w', '%s/ring.pcapng' % folder, '-C', '20k',
+                                         '-W', '2', '--summary=json', 'tcp port 80'], stderr=file, env=env)
+    uid = lambda: [line for line in open('/proc/%d/status' % process.pid) if line.startswith('Uid:')][0].split()[1:]
+    check(wait_for(lambda: uid() == [str(NOBODY)] * 4), 'uids are %s' % uid())
+    time.sleep(0.1)
+    for _ in range(4):
+        net.get(40)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    status = process.wait(30)
+    with open(err) as file:
+        text = file.read()
+    equal(status, 0, text)
+    check('error' not in text, text)
+    equal(json.loads(text.splitlines()[-1])['records']['http'], 160, 'transactions')
+    with open(folder + '/x.csv', newline='') as file:
+        equal(len(list(csv.reader(file))), 161, 'rows of the table')
+    equal({os.stat(os.path.join(folder, name)).st_uid for name in os.listdir(folder)}, {NOBODY}, 'owners')
 
 
 def no_file_outside_outputs(net, weir):
@@ -491,7 +523,8 @@ def interface_that_goes_away_is_told(net, weir):
     equal(len(capture.summaries()), 1, 'summaries')
 
 
-TESTS = (load, rights_are_gone, root_becomes_nobody, no_file_outside_outputs, unprivileged_user_is_told,
+TESTS = (load, rights_are_gone, root_becomes_nobody,
+         files_made_as_root_are_opened_again, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
          tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told,
          slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture, line_a_minute,
