@@ -420,13 +420,18 @@ static const struct weir_header *header_of(const struct files_sink *files,
 /* Give the hidden file the name of its content. */
 static int name_file(struct weir_tap *tap, struct piece *piece, const char *name)
 {
+	bool known = faccessat(tap->sink->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	char path[PATH_LEN];
 
+	if (known && !piece->spilled) {
+		atomic_fetch_add(&tap->sink->duplicates, 1);
+		return 0; /* nothing of it was written yet */
+	}
 	if (retire(tap, piece) < 0 || piece->failed) {
 		return WEIR_EIO;
 	}
 	hidden_path(piece, path);
-	if (faccessat(tap->sink->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (known) {
 		atomic_fetch_add(&tap->sink->duplicates, 1);
 		piece->spilled = false;
 		return unlinkat(tap->sink->dir, path, 0) == 0 ? 0 : WEIR_EIO;
