@@ -122,6 +122,17 @@ class Net:
                 '    s.close()\n') % (n, address)
         subprocess.run(self.inside(self.client) + [sys.executable, '-c', code], check=True)
 
+    def get_steadily(self, n, pause=0.0005):
+        """n requests on one connection with a pause between them: a load that does not depend on the machine much."""
+        code = ('import socket, time\n'
+                's = socket.create_connection((%r, 80)); f = s.makefile("rb")\n'
+                'for i in range(%d):\n'
+                '    s.sendall(b"GET /s HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"); length = 0\n'
+                '    for line in iter(f.readline, b"\\r\\n"):\n'
+                '        length = int(line[15:]) if line.lower().startswith(b"content-length:") else length\n'
+                '    f.read(length); time.sleep(%r)\n') % (SERVER, n, pause)
+        subprocess.run(self.inside(self.client) + [sys.executable, '-c', code], check=True)
+
     def close(self):
         for process in self.running:
             if process.poll() is None:

@@ -416,14 +416,14 @@ def slow_sink_does_not_stall_the_capture(net, weir):
     net.start_nginx()
     path = net.path('slow')
     pipe = Pipe(path)
-    capture = Weir(net, weir, ['-o', 'json:' + path, '--strict', '--memory', '256M', 'tcp port 80']).ready()
+    capture = Weir(net, weir, ['-o', 'json:' + path, '--strict', '--memory', '128M', 'tcp port 80']).ready()
     for turn in range(1, 20):
-        net.wrk(1, CONNECTIONS)
+        net.get_steadily(1500)
         capture.tell(signal.SIGUSR1)
         check(wait_for(lambda: len(capture.summaries()) == turn), 'no summary while a sink is held up')
         if capture.summaries()[-1]['drops'].get('sink_json2_queue_full', 0) > 0:
             break
-    net.wrk(1, CONNECTIONS)
+    net.get_steadily(500)
     pipe.thread.start()
     time.sleep(0.5)
     net.get(7)
