@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: SOCKS handshakes with holes. The input is a list of operations: a byte (bit 0: direction; bits 1-2: bytes, a gap, FIN,
- * time) and its argument. Each input is run whole and byte by byte: what is handed over must be the same. Time passes in both alike.
+ * Fuzz target: SOCKS handshakes with holes. The input is a list of operations: a byte (bit 0: direction; bits 1-2: bytes, a gap, FIN) and
+ * its argument. Each input is run whole and byte by byte: what is handed over must be the same. Time passes in both alike.
  */
 #include "mock_host.h"
 #include "parser/registry.h"
@@ -25,6 +25,9 @@ static void run(struct weir_host *host, const uint8_t *data, size_t size, bool b
 		size_t i;
 
 		data += 2;
+		if (host->dir[dir].closed) {
+			continue;
+		}
 		if (kind == 2) {
 			mock_gap(host, dir, len);
 			continue;
@@ -53,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	run(&host[0], data, size, false);
 	run(&host[1], data, size, true);
-	for (i = 0; i < 2; i++) {
+	/* which direction is found to be something else first hangs on how the bytes come */
+	for (i = 0; i < 2 && !host[0].not_mine && !host[1].not_mine; i++) {
 		if (host[0].switched != host[1].switched ||
 		    strcmp(strbuf_text(&host[0].rest[i]), strbuf_text(&host[1].rest[i])) != 0) {
 			abort();
