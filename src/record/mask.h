@@ -41,6 +41,9 @@ bool mask_is_secret_key(const uint8_t *key, size_t len);
 /** Does a lower-case name hold one of the words that make it suspicious (token, secret, session ...)? */
 bool mask_has_secret_word(const uint8_t *low, size_t len);
 
+/** Does text begin with a key of one of the well-known services (ghp_..., AKIA..., sk_live_..., a JSON web token)? */
+bool mask_is_api_key(const uint8_t *p, size_t len);
+
 /* What a header's value is to masking. */
 enum header_class {
 	HEADER_PLAIN,
@@ -60,6 +63,9 @@ void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, s
 		 uint32_t more);
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
+void mask_markup(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
+/** A line of any kind: members of JSON, pairs, URLs. */
+void mask_within(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_evidence(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_statement(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 

@@ -350,6 +350,9 @@ static void redact_header(struct weir_record *rec, struct weir_header *header,
 	struct mask mask = {.key = key};
 	const uint8_t *start;
 
+	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
+		class = HEADER_SECRET;
+	}
 	if (class == HEADER_PLAIN) {
 		return;
 	}

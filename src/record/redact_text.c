@@ -248,19 +248,24 @@ static const uint8_t *mask_one_pair(struct pairs *pairs, const uint8_t *p, const
 	const uint8_t *key = key_start(p, equals);
 	bool secret = mask_is_secret_key(key, (size_t)(equals - key));
 	const uint8_t *value = equals + 1;
-	const uint8_t *stop = value;
+	bool known = !secret && mask_is_api_key(value, (size_t)(pairs->end - value));
+	uint8_t quote = value < pairs->end && (*value == '"' || *value == '\'') ? *value : 0;
+	const uint8_t *stop;
 	size_t len;
 
-	if (!secret && !pairs->encoded) {
+	if (!secret && !known && !pairs->encoded) {
 		return value;
 	}
-	while (stop < pairs->end &&
-	       (pairs->form ? *stop != '&' && *stop != '\n' && *stop != '\r' : !ends_pair(*stop))) {
+	value += quote != 0 && !pairs->form; /* of an attribute */
+	stop = value;
+	while (stop < pairs->end && (pairs->form  ? *stop != '&' && *stop != '\n' && *stop != '\r'
+				     : quote != 0 ? *stop != quote
+						  : !ends_pair(*stop))) {
 		stop++;
 	}
 	len = (size_t)(stop - value);
 	if (needs_no_mask(value, len, stop == pairs->end ? pairs->more : 0) ||
-	    (!secret && !hides_secret(value, len))) {
+	    (!secret && !known && !hides_secret(value, len))) {
 		return value;
 	}
 	hide_span(pairs, value, len);
@@ -397,6 +402,10 @@ static const uint8_t *mask_string(struct mask *mask, const uint8_t *p, const uin
 	const uint8_t *colon = skip_blanks(stop, end);
 	const uint8_t *value;
 
+	if (stop - p > 2 && (colon == end || *colon != ':') &&
+	    mask_is_api_key(p + 1, (size_t)(stop - p) - 1)) {
+		return mask_member(mask, p, end, more);
+	}
 	mask_put(mask, p, (size_t)(stop - p));
 	if (colon == end || *colon != ':' || stop - p < 2 ||
 	    !mask_is_secret_key(p + 1, (size_t)(stop - p) - 2)) {
@@ -464,8 +473,8 @@ static bool mask_line(struct mask *mask, const uint8_t *p, size_t len)
 	return true;
 }
 
-/* A line of any kind: a member of JSON (as behind the "data:" of an event stream), a pair, a request line. */
-static void mask_within(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+/* A member of JSON (as behind the "data:" of an event stream), a pair, a request line. */
+void mask_within(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
 	if (memchr(p, '"', len) != NULL) {
 		mask_json(mask, p, len, more);
@@ -524,6 +533,17 @@ static bool looks_like_form(const uint8_t *p, size_t len)
 	return false;
 }
 
+static bool looks_like_markup(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+
+	if (len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+		p += 3;
+	}
+	p = skip_blanks(p, end);
+	return p < end && *p == '<';
+}
+
 static bool looks_like_lines(const uint8_t *p, size_t len)
 {
 	size_t i;
@@ -547,6 +567,8 @@ void mask_body(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
 	if (looks_like_form(p, len)) {
 		mask_pairs(mask, p, len, more, false);
+	} else if (looks_like_markup(p, len)) {
+		mask_markup(mask, p, len, more);
 	} else if (looks_like_lines(p, len)) {
 		mask_lines(mask, p, len, more);
 	} else {

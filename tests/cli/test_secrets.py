@@ -92,6 +92,12 @@ def exchanges():
     yield form(b'multipart/form-data; boundary=b', b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n' +
                secret('multipart') + b'\r\n--b\r\nContent-Disposition: form-data; name="doc"\r\nContent-Type: application/json'
                b'\r\n\r\n{"token":"' + secret('JSON in a part') + b'"}\r\n--b--\r\n')
+    yield form(b'text/xml', b'<?xml version="1.0"?><s:Body><wsse:Password>' + secret('XML') + b'</wsse:Password></s:Body>')
+    yield request(b'/html', method=b'GET'), response([b'Content-Type: text/html'], b'<input name="csrf_token" value="' +
+                                                     secret('a hidden field') + b'">')
+    yield request(b'/k?x=AKIA' + secret('an access key by its form') + b'ABCD&y=2', [b'X-Thing: ghp_' + secret('a key in any header') +
+                                                                             b'0123456789']), response()
+    yield form(b'application/json', b'{"x":"sk_live_' + secret('a key in any member') + b'0123"}')
     yield request(b'/sse', method=b'GET'), response([b'Content-Type: text/event-stream'], b'event: login\ndata: {"token":"' +
                                                     secret('an event stream') + b'"}\n\n')
     yield request(b'/json', method=b'GET'), response([b'Content-Type: application/json'], b'{"access_token":"' +
@@ -128,7 +134,8 @@ BASE64 = re.compile(rb'[A-Za-z0-9+/]{16,}={0,2}')
 def found_in(data):
     """The places whose secrets are in the data, as they are or in base 64."""
     for text in BASE64.findall(data):
-        data += b'\n' + base64.b64decode(text + b'=' * (-len(text) % 4))
+        text = text.rstrip(b'=')
+        data += b'\n' + base64.b64decode(text[:len(text) // 4 * 4])
     return {place for number, place in enumerate(places, 1) if b'zq%02dxK9vT4hW7' % number in data}
 
 

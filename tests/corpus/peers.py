@@ -626,6 +626,8 @@ def type_of(record, side):
 PACKETBEAT_FILTERS = {
     'test_drop_event_with_cond': 'status>=300', 'test_drop_event': 'status>=400',
     'test_condition_or': '-status:404 -status:200', 'test_condition_not': 'status:200',
+    # Packetbeat gives an unanswered request up when its own clock says so: not in a capture that it reads at once
+    'test_unmatched_response': 'status>0',
 }
 
 

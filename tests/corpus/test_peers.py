@@ -25,7 +25,7 @@ FLOORS = {
     'http_session': 11,
     'http_tx': 126,
     'http_tx_count': 12,
-    'packetbeat_assert': 135,
+    'packetbeat_assert': 136,
     'session': 23,
     'suricata_stats': 17,
     'tunnel': 26,

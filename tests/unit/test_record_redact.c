@@ -291,6 +291,61 @@ static void bodies_lose_secrets_of_forms_json_and_parts(void **state)
 	check_text(F_BODY, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+static void markup_loses_secrets_of_elements_and_attributes(void **state)
+{
+	static const struct row rows[] = {
+		{"", "<a><password>hunter2</password><b>x</b></a>",
+		 "<a><password>[redacted 7]</password><b>x</b></a>"},
+		{"",
+		 "<?xml version=\"1.0\"?>\n<s:Body>\n <wsse:Password "
+		 "Type=\"t\">abc</wsse:Password>\n</s:Body>",
+		 "<?xml version=\"1.0\"?>\n<s:Body>\n <wsse:Password Type=\"t\">[redacted "
+		 "3]</wsse:Password>\n</s:Body>"},
+		{"", "<login user=\"joe\" password='a b'/>",
+		 "<login user=\"joe\" password='[redacted 3]'/>"},
+		{"", "<input type=hidden name=\"csrf_token\" value=\"abc\">",
+		 "<input type=hidden name=\"csrf_token\" value=\"[redacted 3]\">"},
+		{"", "<a href=\"/x?token=abc&y=1\">t</a>",
+		 "<a href=\"/x?token=[redacted 3]&y=1\">t</a>"},
+		{"", "<script>var c={\"apiKey\":\"abc\"}</script>",
+		 "<script>var c={\"apiKey\":\"[redacted 3]\"}</script>"},
+		{"", "<secret><![CDATA[abc]]></secret>",
+		 "<secret><![CDATA[[redacted 3]]]></secret>"},
+		{"", "<secret>abc", "<secret>[redacted 3]"},
+		{"", "<html><p>plain</p></html>", NULL},
+		{"", "<", NULL},
+	};
+
+	check_text(F_BODY, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* Keys as their services show them in their documents, with other letters. */
+static void keys_of_services_are_told_by_how_they_begin(void **state)
+{
+	static const struct row urls[] = {
+		{"", "/x?key=AIzaSyA1234567890abcdefghijk&y=1", "/x?key=[redacted 28]&y=1"},
+		{"", "/x?k=ghp_0123456789abcdefghijABCDEFGHIJ012345", "/x?k=[redacted 40]"},
+		{"", "/x?page=sk_live_of_the_year", NULL},
+		{"", "/x?q=AKIA&z=ghp_", NULL},
+	};
+	static const struct row bodies[] = {
+		{"", "{\"x\":\"sk_live_0123456789abcdef0123\",\"y\":[\"AKIAIOSFODNN7EXAMPLE\"]}",
+		 "{\"x\":\"[redacted 28]\",\"y\":[\"[redacted 20]\"]}"},
+		{"", "a=1&k=xoxb-0123456789012-abcdefghij", "a=1&k=[redacted 29]"},
+		{"", "{\"t\":\"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl\"}",
+		 "{\"t\":\"[redacted 53]\"}"},
+		{"", "{\"t\":\"eyJ\",\"s\":\"eyJustALongWordWithoutAnyDotsInItAtAll\"}", NULL},
+	};
+	static const struct row headers[] = {
+		{"X-Thing", "github_pat_11ABCDEFG0123456789abcdef", "[redacted 36]"},
+		{"X-Other", "plain value of no service at all", NULL},
+	};
+
+	check_text(F_URL, WEIR_REDACT_DEFAULT, urls, sizeof(urls) / sizeof(urls[0]));
+	check_text(F_BODY, WEIR_REDACT_DEFAULT, bodies, sizeof(bodies) / sizeof(bodies[0]));
+	check_headers(headers, sizeof(headers) / sizeof(headers[0]), SIZE_MAX);
+}
+
 static void evidence_is_masked_whatever_it_is(void **state)
 {
 	static const struct row rows[] = {
@@ -530,6 +585,8 @@ int main(void)
 		cmocka_unit_test(without_memory_the_value_becomes_empty),
 		cmocka_unit_test(urls_lose_userinfo_and_secret_keys),
 		cmocka_unit_test(bodies_lose_secrets_of_forms_json_and_parts),
+		cmocka_unit_test(markup_loses_secrets_of_elements_and_attributes),
+		cmocka_unit_test(keys_of_services_are_told_by_how_they_begin),
 		cmocka_unit_test(evidence_is_masked_whatever_it_is),
 		cmocka_unit_test(statements_lose_literals_when_strict),
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
