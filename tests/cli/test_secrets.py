@@ -135,7 +135,8 @@ def found_in(data):
     """The places whose secrets are in the data, as they are or in base 64."""
     for text in BASE64.findall(data):
         text = text.rstrip(b'=')
-        data += b'\n' + base64.b64decode(text[:len(text) // 4 * 4])
+        text = text[:-1] if len(text) % 4 == 1 else text
+        data += b'\n' + base64.b64decode(text + b'=' * (-len(text) % 4))
     return {place for number, place in enumerate(places, 1) if b'zq%02dxK9vT4hW7' % number in data}
 
 
