@@ -122,6 +122,8 @@ static const struct weir_field fields[] = {
 	 "gRPC method"},
 	{"rpc.grpc.status_code", WEIR_KIND_U64, 0,
 	 "gRPC status code"},
+	{"http.gap_causes", WEIR_KIND_STRS, 0,
+	 "why bytes of it are missing: acked, age, limit, budget, end, snaplen or capture_drop"},
 };
 /* clang-format on */
 

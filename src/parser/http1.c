@@ -146,6 +146,21 @@ static void lose_message(struct http1 *http, enum weir_direction dir, uint64_t o
 	http1_message_done(http, dir, offset, false);
 }
 
+/* Why bytes of the message being read are missing; each cause once. */
+static void note_cause(struct http1_exchange *ex, enum weir_direction dir,
+		       enum weir_gap_cause cause)
+{
+	unsigned bit = 1u << cause;
+	const char *name = weir_gap_cause_name(cause);
+
+	if (ex == NULL || (ex->side[WEIR_C2S].gap_causes & bit) != 0 ||
+	    (ex->side[WEIR_S2C].gap_causes & bit) != 0) {
+		return;
+	}
+	ex->side[dir].gap_causes |= (uint8_t)bit;
+	weir_record_add_str(ex->rec, HTTP_F_GAP_CAUSES, name, strlen(name));
+}
+
 static void http1_on_gap(void *state, struct weir_host *host, enum weir_direction dir,
 			 uint64_t offset, uint64_t length, enum weir_gap_cause cause,
 			 size_t dropped)
@@ -159,6 +174,9 @@ static void http1_on_gap(void *state, struct weir_host *host, enum weir_directio
 	side->scanned = 0;
 	if (offset + length > side->pos) {
 		side->pos = offset + length;
+	}
+	if (side->step != HTTP1_START && side->step != HTTP1_LOST && side->step != HTTP1_OVER) {
+		note_cause(http1_current(http, dir), dir, cause);
 	}
 	switch ((enum http1_step)side->step) {
 	case HTTP1_START:

@@ -95,6 +95,7 @@ struct http1_message {
 	uint32_t head_size;
 	uint8_t framing;
 	uint8_t version;
+	uint8_t gap_causes; /* told on the record: bits of enum weir_gap_cause */
 	bool begun : 1;
 	bool head_done : 1;
 	bool done : 1;

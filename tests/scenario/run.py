@@ -14,6 +14,7 @@ Each *.flow beside this script is a conversation (tests/lib/flow2pcap.py) that e
     expect record duration_ns 0         a field of that record that is not below tcp.
     expect anomaly tcp.overlap_conflict              maybe with: kept "abc" evidence "xyz" offset 3 direction c2s packet 7
     expect named 0 tcp.overlap_conflict              the first http record names it (a - for none); the tcp record: named tcp
+    expect transaction 0 completeness gap            a field of the first http record
     expect summary tcp.gaps.count 1                  a figure of the run's summary (or >1)
     expect no anomaly
     expect http 2                       so many http records
@@ -161,6 +162,10 @@ def check_line(result, tokens):
         if any(all(str(anomaly.get(name)) == want for name, want in details.items()) for anomaly in found):
             return None
         return 'anomalies %s' % (found or codes)
+    if what == 'transaction':
+        records = [record for record in sorted(result.records, key=lambda r: r['ts']) if record['type'] == 'http']
+        have = field(records[int(rest[0])], rest[1]) if int(rest[0]) < len(records) else 'not there'
+        return None if str(have) == rest[2] else '%s is %s' % (rest[1], have)
     if what == 'named':
         return check_named(result, rest)
     if what == 'summary':
