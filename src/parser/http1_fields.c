@@ -193,6 +193,7 @@ static void take_cookies(struct http1_exchange *ex, enum weir_direction dir, str
 /* W3C Trace Context §3.2.2: version "-" trace-id "-" parent-id "-" flags */
 static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
 {
+	bool zero = true; /* §3.2.2.3: an id of nothing but zeros is invalid */
 	uint32_t i;
 
 	if (weir_record_has(ex->rec, HTTP_F_TRACE_ID) || value.len < 55 || value.p[2] != '-' ||
@@ -204,8 +205,11 @@ static void take_traceparent(struct http1_exchange *ex, struct weir_str value)
 		      (value.p[i] >= 'a' && value.p[i] <= 'f'))) {
 			return;
 		}
+		zero = zero && value.p[i] == '0';
 	}
-	weir_record_set_bytes(ex->rec, HTTP_F_TRACE_ID, value.p + 3, 32, SIZE_MAX);
+	if (!zero) {
+		weir_record_set_bytes(ex->rec, HTTP_F_TRACE_ID, value.p + 3, 32, SIZE_MAX);
+	}
 }
 
 static void take_forwarded(struct http1_exchange *ex, struct weir_str value)

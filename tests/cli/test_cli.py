@@ -289,6 +289,26 @@ def secrets_are_masked_unless_told_otherwise():
 
 
 @test
+def what_is_behind_a_socks_handshake_is_told():
+    pcap = packets.Pcap('socks.pcap')
+    for number, turns in enumerate((
+            ((0, b'\5\2\0\2'), (1, b'\5\2'), (0, b'\1\3joe\7hunter2'), (1, b'\1\0'), (0, b'\5\1\0\3\4shop\0\x50'),
+             (1, b'\5\0\0\1\x0a\0\0\2\0\x50')),
+            ((0, b'\4\1\0\x50\0\0\0\1joe\0shop\0'), (1, b'\0\x5a\0\0\0\0\0\0')))):
+        connection = packets.Connection(pcap, ('10.0.0.1', 40000 + number), ('10.0.0.2', 9999))
+        connection.open()
+        for side, data in turns + ((0, GET), (1, OK)):
+            connection.data(side, data)
+        connection.close()
+    pcap.close()
+    done = weir('-q', '-r', 'socks.pcap', '--json')
+    records = [r for r in map(json.loads, done.stdout.splitlines()) if r['type'] == 'http']
+    expect([(r['url']['full'], r['completeness'], r['pairing']) for r in records] ==
+           [('http://shop.test/a?b=c', 'complete', 'exact')] * 2, done.stdout)
+    expect(b'hunter2' not in done.stdout, done.stdout)
+
+
+@test
 def a_swapped_byte_order_and_microseconds_read_the_same():
     with open(capture('a.pcap'), 'rb') as file:
         data = file.read()

@@ -208,6 +208,27 @@ static void empty_lines_before_chunk_sizes_are_passed_over(void **state)
 	over();
 }
 
+static void a_trace_id_is_one_of_w3c_trace_context(void **state)
+{
+	static const char *const bad[] = {
+		"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e4736",
+		"",
+	};
+	char request[256];
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(request, sizeof(request),
+			       "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: %s\r\n\r\n", bad[i]);
+		converse((struct shuffle_event[]){{'C', request}, {'S', OK}, {0}});
+		is_text(0, "trace.id", NULL);
+		over();
+	}
+}
+
 static void cookies_are_told_by_their_names(void **state)
 {
 	static const char *const sent[] = {"sid", "theme", "x", NULL};
@@ -927,6 +948,7 @@ int main(void)
 		cmocka_unit_test(a_transaction_has_its_fields),
 		cmocka_unit_test(sizes_count_heads_and_framing),
 		cmocka_unit_test(empty_lines_before_chunk_sizes_are_passed_over),
+		cmocka_unit_test(a_trace_id_is_one_of_w3c_trace_context),
 		cmocka_unit_test(cookies_are_told_by_their_names),
 		cmocka_unit_test(a_form_is_told_by_its_parts),
 		cmocka_unit_test(events_are_counted_whatever_is_done_with_bodies),
