@@ -111,7 +111,7 @@ class Net:
 
     def wrk(self, seconds, connections=1, address=SERVER):
         return subprocess.run(self.inside(self.client) + [tool('wrk'), '-t1', '-c%d' % connections, '-d%ds' % seconds,
-                                                          'http://%s/' % address], stdout=subprocess.PIPE, check=True)
+                                                          'http://%s:80/' % address], stdout=subprocess.PIPE, check=True)
 
     def get(self, n, address=SERVER):
         """n requests on a connection each, from the client's namespace."""

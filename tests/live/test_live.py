@@ -228,7 +228,7 @@ def unprivileged_user_is_told(net, weir):
 def interrupted_at_any_moment(net, weir):
     """SIGINT under load: status 0, one summary, complete lines, a complete packet file."""
     net.start_nginx()
-    wrk = net.start(net.client, [tool('wrk'), '-t1', '-c2', '-d12s', 'http://%s/' % SERVER], stdout=subprocess.DEVNULL)
+    wrk = net.start(net.client, [tool('wrk'), '-t1', '-c2', '-d12s', 'http://%s:80/' % SERVER], stdout=subprocess.DEVNULL)
     dice = random.Random(3)
     for turn in range(6):
         packets = net.path('int%d.pcapng' % turn)

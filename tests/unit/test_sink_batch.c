@@ -253,7 +253,7 @@ static void settle_brings_a_single_record_out(void **state)
 	give(batch, 2, 1);
 	sink_batch_settle(batch);
 	wait_flushed(2);
-	assert_int_equal(sink_batch_close(batch, 0, &stats), 0);
+	assert_int_equal(sink_batch_close(batch, NS_PER_TEST, &stats), 0);
 	assert_seen(0, 1, 2);
 }
 
