@@ -247,19 +247,20 @@ static void name_counters(struct output *output, size_t i)
 
 int output_start(struct output *output, bool live, size_t memory)
 {
-	size_t writing = 0, i;
+	size_t writing = 0, share, i;
 	int err = 0;
 
 	for (i = 0; i < output->nsinks; i++) {
 		writing += is_none(output, i) ? 0 : 1;
 	}
+	share = writing > 0 ? memory / writing : 0;
 	for (i = 0; i < output->nsinks && err == 0; i++) {
 		struct output_sink *sink = &output->sinks[i];
 		bool threaded = !is_none(output, i) && (live || writing > 1);
 		struct sink_batch_options options = {
 			.type = sink->spec.type,
 			.sink = sink->sink,
-			.memory = threaded ? memory / writing : 0,
+			.memory = threaded ? share : 0,
 			.may_lose = live,
 			.failed = on_trouble,
 			.context = sink,

@@ -262,11 +262,12 @@ static void on_figures(void *context, const struct pipeline_result *so_far)
 {
 	struct run *run = context;
 
-	pthread_mutex_lock(&run->terminal);
-	progress_clear(&run->progress);
+	/* before the terminal is locked: a sink that has something to say waits for that with its own lock held */
 	if (atomic_exchange(&run->reopen, false)) {
 		output_reopen(&run->output);
 	}
+	pthread_mutex_lock(&run->terminal);
+	progress_clear(&run->progress);
 	if (atomic_exchange(&run->show_ticker, false)) {
 		print_ticker(run, so_far);
 	}
@@ -676,7 +677,7 @@ static void print_remarks(const struct run *run)
 	if (options->config.redact != WEIR_REDACT_OFF) {
 		print_raw_sinks(options);
 	}
-	if (run->writer == NULL) {
+	if (run->writer == NULL || writer_errno(run->writer) != 0) {
 		return;
 	}
 	human_count(writer_packets(run->writer), count);
@@ -760,7 +761,6 @@ static void clean_up(struct run *run)
 int run(const struct options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	pthread_mutexattr_t recursive;
 	int status, err;
 
 	if (run == NULL) {
@@ -768,11 +768,7 @@ int run(const struct options *options)
 		return EXIT_ERROR;
 	}
 	run->options = options;
-	/* recursive: a sink without a thread may have something to say while figures are shown */
-	pthread_mutexattr_init(&recursive);
-	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&run->terminal, &recursive);
-	pthread_mutexattr_destroy(&recursive);
+	pthread_mutex_init(&run->terminal, NULL);
 	catch_signals();
 	summary_init(&run->summary);
 	status = open_filter(run);

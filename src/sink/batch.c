@@ -31,7 +31,7 @@ enum {
 	PARCEL_RECORDS = 1024,
 	BLOCK_BYTES = 16 << 10, /* its memory comes in */
 	CONFIRM_RECORDS =
-		512 /* without a queue: flushed at least after so many, to know what was written */
+		256 /* flushed at least after so many: what is flushed is known to be written */
 };
 
 struct entry {

@@ -38,7 +38,8 @@ struct sink_batch_options {
 	struct weir_sink *sink; /* open; given: sink_batch_close() closes it */
 	size_t memory;          /* of records that wait; 0: no thread, no queue */
 	bool may_lose;          /* full: count the record as lost (else wait) */
-	/* Told once for writing, each time for reopening; on the sink's thread when it has one. error: errno */
+	/* Told once for writing, each time for reopening; on the sink's thread when it has one, which holds a lock
+	 * meanwhile: it must not call the batch, nor wait for who may be doing so. error: errno */
 	void (*failed)(void *context, enum sink_trouble trouble, int error);
 	void *context;
 };

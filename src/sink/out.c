@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int out_open(struct out *out, const char *target, bool each)
@@ -43,10 +44,26 @@ static bool wait_for_room(int fd)
 	return poll(&pfd, 1, -1) >= 0 || errno == EINTR;
 }
 
+/* A file ends with a whole record, though the disk was full in the middle of one. Not a stream that others may write to. */
+static void take_back(const struct out *out, size_t n)
+{
+	int saved = errno;
+	struct stat st;
+	off_t at;
+
+	if (out->target != NULL && n > 0 && fstat(out->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		at = lseek(out->fd, 0, SEEK_CUR);
+		if (at == st.st_size && at >= (off_t)n) {
+			(void)!ftruncate(out->fd, at - (off_t)n);
+		}
+	}
+	errno = saved;
+}
+
 int out_flush(struct out *out)
 {
 	const char *p = out->buf.p;
-	size_t left = out->buf.len;
+	size_t left = out->buf.len, all = left;
 
 	strbuf_clear(&out->buf);
 	while (left > 0) {
@@ -56,6 +73,7 @@ int out_flush(struct out *out)
 			p += n;
 			left -= (size_t)n;
 		} else if (errno != EINTR && !(errno == EAGAIN && wait_for_room(out->fd))) {
+			take_back(out, all - left);
 			return WEIR_EIO;
 		}
 	}

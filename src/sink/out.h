@@ -19,7 +19,7 @@ struct out {
 int out_open(struct out *out, const char *target, bool each);
 /** A record is complete in buf: write when it is time to. 0 or WEIR_EIO/WEIR_ENOMEM */
 int out_wrote(struct out *out);
-/** Write out what is in buf. 0 or WEIR_EIO: errno; what could not be written is given up */
+/** Write out what is in buf, which are whole records. 0 or WEIR_EIO: errno; all of it is given up, the file is as before */
 int out_flush(struct out *out);
 /** Open the file of this name again (it has been rotated away); stdout stays. 0 or WEIR_EIO */
 int out_reopen(struct out *out);

@@ -478,6 +478,28 @@ def full_disk_does_not_end_the_capture(net, weir):
     check('weir: error: cannot write to json:/dev/full: No space left on device\n  Make room there, or write' in text, text)
 
 
+def disk_that_fills_up_has_whole_records(net, weir):
+    """What is in the file is whole and what is not is counted."""
+    disk = net.path('disk')
+    os.mkdir(disk)
+    subprocess.run([tool('mount'), '-t', 'tmpfs', '-o', 'size=256k,mode=777', 'tmpfs', disk], check=True)
+    try:
+        net.start_nginx()
+        capture = Weir(net, weir, ['-o', 'json:%s/x.json' % disk, 'tcp port 80']).ready()
+        net.get_steadily(1000)
+        time.sleep(0.3)
+        equal(capture.stop(), 1, 'exit status')
+        summary = capture.summaries()[-1]
+        with open(disk + '/x.json') as file:
+            lines = file.readlines()
+        check(all(json.loads(line) for line in lines), 'lines')
+        check(0 < len(lines) < 1000, '%d records on the disk' % len(lines))
+        equal(len(lines) + summary['drops']['sink_json2_failed'], sum(summary['records'].values()), 'records written and counted')
+        equal(len(capture.records()), 1000, 'records of the other sink')
+    finally:
+        subprocess.run([tool('umount'), disk], check=True)
+
+
 def line_a_minute(net, weir):
     """-v: flows opened and closed by cause, under load too; here each half second."""
     net.start_nginx()
@@ -527,7 +549,8 @@ TESTS = (load, rights_are_gone, root_becomes_nobody,
          files_made_as_root_are_opened_again, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
          tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told,
-         slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture, line_a_minute,
+         slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture,
+         disk_that_fills_up_has_whole_records, line_a_minute,
          packets_are_counted,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
