@@ -245,6 +245,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.memory = (size_t)(8 + mode / 4 % 8) << 19;
 	config.checksums = WEIR_CHECKSUM_NONE;
 	config.allocator = &allocator;
+	config.deliver = mode % 8 == 7 ? WEIR_DELIVER_ACKED : WEIR_DELIVER_CONTIGUOUS;
+	config.overlap = (enum weir_overlap_policy)(mode / 32 % 6);
 	callbacks.record = mode & 2 ? on_record : NULL;
 	must(weir_engine_new(&config, &callbacks, &run.engine) == 0);
 	if (mode & 1) {

@@ -730,6 +730,34 @@ static void sinks_get_records_and_their_errors_are_told(void **state)
 	assert_string_equal(sink_log.text, "record http\nrecord tcp\nflush\nclose\n");
 }
 
+static void policies_that_make_no_sense_are_refused(void **state)
+{
+	static const struct weir_overlap_rule bad[] = {
+		{.ip_version = 5, .prefix = 8},
+		{.ip_version = 4, .prefix = 33},
+		{.ip_version = 6, .prefix = 129},
+		{.ip_version = 4, .prefix = 8, .policy = WEIR_OVERLAP_SOLARIS + 1},
+	};
+	struct weir_callbacks callbacks = {0};
+	struct weir_engine *engine = NULL;
+	struct weir_config config;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		weir_config_init(&config);
+		config.overlap_rules = &bad[i];
+		config.noverlap_rules = 1;
+		assert_int_equal(weir_engine_new(&config, &callbacks, &engine), WEIR_EINVAL);
+	}
+	weir_config_init(&config);
+	config.noverlap_rules = 1; /* but none given */
+	assert_int_equal(weir_engine_new(&config, &callbacks, &engine), WEIR_EINVAL);
+	weir_config_init(&config);
+	config.deliver = (enum weir_deliver)7;
+	assert_int_equal(weir_engine_new(&config, &callbacks, &engine), WEIR_EINVAL);
+	assert_null(engine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -754,6 +782,7 @@ int main(void)
 		cmocka_unit_test(bytes_alone_make_no_records_but_that_of_the_flow),
 		cmocka_unit_test(parsers_belong_to_their_engine),
 		cmocka_unit_test(sinks_get_records_and_their_errors_are_told),
+		cmocka_unit_test(policies_that_make_no_sense_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
