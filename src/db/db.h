@@ -143,6 +143,8 @@ struct db {
 	const struct weir_config *config;
 	const struct weir_schema *schema;
 	const char *system;
+	/* how the parser finishes an exchange that db/ gives up; NULL: db_finish(). It ends with db_finish() or db_drop() */
+	void (*finish)(struct db *db, struct db_exchange *ex);
 	struct db_exchange *
 		head; /* requests without a response, oldest first; the head may be being answered */
 	struct db_exchange *tail;
@@ -212,6 +214,8 @@ void db_error(struct db_exchange *ex, const void *code, size_t code_len, const v
 	      size_t len);
 /** Fill the record in, emit it; out of the queue when it is in there. ex is gone. NULL is fine. */
 void db_finish(struct db *db, struct db_exchange *ex);
+/** Give it up without a record; out of the queue when it is in there. NULL is fine. */
+void db_drop(struct db *db, struct db_exchange *ex);
 /** The parser's on_tick(): interim records of what is open. db_enqueue() asks for it. */
 void db_tick(struct db *db);
 

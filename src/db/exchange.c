@@ -385,6 +385,17 @@ void db_finish(struct db *db, struct db_exchange *ex)
 	weir_host_emit(db->host, ex->rec);
 }
 
+void db_drop(struct db *db, struct db_exchange *ex)
+{
+	if (ex == NULL) {
+		return;
+	}
+	if (ex->queued) {
+		unlink_exchange(db, ex);
+	}
+	weir_host_drop(db->host, ex->rec);
+}
+
 void db_tick(struct db *db)
 {
 	struct db_exchange *ex;
@@ -405,6 +416,10 @@ void db_tick(struct db *db)
 void db_end(struct db *db)
 {
 	while (db->head != NULL) {
-		db_finish(db, db->head);
+		if (db->finish != NULL) {
+			db->finish(db, db->head);
+		} else {
+			db_finish(db, db->head);
+		}
 	}
 }

@@ -4,6 +4,15 @@
 
 #include <assert.h>
 
+static void give_up(struct db *db, struct db_exchange *ex)
+{
+	if (db->finish != NULL) {
+		db->finish(db, ex);
+	} else {
+		db_finish(db, ex);
+	}
+}
+
 void db_enqueue(struct db *db, struct db_exchange *ex)
 {
 	struct db_exchange *last = db->tail;
@@ -16,7 +25,7 @@ void db_enqueue(struct db *db, struct db_exchange *ex)
 	}
 	if (db->npending >= db->config->pending_limit) {
 		db->s2c_lost = true; /* the next response may be its own */
-		db_finish(db, db->head);
+		give_up(db, db->head);
 	}
 	ex->gap_at = db->c2s_lost_at;
 	db->c2s_lost_at = DB_NOWHERE;
@@ -108,8 +117,11 @@ struct db_exchange *db_choose(struct db *db, uint64_t x, uint64_t ack)
 			found = ex;
 		}
 		while (db->head != found) {
-			db_finish(db, db->head);
+			give_up(db, db->head);
 		}
+	}
+	if (found->side[WEIR_S2C].begun) {
+		return found;
 	}
 	found->pairing = (uint8_t)judge(db, found, x, ack);
 	if (found->pairing == DB_PAIRING_EXACT) {
@@ -139,7 +151,7 @@ uint64_t db_resync(struct db *db, uint64_t from, uint64_t to, uint64_t ack)
 		return DB_NOWHERE;
 	}
 	while (db->head != found) {
-		db_finish(db, db->head);
+		give_up(db, db->head);
 	}
 	return found->side[WEIR_C2S].first_ack;
 }

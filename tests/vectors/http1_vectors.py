@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1 against the shared vectors (vectors/l7/http1.vec): usage: http1_vectors.py TOOL WEIR SOURCE_ROOT
 
-TOOL is tests/vectors/http1_vectors.c. Every vector must give its expected transactions and exactly its anomaly codes, and
+TOOL is tests/vectors/l7_vectors.c. Every vector must give its expected transactions and exactly its anomaly codes, and
 the same records whole, byte by byte and in random splits. The same with the program WEIR on captures, in segments of 1,400
 bytes and of one byte. Exit 77 where the vectors are not there."""
 import importlib.util
@@ -91,7 +91,7 @@ def judge(expect, lines):
     bad = ["%s %s" % (what, value[:300]) for what, value in lines if what in ("DIFFERS", "unreadable", "split")]
     records = [json.loads(value) for what, value in lines if what == "record"]
     sizes = [json.loads(value) for what, value in lines if what == "size_record"]
-    if expect.get("proto") not in (None, "http") and not any(what == "not_http" for what, _ in lines):
+    if expect.get("proto") not in (None, "http") and not any(what == "not_taken" for what, _ in lines):
         bad.append("taken for http")
     if len(records) != len(expect["tx"]):
         bad.append("%d transactions, want %d" % (len(records), len(expect["tx"])))
@@ -121,7 +121,7 @@ def from_program(weir, make, events, mss, folder):
             lines += [("anomaly", code) for code in record.get("anomalies", [])]
         elif record["type"] == "anomaly":
             lines.append(("anomaly", record["anomaly"]["code"]))
-    return lines or [("not_http", "")]
+    return lines or [("not_taken", "")]
 
 
 def main():
@@ -136,7 +136,7 @@ def main():
                               stdout=subprocess.PIPE, check=True, text=True)
         if "skip" in made.stdout:
             print(made.stdout)
-        run = subprocess.run([tool, out], stdout=subprocess.PIPE, check=True, text=True)
+        run = subprocess.run([tool, out, 'http1', '80'], stdout=subprocess.PIPE, check=True, text=True)
     found = {}
     for line in run.stdout.split("\n"):
         if line:

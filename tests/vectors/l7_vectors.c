@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the event dumps (*.ev) that vec2pcap.py makes of vectors/l7/http1.vec through the HTTP/1 parser: whole, byte by
- * byte, and in random splits. Prints "ID<TAB>what<TAB>text" lines for http1_vectors.py to judge: the records and the
- * anomalies of the whole run, and DIFFERS for a way of splitting that gave other ones. Exit 1 when an argument is no directory.
+ * Runs the event dumps (*.ev) that vec2pcap.py makes of vectors/l7/NAME.vec through a parser: whole, byte by byte, and in random splits:
+ * l7_vectors DIRECTORY PARSER PORT. Prints "ID<TAB>what<TAB>text" lines for http1_vectors.py and db_vectors.py to judge: the records
+ * and the anomalies of the whole run, the parser that was switched to, and DIFFERS for a way of splitting that gave other ones. A vector
+ * longer than LONG bytes is not fed byte by byte. Exit 1 when an argument is no directory.
  */
 #include <dirent.h>
 
@@ -10,7 +11,7 @@
 #include "parser/registry.h"
 
 /* Ways of splitting: 0 whole, 1 byte by byte, then random ones; the same again with bodies=size. */
-enum { RANDOM_SPLITS = 20, MODES = RANDOM_SPLITS + 2 };
+enum { RANDOM_SPLITS = 20, MODES = RANDOM_SPLITS + 2, LONG = 4 << 20 };
 
 struct event {
 	enum weir_direction dir;
@@ -57,10 +58,10 @@ static int read_script(const char *path, struct script *ret)
 }
 
 /* Does detection take it? Asked as the engine asks: with the bytes of both directions so far. */
-static bool is_http(const struct script *script, const struct weir_parser *parser)
+static bool is_taken(const struct script *script, const struct weir_parser *parser, uint16_t port)
 {
 	uint8_t *bytes[2] = {malloc(512), malloc(512)};
-	struct weir_probe probe = {.roles_certain = true, .server_port = 80};
+	struct weir_probe probe = {.roles_certain = true, .server_port = port};
 	struct weir_probe_result result = {0};
 	size_t i;
 
@@ -86,6 +87,16 @@ static bool is_http(const struct script *script, const struct weir_parser *parse
 	free(bytes[0]);
 	free(bytes[1]);
 	return result.score >= 60;
+}
+
+static size_t length(const struct script *script)
+{
+	size_t i, sum = 0;
+
+	for (i = 0; i < script->n; i++) {
+		sum += script->events[i].kind == ':' ? script->events[i].len : 0;
+	}
+	return sum;
 }
 
 static size_t piece_of(size_t left, int mode)
@@ -155,13 +166,14 @@ static void print_lines(const char *id, const char *what, struct strbuf *text)
 	}
 }
 
-static void run_file(const char *id, const struct script *script, const struct weir_parser *parser)
+static void run_file(const char *id, const struct script *script, const struct weir_parser *parser,
+		     uint16_t port)
 {
 	struct weir_host whole[2];
 	int i;
 
-	if (!is_http(script, parser)) {
-		printf("%s\tnot_http\t\n", id);
+	if (!is_taken(script, parser, port)) {
+		printf("%s\tnot_taken\t\n", id);
 		return;
 	}
 	for (i = 0; i < 2; i++) {
@@ -170,10 +182,16 @@ static void run_file(const char *id, const struct script *script, const struct w
 	print_lines(id, "record", &whole[0].records);
 	print_lines(id, "anomaly", &whole[0].anomalies);
 	print_lines(id, "size_record", &whole[1].records);
+	if (whole[0].switched) {
+		printf("%s\tnext\t%s\n", id, whole[0].next_parser);
+	}
 	for (i = 1; i < 2 * MODES; i++) {
 		struct weir_host *other = &whole[i >= MODES];
 		struct weir_host host;
 
+		if (i % MODES == 1 && length(script) > LONG) {
+			continue;
+		}
 		run(script, parser, i, &host);
 		if (!same(&host.records, &other->records) ||
 		    !same(&host.anomalies, &other->anomalies)) {
@@ -188,7 +206,7 @@ static void run_file(const char *id, const struct script *script, const struct w
 
 int main(int argc, char **argv)
 {
-	const struct weir_parser *parser = parser_find("http1");
+	const struct weir_parser *parser = argc < 4 ? NULL : parser_find(argv[2]);
 	struct dirent *entry;
 	DIR *dir = argc < 2 ? NULL : opendir(argv[1]);
 
@@ -207,7 +225,8 @@ int main(int argc, char **argv)
 		(void)snprintf(path, sizeof(path), "%s/%s", argv[1], entry->d_name);
 		entry->d_name[n - 3] = '\0';
 		if (read_script(path, &script) == 0) {
-			run_file(entry->d_name, &script, parser);
+			run_file(entry->d_name, &script, parser,
+				 (uint16_t)strtoul(argv[3], NULL, 10));
 		} else {
 			printf("%s\tunreadable\t\n", entry->d_name);
 		}
