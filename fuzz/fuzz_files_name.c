@@ -16,11 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct strbuf *name)
 {
 	const uint8_t *p = (const uint8_t *)name->p;
-	const uint8_t *end = p + name->len;
+	const uint8_t *end;
 
 	if (name->len == 0) {
 		return;
 	}
+	end = p + name->len;
 	if (name->len > FILES_NAME_MAX + 1 || p[0] == '.' || p[0] == ' ' || end[-1] == '.' ||
 	    end[-1] == ' ') {
 		abort();
@@ -42,9 +43,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *nul = size == 0 ? NULL : memchr(data, '\0', size);
 	size_t len = nul == NULL ? size : (size_t)(nul - data);
 	struct weir_str disposition = {data, (uint32_t)len};
-	struct weir_str path = {data + len, 0};
+	struct weir_str path = {(const uint8_t *)"", 0};
 	struct strbuf name;
 
+	if (size == 0) {
+		return 0;
+	}
 	if (nul != NULL) {
 		path = (struct weir_str){nul + 1, (uint32_t)(size - len - 1)};
 	}

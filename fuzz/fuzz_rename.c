@@ -26,7 +26,8 @@ static void add_piece(struct weir_record *rec, uint8_t what, const uint8_t *p, s
 		HTTP_F_METHOD,          HTTP_F_TARGET,           HTTP_F_URL_FULL,
 		HTTP_F_URL_DOMAIN,      HTTP_F_URL_PATH,         HTTP_F_URL_QUERY,
 		HTTP_F_USER_AGENT,      HTTP_F_REFERRER,         HTTP_F_REASON,
-		HTTP_F_REQUEST_CONTENT, HTTP_F_RESPONSE_CONTENT, HTTP_F_RESPONSE_VERSION};
+		HTTP_F_REQUEST_CONTENT, HTTP_F_RESPONSE_CONTENT, HTTP_F_RESPONSE_VERSION,
+		HTTP_F_RESPONSE_CHARSET};
 	size_t half = len > 0 ? p[0] % (len + 1) : 0;
 
 	if (what < 128) {
@@ -42,6 +43,7 @@ static void add_piece(struct weir_record *rec, uint8_t what, const uint8_t *p, s
 				      16);
 		break;
 	case 1:
+		weir_record_set_static(rec, HTTP_F_RESPONSE_CONTENT_ENCODING, "base64");
 		weir_record_set_u64(rec, HTTP_F_STATUS,
 				    len * UINT64_C(0x0023456789abcdef)); /* jansson ends at 2^63 */
 		break;

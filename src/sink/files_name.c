@@ -224,8 +224,8 @@ void files_name(const struct weir_str *disposition, const struct weir_str *path,
 
 		put_decoded(&text, begin, path->len - (size_t)(begin - path->p), false);
 	}
-	last_part(&text, &p, &len);
-	if (len > 0) {
+	if (text.len > 0) {
+		last_part(&text, &p, &len);
 		make_harmless(p, len, out);
 	}
 	if (out->len > 0 && is_device(out->p, out->len)) {
