@@ -28,35 +28,79 @@ static bool is_web_token(const uint8_t *p, size_t len)
 	return dots >= 2 && i >= 2 * KEY_LEAST;
 }
 
-bool mask_is_api_key(const uint8_t *p, size_t len)
+/* Behind a prefix of `prefix` bytes: as many bytes as such keys have at least? */
+static bool goes_on(const uint8_t *p, size_t len, size_t prefix)
 {
-	static const char *const prefixes[] = {
-		"sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk-proj-", "sk-ant-",
-		"ghp_",     "gho_",     "ghu_",     "ghs_",     "ghr_",     "github_pat_",
-		"glpat-",   "xoxb-",    "xoxp-",    "xoxa-",    "xoxs-",    "xapp-",
-		"AKIA",     "ASIA",     "AIza",     "ya29.",    "SG.",      "npm_",
-		"pypi-",    "dop_v1_",  "shpat_",   "shpss_",   "hf_",
-	};
-	size_t i, n;
+	size_t n;
 
-	if (len < KEY_LEAST || memchr("srgxAyeSnpdh", p[0], 12) == NULL) {
+	if (len < prefix + KEY_LEAST) {
 		return false;
 	}
-	if (memcmp(p, "eyJ", 3) == 0) {
-		return is_web_token(p, len);
+	for (n = prefix; n < prefix + KEY_LEAST && is_key_byte(p[n]); n++) {
 	}
-	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		size_t prefix = strlen(prefixes[i]);
+	return n == prefix + KEY_LEAST;
+}
 
-		if (len < prefix + KEY_LEAST || memcmp(p, prefixes[i], prefix) != 0) {
-			continue;
+static bool has_prefix(const uint8_t *p, size_t len)
+{
+	static const struct {
+		uint8_t len;
+		char text[12];
+	} prefixes[] = {
+		{8, "sk_live_"}, {8, "sk_test_"}, {8, "rk_live_"}, {8, "rk_test_"},
+		{8, "sk-proj-"}, {7, "sk-ant-"},  {4, "ghp_"},     {4, "gho_"},
+		{4, "ghu_"},     {4, "ghs_"},     {4, "ghr_"},     {11, "github_pat_"},
+		{6, "glpat-"},   {5, "xoxb-"},    {5, "xoxp-"},    {5, "xoxa-"},
+		{5, "xoxs-"},    {5, "xapp-"},    {4, "AKIA"},     {4, "ASIA"},
+		{4, "AIza"},     {5, "ya29."},    {3, "SG."},      {4, "npm_"},
+		{5, "pypi-"},    {7, "dop_v1_"},  {6, "shpat_"},   {6, "shpss_"},
+		{3, "hf_"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (len > prefixes[i].len && memcmp(p, prefixes[i].text, prefixes[i].len) == 0) {
+			return goes_on(p, len, prefixes[i].len);
 		}
-		for (n = prefix; n < prefix + KEY_LEAST && is_key_byte(p[n]); n++) {
-		}
-		return n == prefix + KEY_LEAST;
 	}
 	return false;
 }
+
+#define PAIR(a, b) ((a) << 8 | (b))
+
+bool mask_is_api_key(const uint8_t *p, size_t len)
+{
+	if (len < KEY_LEAST) {
+		return false;
+	}
+	/* this is asked of every header and every parameter: two bytes say no to nearly all */
+	switch (PAIR(p[0], p[1])) {
+	case PAIR('e', 'y'):
+		return p[2] == 'J' && is_web_token(p, len);
+	case PAIR('s', 'k'):
+	case PAIR('r', 'k'):
+	case PAIR('g', 'h'):
+	case PAIR('g', 'i'):
+	case PAIR('g', 'l'):
+	case PAIR('x', 'o'):
+	case PAIR('x', 'a'):
+	case PAIR('A', 'K'):
+	case PAIR('A', 'S'):
+	case PAIR('A', 'I'):
+	case PAIR('y', 'a'):
+	case PAIR('S', 'G'):
+	case PAIR('n', 'p'):
+	case PAIR('p', 'y'):
+	case PAIR('d', 'o'):
+	case PAIR('s', 'h'):
+	case PAIR('h', 'f'):
+		return has_prefix(p, len);
+	default:
+		return false;
+	}
+}
+
+#undef PAIR
 
 /* ---- markup ---- */
 
