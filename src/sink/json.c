@@ -75,7 +75,8 @@ static int json_open(const struct weir_sink_config *config, struct weir_sink **r
 
 static bool json_wants(struct weir_sink *sink, const struct weir_schema *schema, size_t field)
 {
-	return self(sink)->rename == NULL || lookup_wants(&self(sink)->lookup, schema, field);
+	return self(sink)->rename == NULL || self(sink)->rename == &json_rename_otel ||
+	       lookup_wants(&self(sink)->lookup, schema, field);
 }
 
 static int json_record(struct weir_sink *sink, const struct weir_record *rec)

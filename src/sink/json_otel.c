@@ -5,7 +5,8 @@
  *
  * There server.address is the name that the client asked for, and addresses of the packets are network.peer.address (client)
  * and network.local.address (server). A method that the conventions do not list is _OTHER, and the original stands beside it.
- * error.type of a 5xx without one is the code. What the conventions have no name for begins with `weir.`.
+ * error.type of a 5xx without one is the code. What the conventions have no name for begins with `weir.`. Records of other types
+ * (databases ...) have their fields under weir's names, which are OpenTelemetry's.
  */
 #include "sink/json_rename.h"
 
@@ -190,13 +191,36 @@ static const struct json_rename_row own[] = {
 	RENAME("weir.anomaly.evidence", LOOK_ANOMALY_EVIDENCE),
 };
 
+/* What a type has of its own, under its canonical names: those are OpenTelemetry's where it has one. */
+static void put_rest(const struct weir_record *rec, struct json_build *build)
+{
+	size_t i;
+
+	for (i = WEIR_NCOMMON; i < WEIR_NCOMMON + rec->schema->nfields; i++) {
+		const struct weir_field *field = weir_schema_field(rec->schema, i);
+
+		if (weir_record_has(rec, i) && field->kind != WEIR_KIND_HEADERS) {
+			json_build_key(build, field->name);
+			json_build_value(build, field->kind, &rec->values[i]);
+		}
+	}
+}
+
+static bool is_mapped(const struct weir_record *rec)
+{
+	return json_rename_is(rec, "http") || json_rename_is(rec, "tcp") ||
+	       json_rename_is(rec, "anomaly");
+}
+
 static void put_attributes(const struct lookup *lookup, const struct weir_record *rec,
 			   struct json_build *build)
 {
 	json_build_key(build, "Attributes");
 	json_build_open(build, '{');
-	put_method(lookup, rec, build);
-	RENAME_PUT(lookup, rec, build, http);
+	if (is_mapped(rec)) {
+		put_method(lookup, rec, build);
+		RENAME_PUT(lookup, rec, build, http);
+	}
 	put_error(lookup, rec, build);
 	put_server(lookup, rec, build);
 	RENAME_PUT(lookup, rec, build, network);
@@ -204,6 +228,9 @@ static void put_attributes(const struct lookup *lookup, const struct weir_record
 	put_headers(lookup, rec, build, "http.request.header.", LOOK_REQUEST_HEADER);
 	put_headers(lookup, rec, build, "http.response.header.", LOOK_RESPONSE_HEADER);
 	RENAME_PUT(lookup, rec, build, own);
+	if (!is_mapped(rec)) {
+		put_rest(rec, build);
+	}
 	json_build_close(build, '}');
 }
 
@@ -213,10 +240,6 @@ static bool put(const struct lookup *lookup, const struct weir_record *rec,
 	static const struct json_rename_row trace[] = {RENAME("TraceId", LOOK_TRACE)};
 	char name[64];
 
-	if (!json_rename_is(rec, "http") && !json_rename_is(rec, "tcp") &&
-	    !json_rename_is(rec, "anomaly")) {
-		return false;
-	}
 	put_time(rec, build);
 	RENAME_PUT(lookup, rec, build, trace);
 	(void)snprintf(name, sizeof(name), "weir.%s", rec->schema->type);

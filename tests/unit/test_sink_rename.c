@@ -309,6 +309,31 @@ static void otel_log_record(void **state)
 	sample_fini(&sample);
 }
 
+/* Types that OpenTelemetry has conventions for come under weir's names, which are those. */
+static void otel_has_the_fields_of_other_types(void **state)
+{
+	static const struct weir_field fields[] = {
+		{"db.system.name", WEIR_KIND_STR, 0, ""},
+		{"db.query.text", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
+		{"db.response.returned_rows", WEIR_KIND_U64, 0, ""},
+	};
+	static const struct weir_schema db = {"mysql", fields, 3};
+	struct sample sample;
+
+	sample_init(&sample, &db);
+	weir_record_set_i64(sample.rec, WEIR_F_TS, 5);
+	weir_record_set_static(sample.rec, WEIR_F_ERROR_TYPE, "1064");
+	weir_record_set_static(sample.rec, WEIR_NCOMMON, "mysql");
+	weir_record_set_static(sample.rec, WEIR_NCOMMON + 1, "SELECT 1");
+	weir_record_set_u64(sample.rec, WEIR_NCOMMON + 2, 1);
+	check(&json_rename_otel, sample.rec,
+	      "{\"Timestamp\":\"5\",\"EventName\":\"weir.mysql\",\"Attributes\":{"
+	      "\"error.type\":\"1064\",\"network.transport\":\"tcp\","
+	      "\"db.system.name\":\"mysql\",\"db.query.text\":\"SELECT 1\","
+	      "\"db.response.returned_rows\":1}}");
+	sample_fini(&sample);
+}
+
 static void anomalies_have_their_place(void **state)
 {
 	struct sample sample;
@@ -361,6 +386,7 @@ int main(void)
 		cmocka_unit_test(eve_flow_event),
 		cmocka_unit_test(ecs_document),
 		cmocka_unit_test(otel_log_record),
+		cmocka_unit_test(otel_has_the_fields_of_other_types),
 		cmocka_unit_test(anomalies_have_their_place),
 		cmocka_unit_test(the_sink_knows_its_formats),
 	};
