@@ -38,6 +38,7 @@ class Capture:
         self.records = records
         self.http = sorted((r for r in records if r['type'] == 'http'), key=lambda r: r['ts'])
         self.tcp = [r for r in records if r['type'] == 'tcp']
+        self.tls = [r for r in records if r['type'] == 'tls']
         self.summary = summary
         self.har = []
 
@@ -188,6 +189,12 @@ def file_name(record):
     disposition = first_value(record, 'response', 'content-disposition')
     found = re.search(r'filename="?([^";]*)', disposition)
     return found.group(1) if found else (corpus.dig(record, 'url.path') or '').rsplit('/', 1)[-1]
+
+
+def is_http(row):
+    """Of the kinds that HTTP shares with others: is the row about HTTP? One that is not never holds."""
+    fields = row['fields']
+    return fields.get('suri:app_proto', 'http') == 'http' and fields.get('source', 'HTTP') == 'HTTP'
 
 
 def file_count(row, capture, taken):
@@ -544,7 +551,10 @@ def http_session(row, capture, taken):
     fields = row['fields']
     records = [r for r in capture.http if tuple_differs(r, fields) is None]
     if not records:
-        return 'no http record'
+        # Arkime gives the server's name of TLS as a host
+        names = {corpus.dig(r, 'tls.client.server_name') for r in capture.tls if tuple_differs(r, fields) is None}
+        rest = set(fields) - {'http.host', 'src', 'dst', 'sport', 'dport'}
+        return None if not rest and names and set(fields['http.host']) == names else 'no http record'
 
     def methods(method):
         return sum(corpus.dig(r, 'http.request.method') == method for r in records)
