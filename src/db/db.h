@@ -207,6 +207,8 @@ void db_command(struct db_exchange *ex, const char *name);
  */
 void db_statement(struct db *db, struct db_exchange *ex, const uint8_t *p, size_t len,
 		  uint64_t full_len, enum db_dialect dialect);
+/** The digest of a request that is no statement of SQL, and how often before. */
+void db_digest_set(struct db *db, struct db_exchange *ex, const char *digest, size_t len);
 /** The next parameter. */
 void db_parameter(struct db_exchange *ex, const void *p, size_t len);
 /** The server refuses: its code and what it says. */

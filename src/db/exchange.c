@@ -155,6 +155,16 @@ static void set_cut(struct weir_record *rec, size_t field, const uint8_t *p, siz
 	}
 }
 
+void db_digest_set(struct db *db, struct db_exchange *ex, const char *digest, size_t len)
+{
+	uint32_t before = count_before(db, digest, len);
+
+	weir_record_set_bytes(ex->rec, DB_F_QUERY_DIGEST, digest, len, SIZE_MAX);
+	if (before > 0) {
+		weir_record_set_u64(ex->rec, DB_F_QUERY_REPEATED, before);
+	}
+}
+
 void db_statement(struct db *db, struct db_exchange *ex, const uint8_t *p, size_t len,
 		  uint64_t full_len, enum db_dialect dialect)
 {
@@ -162,7 +172,6 @@ void db_statement(struct db *db, struct db_exchange *ex, const uint8_t *p, size_
 	char digest[DB_DIGEST_MAX];
 	char verb[24];
 	struct weir_str table;
-	uint32_t before;
 	size_t n;
 
 	set_cut(rec, DB_F_QUERY_TEXT, p, len, full_len, db->config->target_limit);
@@ -178,14 +187,10 @@ void db_statement(struct db *db, struct db_exchange *ex, const uint8_t *p, size_
 	if (n == 0) {
 		return;
 	}
-	weir_record_set_bytes(rec, DB_F_QUERY_DIGEST, digest, n, SIZE_MAX);
+	db_digest_set(db, ex, digest, n);
 	table = db_table(digest, n);
 	if (table.len > 0) {
 		weir_record_set_bytes(rec, DB_F_TARGET, table.p, table.len, DB_NAME_MAX);
-	}
-	before = count_before(db, digest, n);
-	if (before > 0) {
-		weir_record_set_u64(rec, DB_F_QUERY_REPEATED, before);
 	}
 }
 
