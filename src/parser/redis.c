@@ -24,6 +24,20 @@ static int redis_open(void *state, struct weir_host *host)
 	return 0;
 }
 
+static void note_acks(const struct redis_cursor *cur)
+{
+	const struct weir_chunk *chunk = cur->chunk;
+	uint64_t end = redis_offset(cur, cur->p);
+	size_t i;
+
+	for (i = 0; i < chunk->nmarks && chunk->marks[i].offset < end; i++) {
+		if (chunk->marks[i].peer_ack != WEIR_NO_ACK &&
+		    chunk->marks[i].peer_ack > cur->redis->s2c_ack) {
+			cur->redis->s2c_ack = chunk->marks[i].peer_ack;
+		}
+	}
+}
+
 static enum weir_verdict redis_on_data(void *state, struct weir_host *host, enum weir_direction dir,
 				       const struct weir_chunk *chunk, struct weir_consumed *ret)
 {
@@ -41,6 +55,9 @@ static enum weir_verdict redis_on_data(void *state, struct weir_host *host, enum
 		verdict = dir == WEIR_C2S ? redis_command_step(&cur) : redis_reply_step(&cur);
 	}
 	db_moved(&redis->db, dir, redis_offset(&cur, cur.p));
+	if (dir == WEIR_S2C) {
+		note_acks(&cur);
+	}
 	ret->consumed = (size_t)(cur.p - chunk->data);
 	return verdict == REDIS_GO ? WEIR_PARSE_OK : (enum weir_verdict)verdict;
 }

@@ -303,9 +303,18 @@ void redis_enqueue(struct redis *redis, struct redis_exchange *ex)
 
 	ex->batched = ex->expect != WEIR_NO_ACK && ex->expect == redis->last_expect;
 	redis->last_expect = ex->expect;
-	if (oldest != NULL && !ex->batched && s2c->step != REDIS_LOST && !redis->db.s2c_lost &&
-	    ex->expect != WEIR_NO_ACK && redis->db.pos[WEIR_S2C] >= ex->expect) {
+	if (oldest != NULL && oldest->db.gap_at == DB_NOWHERE && !ex->batched &&
+	    s2c->step != REDIS_LOST && !redis->db.s2c_lost && ex->expect != WEIR_NO_ACK &&
+	    redis->db.pos[WEIR_S2C] >= ex->expect) {
 		redis->overlaps = true;
+	}
+	/*
+	 * The server had all that is lost before this command when it sent what the client had when it sent it: then it was sent
+	 * in a batch before this one, and answered before this one begins.
+	 */
+	if (!redis->overlaps && redis->db.pos[WEIR_S2C] == ex->expect &&
+	    redis->s2c_ack >= ex->db.side[WEIR_C2S].begin) {
+		redis->db.c2s_lost_at = DB_NOWHERE;
 	}
 	if (oldest != NULL && redis->db.npending >= redis->db.config->pending_limit) {
 		redis_anomaly(redis, oldest, WEIR_C2S, REDIS_A_PENDING_LIMIT,
