@@ -60,3 +60,15 @@ void detect_protocol(const struct weir_probe *probe, const struct parser_set *pa
 		ret->more = false;
 	}
 }
+
+bool detect_is_mismatch(const struct parser_set *parsers, const struct weir_parser *parser,
+			uint16_t port)
+{
+	bool claimed = false;
+	size_t i;
+
+	for (i = 0; i < parsers->n; i++) {
+		claimed |= port_agrees(parsers->list[i], port);
+	}
+	return claimed && !port_agrees(parser, port);
+}

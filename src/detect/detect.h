@@ -37,4 +37,8 @@ struct detect_result {
 void detect_protocol(const struct weir_probe *probe, const struct parser_set *parsers,
 		     uint32_t excluded, bool last, struct detect_result *ret);
 
+/** Is it usual for another protocol than this one that a server has this port? */
+bool detect_is_mismatch(const struct parser_set *parsers, const struct weir_parser *parser,
+			uint16_t port);
+
 #endif

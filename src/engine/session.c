@@ -398,6 +398,19 @@ static void begin(struct session *session, const struct weir_parser *parser)
 	settle(session);
 }
 
+/* Told once, of the flow's first protocol: what a proxy hands on has no port of its own. */
+static void tell_mismatch(struct session *session, const struct weir_parser *parser, uint16_t port)
+{
+	static const struct weir_anomaly proto_mismatch = {
+		"proto.mismatch", "medium", NULL,
+		"a port that is usual for one protocol carries another one that is known"};
+	struct engine *engine = session->host.engine;
+
+	if (session->switches == 0 && detect_is_mismatch(&engine->parsers, parser, port)) {
+		engine_anomaly(engine, session->host.flow, NULL, &proto_mismatch, WEIR_C2S, 0);
+	}
+}
+
 static void try_detect(struct session *session, bool last)
 {
 	struct flow *flow = session->host.flow;
@@ -421,6 +434,7 @@ static void try_detect(struct session *session, bool last)
 	probe.midstream = session->midstream;
 	detect_protocol(&probe, &engine->parsers, session->excluded, enough, &found);
 	if (found.parser != NULL && !(found.swapped && probe.roles_certain)) {
+		tell_mismatch(session, found.parser, probe.server_port);
 		begin(session, found.parser);
 	} else if (enough || !found.more) {
 		engine->stats.unknown_flows++;

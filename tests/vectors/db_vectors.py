@@ -75,7 +75,7 @@ def check(parser, want, rec):
     return bad
 
 
-def judge(parser, expect, lines, probed):
+def judge(parser, expect, lines, probed, program=False):
     bad = ["%s %s" % (what, value[:300]) for what, value in lines if what in ("DIFFERS", "unreadable", "split")]
     records = [json.loads(value) for what, value in lines if what == "record"]
     probe = records.pop() if probed and records else None
@@ -96,6 +96,13 @@ def judge(parser, expect, lines, probed):
     if "next" in expect and not any(what == "next" and value == expect["next"] for what, value in lines):
         bad.append("next: want %r" % expect["next"])
     codes = sorted({value for what, value in lines if what == "anomaly"})
+    if "proto" in expect:
+        # another parser's: the engine tells the mismatch, and that one may have more to say
+        if not program:
+            return bad + ([] if any(what == "not_taken" for what, _ in lines) else ["taken for " + parser])
+        labels = {value for what, value in lines if what == "type"}
+        bad += [] if expect["proto"] in labels and parser not in labels else ["proto: want %r, got %r" % (expect["proto"], labels)]
+        codes = [code for code in codes if code in expect["ev"]]
     if codes != sorted(expect["ev"]):
         bad.append("ev: want %r, got %r" % (sorted(expect["ev"]), codes))
     known = {"tx", "sess", "ev", "notify", "next", "push", "proto"}
@@ -111,6 +118,7 @@ def from_program(parser, weir, make, events, mss, folder, expect):
     lines = [("next", expect["next"])] if "next" in expect else []  # the program does not tell
     for line in run.stdout.split("\n"):
         record = json.loads(line) if line else {"type": None}
+        lines.append(("type", record["type"]))
         if record["type"] == parser:
             lines.append(("record", line))
             lines += [("anomaly", code) for code in record.get("anomalies", [])]
@@ -163,7 +171,7 @@ def main():
             for mss in 1400, 1:
                 if mss > 1 or sum(len(what) for _, what in events if isinstance(what, bytes)) < LONG:
                     lines = from_program(parser, weir, make, events, mss, out, expect)
-                    bad += ["program, mss %d: %s" % (mss, text) for text in judge(parser, expect, lines, name in probed)]
+                    bad += ["program, mss %d: %s" % (mss, text) for text in judge(parser, expect, lines, name in probed, True)]
             passed += not bad
             failed += bool(bad)
             for line in bad:
