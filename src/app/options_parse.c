@@ -252,6 +252,21 @@ static const char *twice(const struct options *options)
 	return NULL;
 }
 
+/* Is there a sink of this kind? */
+static bool has_sink(const struct options *options, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < options->noutputs; i++) {
+		size_t len = strcspn(options->outputs[i], ":,");
+
+		if (len == strlen(kind) && memcmp(options->outputs[i], kind, len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* What each option allows and together makes no sense. */
 static int check(struct options *options)
 {
@@ -280,6 +295,9 @@ static int check(struct options *options)
 	} else if (options->write != NULL && strcmp(options->write, "-") == 0 &&
 		   (options->write_size > 0 || options->write_s > 0)) {
 		problem = "standard output cannot be rotated\n  Give -w a file name.";
+	} else if (has_sink(options, "files") && options->config.bodies == WEIR_BODIES_SIZE) {
+		problem = "files writes bodies, which --bodies=size does not look at\n"
+			  "  Leave --bodies out, or say hash or keep.";
 	} else if (options->filter != NULL && options->filter_file != NULL) {
 		problem = "the filter is in -F or in words, not both\n  Leave one of them out.";
 	}
@@ -369,25 +387,6 @@ static int read_levels(struct options *options, int argc, char **argv)
 	return err < 0 ? err : walk(options, argc, argv, apply);
 }
 
-/* Sinks that bodies are the point of. */
-static bool has_body_sink(const struct options *options)
-{
-	static const char *const kinds[] = {"files", "har"};
-	size_t i, k;
-
-	for (i = 0; i < options->noutputs; i++) {
-		size_t len = strcspn(options->outputs[i], ":,");
-
-		for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-			if (len == strlen(kinds[k]) &&
-			    memcmp(options->outputs[i], kinds[k], len) == 0) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 int options_parse(struct options *options, int argc, char **argv)
 {
 	int err;
@@ -403,7 +402,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	if (options->verbose >= 2 && options->bodies_level < options->verbose_level) {
 		options->config.bodies = WEIR_BODIES_KEEP; /* to be shown */
 	}
-	if (has_body_sink(options) && options->bodies_level < options->output_level) {
+	if ((has_sink(options, "files") || has_sink(options, "har")) &&
+	    options->bodies_level < options->output_level) {
 		options->config.bodies = WEIR_BODIES_KEEP; /* to be written */
 	}
 	if (optind < argc && options->source_level != OPTIONS_LEVEL_LINE &&

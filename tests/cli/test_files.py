@@ -228,6 +228,8 @@ def wrong_options_are_told():
     for spec, words in (('files', b'files:DIR'), ('files:out,limit=lots', b'sizes'), ('files:out,x=1', b'limit= and total=')):
         done = subprocess.run([WEIR, '-r', DEMO, '-o', spec], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         expect(done.returncode == 2 and words in done.stderr, (spec, done.stderr))
+    done = subprocess.run([WEIR, '-r', DEMO, '-o', 'files:out', '--bodies=size'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    expect(done.returncode == 2 and b'Leave --bodies out' in done.stderr and not os.path.exists('out'), done.stderr)
 
 
 @test
