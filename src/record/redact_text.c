@@ -314,9 +314,35 @@ static void mask_pairs(struct mask *mask, const uint8_t *p, size_t len, uint32_t
 	mask_put(mask, pairs.written, (size_t)(end - pairs.written));
 }
 
+/* The next segment of a path, at p or behind, that is a key of a service; NULL: none. */
+static const uint8_t *find_key_segment(const uint8_t *p, const uint8_t *end)
+{
+	while ((p = memchr(p, '/', (size_t)(end - p))) != NULL) {
+		p++;
+		if (mask_is_api_key(p, (size_t)(end - p))) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 {
-	mask_pairs(mask, p, len, more, true);
+	const uint8_t *end = p + len;
+	const uint8_t *key = find_key_segment(p, end);
+
+	while (key != NULL) {
+		const uint8_t *stop = key;
+
+		while (stop < end && *stop != '/' && !ends_pair(*stop)) {
+			stop++;
+		}
+		mask_pairs(mask, p, (size_t)(key - p), 0, true);
+		mask_hide(mask, key, (size_t)(stop - key), stop == end ? more : 0);
+		p = stop;
+		key = find_key_segment(p, end);
+	}
+	mask_pairs(mask, p, (size_t)(end - p), more, true);
 }
 
 /* ---- JSON ---- */

@@ -289,6 +289,74 @@ def secrets_are_masked_unless_told_otherwise():
 
 
 @test
+def routes_are_the_users_first_then_guessed():
+    pcap = packets.Pcap('routes.pcap')
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    for target in (b'/users/joe', b'/users/joe/orders/17', b'/other/17', b'/img/a.png'):
+        connection.data(0, b'GET ' + target + b' HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+        connection.data(1, OK)
+    connection.close()
+    pcap.close()
+
+    def routes(*args):
+        records = map(json.loads, weir('-q', '-r', 'routes.pcap', '--json', *args).stdout.splitlines())
+        return [r['http']['route'] for r in records if r['type'] == 'http']
+
+    expect(routes() == ['/users/joe', '/users/joe/orders/{id}', '/other/{id}', '/img/a.png'], routes())
+    own = ('--route', '/users/{user}', '--route', 'shop.test/users/*', '--route', 'other.test/*', '--route', '/img/{name}.png')
+    expect(routes(*own) == ['/users/{user}', '/users/*', '/other/{id}', '/img/{name}.png'], routes(*own))
+    with open('weir.conf', 'w') as file:
+        file.write('[records]\nroute = /users/{user}\nroute = /other/{n}\n')
+    expect(routes('--config', 'weir.conf')[::2] == ['/users/{user}', '/other/{n}'], routes('--config', 'weir.conf'))
+    bad = weir('-r', 'routes.pcap', '--route', 'users')
+    expect(bad.returncode == 2 and b'/users/{id}' in bad.stderr, bad.stderr)
+
+
+@test
+def equal_secrets_have_equal_fingerprints():
+    pcap = packets.Pcap('keyed.pcap')
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    for cookie in (b'hunter2', b'hunter3', b'hunter2'):
+        connection.data(0, b'GET /?token=' + cookie + b' HTTP/1.1\r\nHost: a\r\nCookie: sid=' + cookie + b'\r\n\r\n')
+        connection.data(1, OK)
+    connection.close()
+    pcap.close()
+    with open('key', 'wb') as file:
+        file.write(b'a key of 16 byte\n')
+    done = weir('-q', '-r', 'keyed.pcap', '--json', '--redact-key', 'key')
+    records = [r for r in map(json.loads, done.stdout.splitlines()) if r['type'] == 'http']
+    cookies = [r['http']['request']['header']['cookie'][0] for r in records]
+    # hmac.new(b'a key of 16 byte', b'hunter2', 'sha256').hexdigest() begins with 9034
+    expect(cookies[0] == 'sid=[redacted 7 9034]' and cookies[2] == cookies[0] != cookies[1], cookies)
+    expect(records[0]['url']['query'] == 'token=[redacted 7 9034]', records[0]['url'])
+    with open('short', 'wb') as file:
+        file.write(b'too short\n')
+    bad = weir('-r', 'keyed.pcap', '--redact-key', 'short')
+    expect(bad.returncode == 2 and b'16 to 4096 bytes' in bad.stderr, bad.stderr)
+
+
+@test
+def an_open_stream_is_one_record_with_its_events():
+    pcap = packets.Pcap('sse.pcap')
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    connection.data(0, GET)
+    connection.data(1, b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n')
+    for number in range(5):
+        pcap.now_ns += 9 * 10**9
+        connection.data(1, b'id: %d\ndata: tick\n\n' % number)
+    connection.close()
+    pcap.close()
+    for bodies in 'size', 'hash', 'keep':
+        done = weir('-r', 'sse.pcap', '--json', '--bodies', bodies, '--summary=json')
+        (record,) = [r for r in map(json.loads, done.stdout.splitlines()) if r['type'] == 'http']
+        expect(record['http']['response']['events'] == 5 and 'final' not in record, record)
+        expect(record['completeness'] == 'complete' and record['timing']['receive_ns'] > 44 * 10**9, record)
+
+
+@test
 def what_is_behind_a_socks_handshake_is_told():
     pcap = packets.Pcap('socks.pcap')
     for number, turns in enumerate((

@@ -97,6 +97,7 @@ def exchanges():
                                                      secret('a hidden field') + b'">')
     yield request(b'/k?x=AKIA' + secret('an access key by its form') + b'ABCD&y=2', [b'X-Thing: ghp_' + secret('a key in any header') +
                                                                              b'0123456789']), response()
+    yield request(b'/hook/glpat-' + secret('a key in a path') + b'0123456789/x', method=b'GET'), response()
     yield form(b'application/json', b'{"x":"sk_live_' + secret('a key in any member') + b'0123"}')
     yield request(b'/sse', method=b'GET'), response([b'Content-Type: text/event-stream'], b'event: login\ndata: {"token":"' +
                                                     secret('an event stream') + b'"}\n\n')

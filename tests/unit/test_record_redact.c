@@ -325,6 +325,9 @@ static void keys_of_services_are_told_by_how_they_begin(void **state)
 	static const struct row urls[] = {
 		{"", "/x?key=AIzaSyA1234567890abcdefghijk&y=1", "/x?key=[redacted 28]&y=1"},
 		{"", "/x?k=ghp_0123456789abcdefghijABCDEFGHIJ012345", "/x?k=[redacted 40]"},
+		{"", "http://h/hook/ghp_0123456789abcdefghijABCDEFGHIJ012345/x?token=abc",
+		 "http://h/hook/[redacted 40]/x?token=[redacted 3]"},
+		{"", "/glpat-0123456789abcdefghij?a=1", "/[redacted 26]?a=1"},
 		{"", "/x?page=sk_live_of_the_year", NULL},
 		{"", "/x?q=AKIA&z=ghp_", NULL},
 	};
