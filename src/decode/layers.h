@@ -118,6 +118,8 @@ struct layers {
 	const uint8_t *payload;
 	uint32_t payload_len;    /* by the IP header */
 	uint32_t payload_caplen; /* of those, captured: less when the snaplen cut it */
+	uint16_t
+		payload_sum; /* of the payload (RFC 1071), never 0, when the checksum was verified; 0: not known */
 
 	/* options; bad option lengths end option parsing, not the segment */
 	uint8_t has_ts;

@@ -109,9 +109,9 @@ static void parse_options(struct layers *ret, const uint8_t *at, const uint8_t *
  * CHECKSUM_PARTIAL), which is what a capture on that host, or on a veth, shows. One such segment in 65,536 is right by
  * chance. It says nothing about its direction, and believing it would turn all the others into bad ones.
  */
-static enum layers_checksum verify(const struct layers *ret, const uint8_t *tcp, uint32_t len)
+static enum layers_checksum verify(struct layers *ret, const uint8_t *tcp, uint32_t len)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, payload;
 	uint16_t pseudo;
 
 	if (ret->ip_version == 4) {
@@ -124,8 +124,11 @@ static enum layers_checksum verify(const struct layers *ret, const uint8_t *tcp,
 	sum = checksum_add_u16(sum, (uint16_t)len);
 	sum = checksum_add_u16(sum, (uint16_t)(len >> 16));
 	pseudo = checksum_fold(sum);
-	sum = checksum_add(sum, tcp, len);
-	if (checksum_fold(sum) != 0xffff) {
+	sum = checksum_add(sum, tcp, ret->header_len);
+	payload = checksum_add(0, tcp + ret->header_len, len - ret->header_len);
+	ret->payload_sum = checksum_fold(payload);
+	ret->payload_sum = ret->payload_sum != 0 ? ret->payload_sum : 0xffff;
+	if (checksum_fold(sum + payload) != 0xffff) {
 		return LAYERS_CHECKSUM_BAD;
 	}
 	return load_le16(tcp + 16) == pseudo ? LAYERS_CHECKSUM_UNKNOWN : LAYERS_CHECKSUM_GOOD;

@@ -124,6 +124,7 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 		.len = l->payload_len,
 		.caplen = l->payload_caplen,
 		.seq = l->seq + !!(l->flags & LAYERS_SYN),
+		.sum = l->payload_sum,
 		.ts_ns = item->ts_ns,
 		.now_ns = item->clock_ns,
 		.packet = item->index,
@@ -140,6 +141,7 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 			syn.len = v->take_syn_len;
 			syn.caplen = v->take_syn_len;
 			syn.seq = c->isn + 1;
+			syn.sum = 0;
 			syn.ts_ns = c->ts_ns;
 			syn.packet = c->packet;
 			syn.peer_ack = 0;
@@ -347,6 +349,7 @@ static bool take_in_order(struct engine *engine, struct flow *flow, const struct
 			.len = l->payload_len,
 			.caplen = l->payload_caplen,
 			.seq = l->seq,
+			.sum = l->payload_sum,
 			.ts_ns = item->ts_ns,
 			.now_ns = item->clock_ns,
 			.packet = item->index,

@@ -140,7 +140,9 @@ struct reasm_seg {
 	uint32_t
 		caplen; /* of those at data (<= len): the rest is a snaplen gap inside the segment */
 	uint32_t seq;   /* of data[0] */
-	int64_t ts_ns;  /* capture time of the packet, for marks */
+	uint16_t
+		sum; /* of data, any; 0: not known. Two segments of the same bytes have the same or none */
+	int64_t ts_ns;     /* capture time of the packet, for marks */
 	int64_t now_ns;    /* capture clock (monotone) */
 	uint64_t packet;   /* run-wide number */
 	uint64_t peer_ack; /* offset in the other direction, or WEIR_NO_ACK */

@@ -22,6 +22,7 @@ struct reasm_span {
 	const uint8_t *data; /* at lo */
 	struct weir_mark mark;
 	int64_t now_ns;
+	uint16_t sum; /* of all of the content; 0: not known */
 };
 
 /* Bytes wait for their acknowledgement: where there is somebody who acknowledges. */

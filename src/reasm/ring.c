@@ -13,7 +13,8 @@
 struct recent {
 	uint64_t offset;
 	uint32_t id; /* 0: empty */
-	uint32_t len;
+	uint16_t len;
+	uint16_t sum; /* 0: not known */
 	union {
 		uint64_t hash;   /* of all of it, when the ring is `whole` */
 		uint64_t packet; /* else */
@@ -66,9 +67,10 @@ void reasm_ring_free(struct reasm_pool *pool)
 	pool->ring = NULL;
 }
 
-void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t offset,
-		     const uint8_t *data, size_t len, uint64_t packet)
+void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half,
+		     const struct reasm_recent *delivered)
 {
+	bool fits = delivered->len <= UINT16_MAX;
 	struct recent *entry;
 
 	if (half->id == 0) {
@@ -80,58 +82,97 @@ void reasm_ring_note(struct reasm_pool *pool, struct reasm_half *half, uint64_t 
 			half->id = pool->next_id = 1;
 		}
 	}
-	entry = slot_of(pool, half->id, offset);
-	entry->offset = offset;
+	entry = slot_of(pool, half->id, delivered->offset);
+	entry->offset = delivered->offset;
 	entry->id = half->id;
-	entry->len = (uint32_t)len;
+	entry->len = fits ? (uint16_t)delivered->len : UINT16_MAX;
+	entry->sum = fits ? delivered->sum : 0;
 	if (pool->ring->whole) {
-		entry->hash = XXH3_64bits(data, len);
+		entry->hash = XXH3_64bits(delivered->data, entry->len);
 	} else {
-		entry->packet = packet;
+		entry->packet = delivered->packet;
 	}
-	if (len >= REASM_RING_BYTES) {
-		memcpy(entry->bytes, data, REASM_RING_BYTES);
+	if (delivered->len >= REASM_RING_BYTES) {
+		memcpy(entry->bytes, delivered->data, REASM_RING_BYTES);
 	} else {
-		memcpy(entry->bytes, data, len);
+		memcpy(entry->bytes, delivered->data, delivered->len);
 	}
 }
 
-bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *half, uint64_t offset,
-		      const uint8_t *data, size_t len, struct reasm_conflict *ret)
+/* Compare with the bytes that are known of an entry, where they overlap. */
+static bool differs(const struct reasm_ring *ring, const struct recent *entry,
+		    const struct reasm_recent *again, struct reasm_conflict *ret)
 {
-	const struct recent *entry;
-	size_t first, i, n;
+	uint64_t known = entry->len < REASM_RING_BYTES ? entry->len : REASM_RING_BYTES;
+	uint64_t lo = entry->offset > again->offset ? entry->offset : again->offset;
+	uint64_t hi = entry->offset + known, at, first = 0;
 
-	if (pool->ring == NULL || half->id == 0 || len == 0) {
-		return false;
-	}
-	entry = slot_of(pool, half->id, offset);
-	if (entry->id != half->id || entry->offset != offset) {
-		return false;
-	}
-	n = entry->len < len ? entry->len : len;
-	n = n < REASM_RING_BYTES ? n : REASM_RING_BYTES;
+	hi = again->offset + again->len < hi ? again->offset + again->len : hi;
 	ret->differing = 0;
-	first = n;
-	for (i = 0; i < n; i++) {
-		if (entry->bytes[i] != data[i]) {
-			first = first < i ? first : i;
-			ret->differing++;
+	for (at = lo; at < hi; at++) {
+		if (entry->bytes[at - entry->offset] != again->data[at - again->offset]) {
+			first = ret->differing++ == 0 ? at : first;
 		}
 	}
 	if (ret->differing == 0) {
-		/* the difference is further on: the evidence is what begins both, and only the hash knows */
-		if (!pool->ring->whole || entry->len > len || entry->len <= n ||
-		    XXH3_64bits(data, entry->len) == entry->hash) {
-			return false;
-		}
-		first = 0;
-		ret->differing = entry->len - n;
+		return false;
 	}
-	ret->packet = pool->ring->whole ? 0 : entry->packet;
-	ret->offset = offset + first;
-	ret->kept = entry->bytes + first;
-	ret->lost = data + first;
-	ret->len = n - first;
+	ret->packet = ring->whole ? 0 : entry->packet;
+	ret->offset = first;
+	ret->kept = entry->bytes + (first - entry->offset);
+	ret->lost = again->data + (first - again->offset);
+	ret->len = hi - first;
 	return true;
+}
+
+/* The bytes that are known are equal: does a hash or a sum tell of a difference further on? The evidence is what begins both. */
+static bool differs_further_on(const struct reasm_ring *ring, const struct recent *entry,
+			       const struct reasm_recent *again, struct reasm_conflict *ret)
+{
+	if (entry->len <= REASM_RING_BYTES || again->len < entry->len) {
+		return false;
+	}
+	if (ring->whole ? XXH3_64bits(again->data, entry->len) == entry->hash
+			: entry->sum == 0 || again->sum == 0 || again->len != entry->len ||
+				  again->sum == entry->sum) {
+		return false;
+	}
+	ret->differing = ring->whole ? entry->len - REASM_RING_BYTES : 1;
+	ret->packet = ring->whole ? 0 : entry->packet;
+	ret->offset = again->offset;
+	ret->kept = entry->bytes;
+	ret->lost = again->data;
+	ret->len = REASM_RING_BYTES;
+	return true;
+}
+
+bool reasm_ring_check(const struct reasm_pool *pool, const struct reasm_half *half,
+		      const struct reasm_recent *again, struct reasm_conflict *ret)
+{
+	const struct reasm_ring *ring = pool->ring;
+	const struct recent *entry;
+	uint32_t i;
+
+	if (ring == NULL || half->id == 0 || again->len == 0) {
+		return false;
+	}
+	entry = slot_of(pool, half->id, again->offset);
+	if (entry->id == half->id && entry->offset == again->offset) {
+		if (differs(ring, entry, again, ret) ||
+		    differs_further_on(ring, entry, again, ret)) {
+			return true;
+		}
+		if (again->len <= entry->len) {
+			return false; /* the same segment, or its beginning: nearly all of them */
+		}
+	}
+	for (i = 0; i <= ring->mask; i++) {
+		entry = &ring->entry[i];
+		if (entry->id == half->id && entry->offset < again->offset + again->len &&
+		    again->offset < entry->offset + entry->len &&
+		    differs(ring, entry, again, ret)) {
+			return true;
+		}
+	}
+	return false;
 }

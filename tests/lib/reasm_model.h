@@ -374,6 +374,9 @@ static inline void rm_do_push(struct rm_case *c, struct rm_plan *plan, struct rm
 	if (plan->conflicts && rm_roll(dice, plan->again ? 2 : 4) == 0) {
 		data[rm_roll(dice, len)] ^= (uint8_t)(1 + rm_roll(dice, 255));
 	}
+	for (i = 0; seg.caplen == len && i < len; i++) {
+		seg.sum = (uint16_t)(seg.sum + data[i] * (i + 1)); /* any sum: 0 is "not known" */
+	}
 	rm_note_copies(c, at, data, seg.caplen);
 	RM_TRACE("%lld push %lld+%u (%u) next %llu\n", (long long)plan->now / 1000000,
 		 (long long)at, len, seg.caplen, (unsigned long long)c->model.next);

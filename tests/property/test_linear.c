@@ -206,6 +206,19 @@ static void overlaps(struct run *run, uint32_t n)
 	}
 }
 
+/* What was delivered, again, cut in another way: looked for among what is remembered. */
+static void delivered_again(struct run *run, uint32_t n)
+{
+	struct end client = client_of(1);
+	uint32_t i;
+
+	handshake(run, &client);
+	segment(run, &client, 1001, 5001, ACK, 1000);
+	for (i = 0; i < n; i++) {
+		segment(run, &client, 1001 + i % 900, 5001, ACK, 50);
+	}
+}
+
 /* SACK blocks over everything, with as many holes as may wait. */
 static void acknowledgements_of_holes(struct run *run, uint32_t n)
 {
@@ -364,6 +377,7 @@ static const struct attack {
 	{"one byte, every second one, backwards", one_byte_backwards, 16384},
 	{"one byte, every second one, scattered", one_byte_scattered, 16384},
 	{"overlapping copies", overlaps, 8000},
+	{"delivered bytes, cut otherwise", delivered_again, 8000},
 	{"acknowledgements of 1,000 holes", acknowledgements_of_holes, 8000},
 	{"flows that hold one segment", flows_with_one_segment, 100000},
 	{"SYN flood", syn_flood, 25000},
