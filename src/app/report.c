@@ -77,6 +77,15 @@ static void fill_tcp(struct summary *summary, const struct engine_stats *engine)
 	summary->out_of_order = engine->out_of_order;
 	memcpy(summary->closed, engine->ended, sizeof(summary->closed));
 	summary->midstream = engine->midstream;
+	some(summary->tcp, "duplicate_acks", engine->duplicate_acks);
+	some(summary->tcp, "zero_windows", engine->zero_windows);
+	some(summary->tcp, "midstream", engine->midstream);
+	some(summary->tcp, "overlap_conflicts", engine->overlap_conflicts);
+	some(summary->tcp, "rst_ignored", engine->rst_ignored);
+	some(summary->tcp, "offloaded", engine->offloaded);
+	some(summary->tcp, "above_mss", engine->above_mss);
+	some(summary->tcp, "anomalies", engine->anomalies);
+	some(summary->tcp, "anomalies_suppressed", engine->anomalies_suppressed);
 	summary->one_way = engine->one_way;
 }
 

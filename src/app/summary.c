@@ -609,6 +609,7 @@ static void put_tcp(struct strbuf *out, const struct summary *summary)
 	strbuf_char(out, '}');
 	put_member(out, "retransmits", summary->retransmits);
 	put_member(out, "out_of_order", summary->out_of_order);
+	put_counters(out, summary->tcp);
 	if (summary->one_way > 0) {
 		put_member(out, "one_way", summary->one_way);
 	}

@@ -69,7 +69,8 @@ struct summary {
 	uint64_t out_of_order;                 /* segments */
 	uint64_t closed[WEIR_CLOSE_NKINDS];    /* flows by how they ended */
 	uint64_t midstream;                    /* flows whose beginning was not seen */
-	uint64_t one_way;                      /* flows with payload and one direction only */
+	struct summary_counter tcp[SUMMARY_COUNTERS];
+	uint64_t one_way; /* flows with payload and one direction only */
 	struct summary_records records;
 	struct summary_counter drops[SUMMARY_COUNTERS]; /* kernel, ring, sinks ... */
 	struct {                                        /* -Y */

@@ -82,6 +82,7 @@ struct engine_stats {
 	uint64_t rst_ignored;
 	uint64_t overlap_conflicts;
 	uint64_t offloaded;                   /* bad checksums accepted as offload */
+	uint64_t above_mss;                   /* segments larger than the receiver said it takes */
 	uint64_t records[ENGINE_MAX_SCHEMAS]; /* final ones, by index in engine_schemas() */
 	uint64_t interim;
 	uint64_t records_no_memory;

@@ -37,6 +37,10 @@ static void measure_sender(struct flow *flow, const struct item *item, uint32_t 
 	if (l->payload_len == 0) {
 		return;
 	}
+	if (l->payload_len > flow->tcp.side[!item->side].mss &&
+	    flow->tcp.side[!item->side].mss != 0) {
+		flow->shard->engine->stats.above_mss++;
+	}
 	if (!had_max || seq_leq(before, l->seq)) {
 		me->snd_max_ns = item->clock_ns;
 		if (me->rtt_sent_ns == 0) {
