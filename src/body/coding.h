@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One content coding being taken off, as a stream: gzip (several members), deflate (zlib-wrapped or raw), br, zstd. Private to body/.
+ * One content coding being taken off, as a stream: gzip (several members), deflate (zlib-wrapped or raw), br, zstd. For body/, and for protocols that
+ * compress by themselves.
  */
 #ifndef BODY_CODING_H
 #define BODY_CODING_H

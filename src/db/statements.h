@@ -17,6 +17,7 @@ enum {
 struct db_text {
 	struct db_text *next; /* used before this one */
 	uint64_t full_len;
+	uint64_t long_data; /* bit i: the value of parameter i is sent apart */
 	uint32_t len;
 	uint16_t key_len;
 	uint16_t nparameters;
