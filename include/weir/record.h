@@ -69,7 +69,9 @@ enum weir_field_flags {
 		1u << 3, /* a database statement: literals masked with --redact=strict */
 	WEIR_FIELD_EVIDENCE =
 		1u
-		<< 4 /* some bytes of a stream: what looks like a secret in any of these ways is masked */
+		<< 4, /* some bytes of a stream: what looks like a secret in any of these ways is masked */
+	WEIR_FIELD_RARE =
+		1u << 5 /* few records have it: stores keep it apart from those that most have */
 };
 
 struct weir_field {

@@ -95,6 +95,10 @@ struct weir_sink_type {
 	/** Figures for the closing summary, told by `add` (the name is a constant); while no tap is open. May be NULL */
 	void (*figures)(struct weir_sink *sink,
 			void (*add)(void *context, const char *name, uint64_t n), void *context);
+	/** Records between two flushes while nobody waits for them; 0: some hundred */
+	unsigned confirm;
+	/** A failure of record() or flush() loses what was given since the last flush, and may pass: it is asked again */
+	bool recovers;
 };
 
 #ifdef __cplusplus

@@ -11,12 +11,14 @@
  *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute
  *   progress.c  how far the run is
  *   doctor.c, ifaces.c  what can be captured here
+ *   ask.c       questions to a store in SQL; rows.c prints what they answer
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "app/ask.h"
 #include "app/completions.h"
 #include "app/doctor.h"
 #include "app/ifaces.h"
@@ -106,6 +108,17 @@ static int print_completions(const char *shell)
 	return failed ? EXIT_ERROR : 0;
 }
 
+static int command(const struct options *options)
+{
+	if (strcmp(options->command, "doctor") == 0) {
+		return doctor_run(stdout);
+	}
+	if (strcmp(options->command, "query") == 0) {
+		return ask_run(options);
+	}
+	return ifaces_print(stdout);
+}
+
 /* What the command line asks for. @return exit status */
 static int act(struct options *options)
 {
@@ -121,8 +134,7 @@ static int act(struct options *options)
 		return print_completions(options->completions);
 	}
 	if (options->command != NULL) {
-		return strcmp(options->command, "doctor") == 0 ? doctor_run(stdout)
-							       : ifaces_print(stdout);
+		return command(options);
 	}
 	if (options->list_linktypes) {
 		return list_linktypes(options);

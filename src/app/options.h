@@ -75,7 +75,9 @@ struct options {
 	const char *routes[WEIR_MAX_ROUTES];
 	uint8_t redact_key[OPTIONS_REDACT_KEY + 2];
 	/* what to do instead of a run */
-	const char *command; /* "ifaces", "doctor"; NULL: a run */
+	const char *command; /* "ifaces", "doctor", "query", "stats"; NULL: a run */
+	char **words;        /* behind the command */
+	size_t nwords;
 	bool help;
 	bool version;
 	const char *completions; /* for this shell */

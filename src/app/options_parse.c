@@ -24,6 +24,7 @@ void options_help(void)
 
 	printf("usage: weir -r FILE [options] [filter words]\n"
 	       "       weir -i IFACE [options] [filter words]\n"
+	       "       weir query STORE SQL\n"
 	       "       weir ifaces | doctor\n\n"
 	       "Reads or captures packets, puts TCP streams back together, and tells the HTTP "
 	       "transactions in them.\n"
@@ -183,7 +184,15 @@ static const struct option_def *find(int got)
 
 static bool is_command(const char *text)
 {
-	return strcmp(text, "ifaces") == 0 || strcmp(text, "doctor") == 0;
+	static const char *const commands[] = {"ifaces", "doctor", "query"};
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(text, commands[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The words behind the options are the filter. */
@@ -409,6 +418,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	if (optind < argc && options->source_level != OPTIONS_LEVEL_LINE &&
 	    is_command(argv[optind])) {
 		options->command = argv[optind];
+		options->words = argv + optind + 1;
+		options->nwords = (size_t)(argc - optind - 1);
 		return 0;
 	}
 	return join_filter(options, argc - optind, argv + optind) < 0 ? WEIR_ENOMEM

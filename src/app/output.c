@@ -212,6 +212,13 @@ static void on_trouble(void *context, enum sink_trouble trouble, int error)
 	} else if (error == EPIPE) {
 		atomic_store(&sink->broken_pipe, true);
 		atomic_store(&sink->output->broken_pipe, true);
+	} else if (trouble == SINK_TROUBLE_PASSING) {
+		say(sink->output,
+		    "weir: error: cannot write to %s:%s: %s\n  %s%sRecords are counted as lost "
+		    "until it works again; the capture goes on.\n",
+		    spec->type->name, target, strerror(error), fix_of_errno(error), space);
+	} else if (trouble == SINK_TROUBLE_OVER) {
+		say(sink->output, "weir: %s:%s takes records again\n", spec->type->name, target);
 	} else {
 		say(sink->output,
 		    "weir: error: cannot write to %s:%s: %s\n  %s%sRecords from here on are lost "

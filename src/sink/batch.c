@@ -53,6 +53,7 @@ struct sink_batch {
 	atomic_bool failed;
 	atomic_uint_fast64_t taken; /* records that the sink has returned from */
 	uint64_t unconfirmed; /* the writing thread's: given to the sink since its last flush */
+	bool troubled;        /* ... and that it fails has been told */
 	/* the producer's */
 	uint64_t given;
 	uint64_t freed;
@@ -107,7 +108,12 @@ static void tell(struct sink_batch *batch, enum sink_trouble trouble)
 
 static void fail(struct sink_batch *batch)
 {
-	if (!atomic_exchange_explicit(&batch->failed, true, memory_order_relaxed)) {
+	if (batch->options.type->recovers) {
+		if (!batch->troubled) {
+			tell(batch, SINK_TROUBLE_PASSING);
+		}
+		batch->troubled = true;
+	} else if (!atomic_exchange_explicit(&batch->failed, true, memory_order_relaxed)) {
 		tell(batch, SINK_TROUBLE_WRITE);
 	}
 	lose(batch, SINK_LOSS_FAILED, batch->unconfirmed);
@@ -125,8 +131,18 @@ static void flush(struct sink_batch *batch)
 		fail(batch);
 		return;
 	}
+	if (batch->troubled && batch->unconfirmed > 0) {
+		batch->troubled = false;
+		tell(batch, SINK_TROUBLE_OVER);
+	}
 	atomic_fetch_add_explicit(&batch->written, batch->unconfirmed, memory_order_relaxed);
 	batch->unconfirmed = 0;
+}
+
+/* Records between two flushes while nobody waits for them. */
+static uint64_t confirm_records(const struct sink_batch *batch)
+{
+	return batch->options.type->confirm > 0 ? batch->options.type->confirm : CONFIRM_RECORDS;
 }
 
 static void write_record(struct sink_batch *batch, const struct weir_record *rec)
@@ -138,7 +154,7 @@ static void write_record(struct sink_batch *batch, const struct weir_record *rec
 	batch->unconfirmed++;
 	if (batch->options.type->record(batch->options.sink, rec) < 0) {
 		fail(batch);
-	} else if (batch->unconfirmed >= CONFIRM_RECORDS) {
+	} else if (batch->unconfirmed >= confirm_records(batch)) {
 		flush(batch);
 	}
 	/* one thread at a time writes */

@@ -6,7 +6,7 @@
  * is bounded in memory. When it is full there are two answers, and the options choose: the producer waits (reading a file,
  * so nothing is ever lost), or the record is counted as lost and the producer goes on (live: the capture never stands still
  * for a sink). A sink that fails once gets nothing more; what it was given since its last good flush counts as lost, because
- * nobody can know how much of it was written.
+ * nobody can know how much of it was written. A sink that `recovers` is asked again for the next record.
  *
  * Without a thread a record is written at once, uncopied.
  */
@@ -31,7 +31,12 @@ enum sink_loss {
 };
 
 /* What could not be done, for options.failed. */
-enum sink_trouble { SINK_TROUBLE_WRITE, SINK_TROUBLE_REOPEN };
+enum sink_trouble {
+	SINK_TROUBLE_WRITE,
+	SINK_TROUBLE_REOPEN,
+	SINK_TROUBLE_PASSING, /* writing failed and will be tried again */
+	SINK_TROUBLE_OVER     /* it works again */
+};
 
 struct sink_batch_options {
 	const struct weir_sink_type *type;

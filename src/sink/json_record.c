@@ -567,7 +567,7 @@ static int put_long(struct run *run, const struct leaf *leaf, const struct weir_
 }
 
 /* Longest full length of a cut value; 0: nothing was cut. */
-static uint32_t cut_from(enum weir_kind kind, const struct weir_value *value)
+uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value)
 {
 	uint32_t longest = 0;
 	uint32_t i;
@@ -600,7 +600,7 @@ static int put_text(struct run *run, const struct leaf *leaf, const struct weir_
 		err = err == BAD_TEXT ? WEIR_ENOMEM : err; /* nothing is bad a second time */
 	}
 	if ((leaf->kind == WEIR_KIND_STR || leaf->kind == WEIR_KIND_HEADERS) &&
-	    cut_from((enum weir_kind)leaf->kind, value) > 0) {
+	    json_cut_from((enum weir_kind)leaf->kind, value) > 0) {
 		run->truncated[run->ntruncated++] = leaf->field;
 	}
 	return err;
@@ -675,7 +675,8 @@ static void put_notes(struct run *run)
 		strbuf_str(run->out, i == 0 ? ",\"truncated\":{\"" : ",\"");
 		strbuf_str(run->out, field->name);
 		strbuf_str(run->out, "\":");
-		strbuf_u64(run->out, cut_from(field->kind, &run->rec->values[run->truncated[i]]));
+		strbuf_u64(run->out,
+			   json_cut_from(field->kind, &run->rec->values[run->truncated[i]]));
 		if (i + 1u == run->ntruncated) {
 			strbuf_char(run->out, '}');
 		}
@@ -726,4 +727,25 @@ bool json_write_string(struct strbuf *out, const void *p, size_t len)
 	}
 	strbuf_wrote(out, (size_t)(end - to));
 	return valid;
+}
+
+int json_write_list(struct json_writer *writer, enum weir_kind kind, const struct weir_value *value,
+		    struct strbuf *out)
+{
+	struct leaf leaf = {.kind = (uint8_t)kind};
+	struct run run = {.writer = writer, .out = out};
+	size_t start = out->len;
+	int err = put_long(&run, &leaf, value);
+
+	if (err == BAD_TEXT) {
+		out->len = start;
+		run.bad = true;
+		err = put_long(&run, &leaf, value);
+	}
+	if (err != 0 || out->failed) {
+		out->len = start;
+		out->failed = false;
+		return WEIR_ENOMEM;
+	}
+	return run.bad ? 1 : 0;
 }

@@ -36,4 +36,14 @@ int json_write_record(struct json_writer *writer, const struct weir_record *rec,
 /** Append a JSON string of bytes, bad ones as \xNN. @return was it valid UTF-8? */
 bool json_write_string(struct strbuf *out, const void *p, size_t len);
 
+/**
+ * Append a list of headers, strings or numbers as json_write_record() writes it.
+ * @return 0, 1 (it was not UTF-8, and is written with \\xNN), or WEIR_ENOMEM
+ */
+int json_write_list(struct json_writer *writer, enum weir_kind kind, const struct weir_value *value,
+		    struct strbuf *out);
+
+/** Longest full length of a value that a limit cut; 0: nothing was cut. */
+uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value);
+
 #endif

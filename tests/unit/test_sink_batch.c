@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -37,7 +38,7 @@ struct gate_sink {
 	bool fail_reopen;
 	bool closed;
 	pthread_t thread; /* of the last record */
-	int troubles[2];
+	int troubles[4];  /* by enum sink_trouble */
 	int error;
 };
 
@@ -362,6 +363,33 @@ static void a_failure_is_told_once_and_the_rest_counted(void **state)
 	}
 }
 
+/* One that recovers: what was lost is what came since its last flush, and what it would not take; then it goes on. */
+static void a_sink_that_recovers_is_asked_again(void **state)
+{
+	struct weir_sink_type type = gate_type;
+	struct sink_batch_options options = {
+		.type = &type, .sink = (struct weir_sink *)&gate, .failed = on_trouble};
+	struct sink_batch_stats stats;
+	struct sink_batch *batch;
+
+	type.recovers = true;
+	type.confirm = 100;
+	gate.fail_from = 150;
+	assert_int_equal(sink_batch_new(&options, &batch), 0);
+	give(batch, 1, 160); /* 100 flushed, 50 taken and void, 10 refused */
+	assert_int_equal(gate.troubles[SINK_TROUBLE_PASSING], 1);
+	assert_int_equal(gate.troubles[SINK_TROUBLE_OVER], 0);
+	gate.fail_from = 0;
+	give(batch, 161, 100);
+	assert_int_equal(gate.troubles[SINK_TROUBLE_OVER], 1);
+	give(batch, 261, 10);
+	assert_int_equal(sink_batch_close(batch, 0, &stats), WEIR_EIO);
+	assert_int_equal(stats.written, 210);
+	assert_int_equal(stats.lost[SINK_LOSS_FAILED], 60);
+	assert_int_equal(gate.troubles[SINK_TROUBLE_PASSING], 1);
+	assert_int_equal(gate.troubles[SINK_TROUBLE_WRITE], 0);
+}
+
 static void a_flush_that_fails_loses_what_was_not_flushed(void **state)
 {
 	struct sink_batch *batch = start(0, false);
@@ -434,6 +462,7 @@ int main(void)
 		TEST(a_record_beyond_the_memory_is_not_lost_when_reading_files),
 		TEST(a_record_beyond_the_memory_is_counted_live),
 		TEST(a_failure_is_told_once_and_the_rest_counted),
+		TEST(a_sink_that_recovers_is_asked_again),
 		TEST(a_flush_that_fails_loses_what_was_not_flushed),
 		TEST(reopening_is_behind_what_was_given),
 		TEST(a_sink_that_hangs_is_given_up),

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables and views from record schemas: see schema.h. */
+#include "store/schema.h"
+
+#include <string.h>
+
+/* A record has them from its flow. */
+static bool is_of_flow(size_t field)
+{
+	switch (field) {
+	case WEIR_F_FLOW_ID:
+	case WEIR_F_NETWORK_TYPE:
+	case WEIR_F_NETWORK_COMMUNITY_ID:
+	case WEIR_F_NETWORK_VLAN_ID:
+	case WEIR_F_CLIENT_ADDRESS:
+	case WEIR_F_CLIENT_PORT:
+	case WEIR_F_SERVER_ADDRESS:
+	case WEIR_F_SERVER_PORT:
+	case WEIR_F_CAPTURE_INTERFACE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum store_part store_part_of(const struct weir_schema *schema, size_t field)
+{
+	const struct weir_field *def = weir_schema_field(schema, field);
+
+	if (is_of_flow(field)) {
+		return STORE_FLOW;
+	}
+	if (def->kind == WEIR_KIND_HEADERS) {
+		return STORE_LIST;
+	}
+	if (def->kind == WEIR_KIND_HEX || (def->flags & WEIR_FIELD_BODY) != 0) {
+		return STORE_BODY;
+	}
+	if (def->kind == WEIR_KIND_STRS || def->kind == WEIR_KIND_U64S ||
+	    (def->flags & WEIR_FIELD_RARE) != 0) {
+		return STORE_MORE;
+	}
+	return STORE_ROW;
+}
+
+bool store_is_text(enum weir_kind kind)
+{
+	return kind == WEIR_KIND_STR || kind == WEIR_KIND_STRS || kind == WEIR_KIND_U64S ||
+	       kind == WEIR_KIND_HEADERS;
+}
+
+void store_put_column(struct strbuf *out, const char *field)
+{
+	for (; *field != '\0'; field++) {
+		strbuf_char(out, *field == '.' ? '_' : *field);
+	}
+}
+
+void store_put_table(struct strbuf *out, const struct weir_schema *schema, enum store_part part)
+{
+	static const char *const ends[STORE_NPARTS] = {"", "_more", "_list", "_body"};
+
+	if (part == STORE_FLOW) {
+		strbuf_str(out, "_flow");
+	} else {
+		strbuf_printf(out, "_%s%s", schema->type, ends[part]);
+	}
+}
+
+/* What the sink says about a record beside its fields: in the table of what few have. */
+static bool has_notes(enum store_part part)
+{
+	return part == STORE_MORE;
+}
+
+/* Columns of a table, each behind a comma. @return how many */
+static size_t put_columns(struct strbuf *out, const struct weir_schema *schema,
+			  enum store_part part)
+{
+	const struct weir_field *field;
+	size_t n = 0, i;
+
+	if (part == STORE_ROW) {
+		strbuf_str(out, ",\"_flow\"");
+		n++;
+	}
+	for (i = 0; (field = weir_schema_field(schema, i)) != NULL; i++) {
+		if (store_part_of(schema, i) == part) {
+			strbuf_str(out, ",\"");
+			store_put_column(out, field->name);
+			strbuf_char(out, '"');
+			n++;
+		}
+	}
+	if (has_notes(part)) {
+		strbuf_str(out, ",\"escaped\",\"truncated\"");
+		n += 2;
+	}
+	return n;
+}
+
+void store_put_create(struct strbuf *out, const struct weir_schema *schema, enum store_part part)
+{
+	struct strbuf columns;
+
+	strbuf_init(&columns);
+	if (put_columns(&columns, schema, part) > 0) {
+		strbuf_str(out, "CREATE TABLE IF NOT EXISTS ");
+		store_put_table(out, schema, part);
+		strbuf_str(out, "(_id INTEGER PRIMARY KEY");
+		strbuf_add(out, columns.p, columns.len);
+		strbuf_str(out, ");");
+		if (part == STORE_ROW) {
+			strbuf_printf(out, "CREATE INDEX IF NOT EXISTS _%s_ts ON _%s(ts);",
+				      schema->type, schema->type);
+		}
+	}
+	out->failed |= columns.failed;
+	strbuf_fini(&columns);
+}
+
+bool store_put_insert(struct strbuf *out, const struct weir_schema *schema, enum store_part part)
+{
+	struct strbuf columns;
+	size_t n, i;
+
+	strbuf_init(&columns);
+	n = put_columns(&columns, schema, part);
+	if (n > 0) {
+		strbuf_str(out, "INSERT INTO ");
+		store_put_table(out, schema, part);
+		strbuf_str(out, "(_id");
+		strbuf_add(out, columns.p, columns.len);
+		strbuf_str(out, ")VALUES(?");
+		for (i = 0; i < n; i++) {
+			strbuf_str(out, ",?");
+		}
+		strbuf_char(out, ')');
+	}
+	out->failed |= columns.failed;
+	strbuf_fini(&columns);
+	return n > 0;
+}
+
+static const char *alias_of(enum store_part part)
+{
+	static const char *const aliases[] = {"r", "m", "l", "b", [STORE_FLOW] = "f"};
+
+	return aliases[part];
+}
+
+/* RFC 3339 with nanoseconds out of a number of them. */
+static void put_time(struct strbuf *out, const char *alias, const char *column)
+{
+	struct strbuf c;
+
+	strbuf_init(&c);
+	strbuf_printf(&c, "%s.\"%s\"", alias, column);
+	strbuf_printf(
+		out,
+		"strftime('%%Y-%%m-%%dT%%H:%%M:%%S',(%s-(%s%%1000000000+1000000000)%%1000000000)"
+		"/1000000000,'unixepoch')||printf('.%%09dZ',(%s%%1000000000+1000000000)%%"
+		"1000000000)",
+		strbuf_text(&c), strbuf_text(&c), strbuf_text(&c));
+	out->failed |= c.failed;
+	strbuf_fini(&c);
+}
+
+/* How a field is had back from its column. */
+static void put_expression(struct strbuf *out, const struct weir_field *field, enum store_part part,
+			   const char *column)
+{
+	const char *alias = alias_of(part);
+
+	if (field->kind == WEIR_KIND_TIME) {
+		put_time(out, alias, column);
+	} else if (field->kind == WEIR_KIND_HEX) {
+		strbuf_printf(out, "CASE WHEN %s.\"%s\" NOT NULL THEN lower(hex(%s.\"%s\")) END",
+			      alias, column, alias, column);
+	} else if (store_is_text(field->kind) && part != STORE_FLOW) {
+		strbuf_printf(
+			out,
+			"CASE typeof(%s.\"%s\") WHEN 'integer' THEN (SELECT text FROM _string "
+			"WHERE _id=%s.\"%s\") ELSE %s.\"%s\" END",
+			alias, column, alias, column, alias, column);
+	} else {
+		strbuf_printf(out, "%s.\"%s\"", alias, column);
+	}
+}
+
+/* A column of the view; a time has a second one, a number to compare with. */
+static void put_view_column(struct strbuf *out, const struct weir_schema *schema, size_t i)
+{
+	const struct weir_field *field = weir_schema_field(schema, i);
+	enum store_part part = store_part_of(schema, i);
+	struct strbuf column;
+
+	strbuf_init(&column);
+	store_put_column(&column, field->name);
+	strbuf_char(out, ',');
+	put_expression(out, field, part, strbuf_text(&column));
+	strbuf_printf(out, " AS \"%s\"", strbuf_text(&column));
+	if (field->kind == WEIR_KIND_TIME) {
+		strbuf_printf(out, ",%s.\"%s\" AS \"%s_ns\"", alias_of(part), strbuf_text(&column),
+			      strbuf_text(&column));
+	}
+	out->failed |= column.failed;
+	strbuf_fini(&column);
+}
+
+static bool has_part(const struct weir_schema *schema, enum store_part part)
+{
+	size_t i;
+
+	for (i = 0; weir_schema_field(schema, i) != NULL; i++) {
+		if (store_part_of(schema, i) == part) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void store_put_view(struct strbuf *out, const struct weir_schema *schema)
+{
+	size_t i;
+	int part;
+
+	strbuf_printf(
+		out,
+		"DROP VIEW IF EXISTS \"%s\";CREATE VIEW \"%s\" AS SELECT r._id AS _id,'%s' AS type",
+		schema->type, schema->type, schema->type);
+	for (i = 0; weir_schema_field(schema, i) != NULL; i++) {
+		put_view_column(out, schema, i);
+	}
+	strbuf_printf(
+		out,
+		",m.escaped AS escaped,m.truncated AS truncated FROM _%s r LEFT JOIN _flow f ON "
+		"f._id=r._flow",
+		schema->type);
+	for (part = STORE_MORE; part < STORE_NPARTS; part++) {
+		if (has_part(schema, (enum store_part)part)) {
+			strbuf_str(out, " LEFT JOIN ");
+			store_put_table(out, schema, (enum store_part)part);
+			strbuf_printf(out, " %s ON %s._id=r._id", alias_of((enum store_part)part),
+				      alias_of((enum store_part)part));
+		}
+	}
+	strbuf_char(out, ';');
+}

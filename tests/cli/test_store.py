@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The sink `sqlite` and `weir query`: test_store.py WEIR
+
+What is in a store is held against the JSON of the same run, field by field, read with Python's sqlite3, which knows nothing of weir.
+"""
+import csv
+import io
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEMO = os.path.join(ROOT, 'examples', 'demo.pcapng')
+WEIR = os.path.abspath(sys.argv[1])
+KILLS = int(os.environ.get('WEIR_KILLS', '12'))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
+import packets  # noqa: E402
+
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def weir(*args, status=0, timeout=120):
+    done = subprocess.run([WEIR, '--config=none'] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+    expect(done.returncode == status, (args, done.returncode, done.stderr))
+    return done
+
+
+def leaves(value, schema_lists, prefix=''):
+    """A record of JSON by columns: dots are underscores, headers and arrays stay as they are."""
+    found = {}
+    for key, inner in value.items():
+        name = prefix + key
+        if isinstance(inner, dict) and name not in schema_lists:
+            found.update(leaves(inner, schema_lists, name + '_'))
+        else:
+            found[name] = inner
+    return found
+
+
+HEADERS = {'http_request_header', 'http_response_header', 'http_request_trailer', 'http_response_trailer', 'truncated'}
+
+
+def from_sql(row):
+    """The same, out of a row of a view."""
+    found = {}
+    for name, value in row.items():
+        if value is None or name in ('_id', 'ts_ns'):
+            continue
+        found[name] = value
+    return found
+
+
+def same(name, json_value, sql_value):
+    if name == 'escaped':
+        return set(json.loads(sql_value)) == set(json_value)
+    if isinstance(json_value, bool):
+        return sql_value == int(json_value)
+    if isinstance(json_value, (list, dict)):
+        return json.loads(sql_value) == json_value
+    if isinstance(json_value, int) and json_value > 2 ** 63 - 1:
+        return sql_value == str(json_value)
+    return sql_value == json_value and isinstance(sql_value, type(json_value))
+
+
+def rows_of(path):
+    base = sqlite3.connect('file:%s?mode=ro' % path, uri=True)
+    base.row_factory = sqlite3.Row
+    expect(base.execute('PRAGMA integrity_check').fetchone()[0] == 'ok', 'integrity')
+    views = [row[0] for row in base.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
+    rows = []
+    for view in views:
+        rows += [dict(row) for row in base.execute('SELECT * FROM "%s"' % view)]
+    base.close()
+    return sorted(rows, key=lambda row: row['_id'])
+
+
+def compare(records, rows):
+    expect(len(records) == len(rows), (len(records), len(rows)))
+    for record, row in zip(records, rows):
+        ours = leaves(record, HEADERS)
+        theirs = from_sql(row)
+        expect(set(ours) == set(theirs), (ours, theirs))
+        for name, value in ours.items():
+            expect(same(name, value, theirs[name]), (name, value, theirs[name]))
+
+
+def both(folder, *args):
+    path = os.path.join(folder, 'store.db')
+    done = weir(*args, '--json', '-o', 'sqlite:' + path)
+    return [json.loads(line) for line in done.stdout.splitlines()], path
+
+
+def write_capture(path, *messages):
+    """One connection; messages: (side, bytes)."""
+    pcap = packets.Pcap(path)
+    connection = packets.Connection(pcap, ('10.0.0.1', 40000), ('10.0.0.2', 80))
+    connection.open()
+    for side, octets in messages:
+        for at in range(0, len(octets), 1400):
+            connection.data(side, octets[at:at + 1400])
+    connection.close()
+    pcap.close()
+
+
+@test
+def every_field_of_every_record_is_what_json_says():
+    with tempfile.TemporaryDirectory() as folder:
+        for bodies in ('size', 'keep'):
+            records, path = both(folder, '-r', DEMO, '--bodies', bodies)
+            expect(len(records) > 150, len(records))
+            compare(records, rows_of(path))
+            os.unlink(path)
+
+
+@test
+def hostile_text_is_escaped_as_json_does():
+    request = b'GET /a\\b\xff?q=\xc3\xa9\x1b[2J HTTP/1.1\r\nHost: h\r\nX-Bad: \xfe\\\r\nX-Bad: two\r\nUser-Agent: \xf0\x9f\x90\xa6\r\n\r\n'
+    response = b'HTTP/1.1 200 \x80\r\nContent-Length: 2\r\nX-N: ' + b'n' * 20000 + b'\r\n\r\nok'
+    with tempfile.TemporaryDirectory() as folder:
+        capture = os.path.join(folder, 'a.pcap')
+        write_capture(capture, (0, request), (1, response))
+        records, path = both(folder, '-r', capture)
+        expect(any('escaped' in record for record in records), records)
+        compare(records, rows_of(path))
+
+
+@test
+def the_example_of_the_issue():
+    with tempfile.TemporaryDirectory() as folder:
+        records, path = both(folder, '-r', DEMO)
+        wanted = [(r['url']['full'], r['duration_ns']) for r in records
+                  if r['type'] == 'http' and r['http'].get('response', {}).get('status_code', 0) >= 500]
+        sql = 'SELECT url_full, duration_ns FROM http WHERE http_response_status_code >= 500'
+        expect(len(wanted) == 3, wanted)
+        base = sqlite3.connect(path)
+        expect(base.execute(sql).fetchall() == wanted, 'sqlite3')
+        base.close()
+        lines = weir('query', '--json', path, sql).stdout.splitlines()
+        expect([tuple(json.loads(line).values()) for line in lines] == wanted, lines)
+        table = weir('query', '-o', 'csv', path, sql).stdout.decode()
+        expect([(a, int(b)) for a, b in list(csv.reader(io.StringIO(table)))[1:]] == wanted, table)
+        text = weir('query', path, sql).stdout.decode().splitlines()
+        expect([tuple(line.split()) for line in text[1:]] == [(a, str(b)) for a, b in wanted], text)
+
+
+@test
+def a_second_run_goes_on_in_the_same_file():
+    with tempfile.TemporaryDirectory() as folder:
+        records, path = both(folder, '-r', DEMO)
+        again, path = both(folder, '-r', DEMO)
+        compare(records + again, rows_of(path))
+
+
+@test
+def a_store_of_fewer_fields_is_brought_up_to_date():
+    with tempfile.TemporaryDirectory() as folder:
+        records, path = both(folder, '-r', DEMO)
+        base = sqlite3.connect(path)
+        base.execute('DROP VIEW http')
+        base.execute('ALTER TABLE _http DROP COLUMN http_route')
+        base.commit()
+        base.close()
+        again, path = both(folder, '-r', DEMO)
+        older = [row for row in rows_of(path) if row['_id'] <= len(records)]
+        newer = [row for row in rows_of(path) if row['_id'] > len(records)]
+        expect(all(row.get('http_route') is None for row in older), 'older')
+        compare(again, newer)
+
+
+@test
+def query_changes_nothing_and_says_so():
+    with tempfile.TemporaryDirectory() as folder:
+        _, path = both(folder, '-r', DEMO)
+        for sql in ('DELETE FROM _http', 'DROP VIEW http', 'PRAGMA user_version=7', "ATTACH '%s/x' AS x" % folder, 'VACUUM',
+                    'INSERT INTO _string VALUES(1,2)'):
+            err = weir('query', path, sql, status=2).stderr
+            expect(err.startswith(b'weir: error: query: '), err)
+        err = weir('query', path, 'SELECT nope FROM http', status=2).stderr
+        expect(b'no such column: nope' in err and b'table_info' in err, err)
+        weir('query', path, 'SELECT 1; SELECT 2', status=2)
+        weir('query', path, status=2)
+        expect(not os.path.exists(os.path.join(folder, 'x')), 'another file was made')
+
+
+@test
+def nothing_captured_reaches_the_terminal_unescaped():
+    with tempfile.TemporaryDirectory() as folder:
+        capture = os.path.join(folder, 'a.pcap')
+        write_capture(capture, (0, b'GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: =1+1\x1b[2J\r\n\r\n'))
+        _, path = both(folder, '-r', capture)
+        sql = 'SELECT user_agent_original AS u FROM http'
+        expect(weir('query', path, sql).stdout == b'u\n=1+1\\x1b[2J\n', weir('query', path, sql).stdout)
+        expect(weir('query', '-o', 'csv', path, sql).stdout == b"u\r\n'=1+1\\x1b[2J\r\n", 'csv')
+        expect(weir('query', '--json', path, sql).stdout == b'{"u":"=1+1\\u001b[2J"}\n', 'json')
+
+
+@test
+def files_that_are_no_store_are_refused_and_left_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        text = os.path.join(folder, 'text')
+        with open(text, 'w') as file:
+            file.write('not a database, ' * 1000)
+        other = os.path.join(folder, 'other.db')
+        base = sqlite3.connect(other)
+        base.execute('CREATE TABLE mine(a)')
+        base.commit()
+        base.close()
+        _, later = both(folder, '-r', DEMO)
+        base = sqlite3.connect(later)
+        base.execute('PRAGMA user_version=99')
+        base.commit()
+        base.close()
+        for path, why in ((text, b'no SQLite file'), (other, b'another program'), (later, b'layout 99, this weir knows 1'),
+                          (os.path.join(folder, 'no', 'x'), b'No such file'), (folder, b'directory')):
+            before = open(path, 'rb').read() if os.path.isfile(path) else None
+            err = subprocess.run([WEIR, '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+            expect(err.returncode != 0 and why in err.stderr and err.stderr.startswith(b'weir: error: -o sqlite:'), err)
+            expect(len(err.stderr.splitlines()) == 2, err.stderr)
+            expect(before is None or open(path, 'rb').read() == before, 'it was changed')
+        done = subprocess.run([WEIR, '-r', DEMO, '-o', 'sqlite'], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        expect(done.returncode == 2 and b'Name it' in done.stderr, done)
+
+
+@test
+def a_store_is_read_while_it_is_written_and_has_one_writer():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'store.db')
+        fifo = os.path.join(folder, 'fifo')
+        os.mkfifo(fifo)
+        running = subprocess.Popen([WEIR, '--config=none', '-q', '-r', fifo, '-o', 'sqlite:' + path])
+        with open(DEMO, 'rb') as file, open(fifo, 'wb') as feed:
+            octets = file.read()
+            feed.write(octets[:len(octets) * 3 // 4])
+            feed.flush()
+            count = 0
+            deadline = time.monotonic() + 30
+            while count == 0 and time.monotonic() < deadline:
+                time.sleep(0.05)
+                done = subprocess.run([WEIR, 'query', '--json', path, 'SELECT count(*) AS n FROM http'], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE)
+                count = json.loads(done.stdout)['n'] if done.returncode == 0 else 0
+            expect(count > 0, 'nothing was seen while it was written')
+            err = subprocess.run([WEIR, '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+            expect(err.returncode != 0 and b'another weir is writing' in err.stderr, err)
+            feed.write(octets[len(octets) * 3 // 4:])
+        expect(running.wait(60) == 0, 'writer')
+        expect(len(rows_of(path)) > count, 'the rest')
+
+
+def write_many(path, connections):
+    """Two exchanges on each connection."""
+    pcap = packets.Pcap(path)
+    for n in range(connections):
+        connection = packets.Connection(pcap, ('10.%d.%d.%d' % (n >> 16, n >> 8 & 255, n & 255), 40000), ('10.255.0.2', 80))
+        connection.open()
+        for k in range(2):
+            connection.send(0, packets.PSH | packets.ACK, b'GET /item/%d?k=%d HTTP/1.1\r\nHost: shop\r\n\r\n' % (n, k))
+            connection.send(1, packets.PSH | packets.ACK, b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+        connection.close()
+    pcap.close()
+
+
+@test
+def killed_at_any_moment_it_keeps_what_was_committed():
+    """What is there is the beginning of the whole run, without a hole, and the file is sound."""
+    rng = random.Random(7)
+    with tempfile.TemporaryDirectory() as folder:
+        capture = os.path.join(folder, 'many.pcap')
+        write_many(capture, 8000)
+        whole = os.path.join(folder, 'whole.db')
+        begin = time.monotonic()
+        weir('-q', '-r', capture, '-o', 'sqlite:' + whole)
+        took = time.monotonic() - begin
+        base = sqlite3.connect(whole)
+        every = 'SELECT _id, id FROM http UNION ALL SELECT _id, id FROM tcp UNION ALL SELECT _id, id FROM anomaly ORDER BY _id'
+        want = base.execute(every).fetchall()
+        base.close()
+        expect(len(want) == 24000, len(want))
+        kept = []
+        for n in range(KILLS):
+            path = os.path.join(folder, 'kill%d.db' % n)
+            running = subprocess.Popen([WEIR, '--config=none', '-q', '-r', capture, '-o', 'sqlite:' + path])
+            time.sleep(rng.uniform(0.02, 1.0) * took)
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            base = sqlite3.connect(path)
+            expect(base.execute('PRAGMA integrity_check').fetchone()[0] == 'ok', 'integrity')
+            views = base.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'view'").fetchone()[0]
+            rows = base.execute(every).fetchall() if views > 0 else []
+            base.close()
+            expect(rows == want[:len(rows)], 'not the beginning of the run')
+            kept.append(len(rows))
+            # and it goes on from there
+            weir('-q', '-r', DEMO, '-o', 'sqlite:' + path)
+            expect(len(rows_of(path)) > len(rows), 'nothing was added')
+        expect(sum(0 < n < len(want) for n in kept) > KILLS // 4, kept)
+        print('killed %d times, kept of %d: %s' % (KILLS, len(want), kept))
+
+
+def main():
+    failed = 0
+    for function in tests:
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001
+            failed += 1
+            print('FAILED %s: %s' % (function.__name__, str(error)[:2000]))
+    print('%d passed, %d failed' % (len(tests) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
