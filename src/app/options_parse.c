@@ -411,7 +411,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	if (options->verbose >= 2 && options->bodies_level < options->verbose_level) {
 		options->config.bodies = WEIR_BODIES_KEEP; /* to be shown */
 	}
-	if ((has_sink(options, "files") || has_sink(options, "har")) &&
+	if ((has_sink(options, "files") || has_sink(options, "har") ||
+	     has_sink(options, "sqlite")) &&
 	    options->bodies_level < options->output_level) {
 		options->config.bodies = WEIR_BODIES_KEEP; /* to be written */
 	}
