@@ -29,9 +29,8 @@ struct batch {
 	struct item *items;
 	size_t nitems;
 	uint64_t packets; /* of the run, with this batch */
-	atomic_uint users;
-	bool figures; /* the workers say where they stand */
-	bool last;    /* nothing more comes: finish */
+	bool figures;     /* the workers say where they stand */
+	bool last;        /* nothing more comes: finish */
 };
 
 /* A piece of a worker's output: records in ascending order. */
@@ -72,7 +71,8 @@ struct pipeline {
 	struct arena_pool arenas;
 	struct batch batches[NBATCHES];
 	size_t nbatches;
-	struct queue free;
+	struct queue free;   /* batches that were merged, for the reading thread */
+	struct batch *spare; /* one that it took and did not need; NULL: none */
 	struct worker workers[ENGINE_SHARDS];
 	unsigned nworkers;
 	pthread_t merger;
@@ -144,13 +144,6 @@ static void keep_record(void *context, const struct weir_record *rec)
 	}
 }
 
-static void release(struct pipeline *pipeline, struct batch *batch)
-{
-	if (atomic_fetch_sub(&batch->users, 1) == 1) {
-		queue_push(&pipeline->free, batch);
-	}
-}
-
 static void *worker_main(void *context)
 {
 	struct worker *worker = context;
@@ -170,7 +163,6 @@ static void *worker_main(void *context)
 			engine_finish(worker->engine, batch->packets);
 		}
 		send_piece(worker, true);
-		release(worker->pipeline, batch);
 	}
 	return NULL;
 }
@@ -282,6 +274,8 @@ static void *merger_main(void *context)
 		}
 		if (batch != &pipeline->calm) {
 			merge_batch(pipeline);
+			/* every worker has said that it is through with it */
+			queue_push(&pipeline->free, batch);
 		}
 		if (pipeline->live || batch == &pipeline->calm) {
 			settle(pipeline);
@@ -305,7 +299,6 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 		}
 		return;
 	}
-	atomic_store(&batch->users, pipeline->nworkers);
 	queue_push(&pipeline->order, batch);
 	for (i = 0; i < pipeline->nworkers; i++) {
 		queue_push(&pipeline->workers[i].in, batch);
@@ -314,9 +307,11 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 
 static struct batch *free_batch(struct pipeline *pipeline)
 {
-	struct batch *batch =
-		pipeline->nworkers == 1 ? &pipeline->batches[0] : queue_pop(&pipeline->free);
+	struct batch *batch = pipeline->nworkers == 1   ? &pipeline->batches[0]
+			      : pipeline->spare != NULL ? pipeline->spare
+							: queue_pop(&pipeline->free);
 
+	pipeline->spare = NULL;
 	arena_fini(&batch->arena);
 	arena_init(&batch->arena, &pipeline->arenas);
 	batch->nitems = 0;
@@ -492,7 +487,7 @@ static int end_of_input(struct pipeline *pipeline, const struct capture *capture
 static void give_back(struct pipeline *pipeline, struct batch *batch)
 {
 	if (pipeline->nworkers > 1) {
-		queue_push(&pipeline->free, batch);
+		pipeline->spare = batch;
 	}
 }
 
@@ -692,7 +687,6 @@ static void abandon(struct pipeline *pipeline)
 	unsigned i;
 
 	pipeline->end.last = true;
-	atomic_store(&pipeline->end.users, ENGINE_SHARDS + 1);
 	for (i = 0; i < pipeline->nworkers; i++) {
 		if (pipeline->workers[i].running) {
 			queue_push(&pipeline->workers[i].in, &pipeline->end);
@@ -762,7 +756,7 @@ size_t pipeline_sink_memory(const struct weir_config *config)
 
 int pipeline_run(const struct pipeline_options *options, struct pipeline_result *ret)
 {
-	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	struct pipeline *pipeline = aligned_alloc(_Alignof(struct pipeline), sizeof(*pipeline));
 	size_t k;
 	int err;
 
@@ -770,6 +764,7 @@ int pipeline_run(const struct pipeline_options *options, struct pipeline_result 
 	if (pipeline == NULL) {
 		return WEIR_ENOMEM;
 	}
+	memset(pipeline, 0, sizeof(*pipeline));
 	pipeline->options = *options;
 	pipeline->result = ret;
 	pipeline->nworkers = options->nworkers < ENGINE_SHARDS ? options->nworkers : ENGINE_SHARDS;
