@@ -347,6 +347,30 @@ static inline void look_ahead(const struct engine *engine, const struct item *it
 	}
 }
 
+/*
+ * The packet before jumped forward in time. When this one confirms it, its flow was active then, and not before the silence:
+ * unless the silence was so long that the flow had timed out.
+ */
+static void settle_jump(struct engine *engine, const struct item *item)
+{
+	struct flow *flow = engine->jump.flow;
+	int64_t seen_ns = engine->jump.seen_ns, ahead;
+
+	engine->jump.flow = NULL;
+	if (__builtin_sub_overflow(item->clock_ns, engine->clock_ns, &ahead) ||
+	    ahead <= engine->options.config->jump_ns || seen_ns >= engine->jump.idle_until_ns ||
+	    flow->shard == NULL || flow->last_packet != engine->jump.packet) {
+		return;
+	}
+	flow->last_ns = seen_ns < item->clock_ns ? seen_ns : item->clock_ns;
+	if (flow->ended != 0) {
+		flow->ended_ns = flow->last_ns;
+	}
+	if (flow->reset_ns != 0) {
+		flow->reset_ns = flow->last_ns + engine->options.config->reset_grace_ns;
+	}
+}
+
 void engine_items(struct engine *engine, const struct item *items, size_t nitems)
 {
 	struct flow *expected[EXPECTED] = {NULL};
@@ -357,6 +381,9 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 		struct shard *shard = engine->shards[item->shard];
 
 		look_ahead(engine, items, nitems, i, expected);
+		if (engine->jump.flow != NULL) {
+			settle_jump(engine, item);
+		}
 		if (timer_wheel_next(engine->timers) <= item->clock_ns) {
 			engine_tick(engine, item->index, item->clock_ns);
 		}

@@ -125,6 +125,13 @@ struct engine {
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
 	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
 	int64_t clock_ns;
+	struct {
+		struct flow *
+			flow; /* of the last packet, when its jump forward is not confirmed; NULL: none */
+		uint64_t packet;
+		int64_t seen_ns;
+		int64_t idle_until_ns; /* when the flow would have timed out without this packet */
+	} jump;
 	int64_t dropped_ns; /* clock when the capture last told of drops; INT64_MIN: never */
 	bool plain;         /* deliver and overlap are the defaults, for every host */
 	struct engine_stats stats;

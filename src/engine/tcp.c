@@ -478,6 +478,12 @@ bool tcp_input(struct engine *engine, struct flow *flow, const struct item *item
 {
 	bool ours;
 
+	if (item->seen_ns != item->clock_ns) {
+		engine->jump.flow = flow;
+		engine->jump.packet = item->index;
+		engine->jump.seen_ns = item->seen_ns;
+		engine->jump.idle_until_ns = tcp_idle_deadline(engine, flow);
+	}
 	if (flow->ignored == FLOW_IGNORED) {
 		memset(ret_syn, 0, sizeof(*ret_syn));
 		return pass_over(engine, flow, item);
