@@ -139,7 +139,8 @@ static size_t decode(uint8_t *p, size_t len, bool form)
 	for (i = 0; i < len; i++) {
 		if (p[i] == '%' && i + 2 < len && hex_value(p[i + 1]) >= 0 &&
 		    hex_value(p[i + 2]) >= 0) {
-			p[n++] = (uint8_t)(hex_value(p[i + 1]) << 4 | hex_value(p[i + 2]));
+			p[n++] = (uint8_t)((unsigned)hex_value(p[i + 1]) << 4 |
+					   (unsigned)hex_value(p[i + 2]));
 			i += 2;
 		} else {
 			p[n++] = form && p[i] == '+' ? ' ' : p[i];

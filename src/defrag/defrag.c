@@ -369,7 +369,7 @@ static void count_conflicts(struct defrag *defrag, struct datagram *datagram, ui
 	}
 	for (i = 0; i < len; i++) {
 		defrag->stats.conflicts += a[i] != b[i];
-		first = a[i] != b[i] && i < first ? i : first;
+		first = i < first && a[i] != b[i] ? i : first;
 	}
 	if (datagram->nconflict == 0) {
 		i = len - first < DEFRAG_EVIDENCE ? len - first : DEFRAG_EVIDENCE;

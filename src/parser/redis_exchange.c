@@ -358,11 +358,11 @@ static struct redis_exchange *choose_proved(struct redis *redis, uint64_t x, uin
 	return NULL;
 }
 
-struct redis_exchange *redis_choose(struct redis *redis, uint64_t x, uint64_t ack)
+struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64_t ack)
 {
 	struct redis_exchange *ex = redis_oldest(redis);
 
-	if (ex == NULL || !is_possible(ex, x, ack)) {
+	if (ex == NULL || !is_possible(ex, offset, ack)) {
 		return NULL;
 	}
 	if (ex->replies > 0 && !redis->db.s2c_lost) {
@@ -376,9 +376,9 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t x, uint64_t ac
 		return ex;
 	}
 	if (redis->db.s2c_lost || ex->db.gap_at != DB_NOWHERE) {
-		return choose_proved(redis, x, ack);
+		return choose_proved(redis, offset, ack);
 	}
-	if (ex->expect == x ||
+	if (ex->expect == offset ||
 	    ((next_of(ex) == NULL || next_of(ex)->db.side[WEIR_C2S].begin >= ack) &&
 	     redis->db.c2s_lost_at >= ack)) {
 		ex->db.pairing = DB_PAIRING_EXACT;
