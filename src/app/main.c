@@ -11,7 +11,7 @@
  *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute
  *   progress.c  how far the run is
  *   doctor.c, ifaces.c  what can be captured here
- *   ask.c       questions to a store in SQL; rows.c prints what they answer
+ *   ask.c       questions to a store in SQL; rows.c prints what they answer; stats.c: reports
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@
 #include "app/options.h"
 #include "app/privs.h"
 #include "app/run.h"
+#include "app/stats.h"
 #include "capture/compress.h"
 #include "engine/front.h"
 #include "parser/registry.h"
@@ -108,13 +109,19 @@ static int print_completions(const char *shell)
 	return failed ? EXIT_ERROR : 0;
 }
 
-static int command(const struct options *options)
+static int command(struct options *options)
 {
 	if (strcmp(options->command, "doctor") == 0) {
 		return doctor_run(stdout);
 	}
 	if (strcmp(options->command, "query") == 0) {
 		return ask_run(options);
+	}
+	if (strcmp(options->command, "stats") == 0) {
+		if (options->workers == 0) {
+			options->workers = default_workers();
+		}
+		return stats_run(options);
 	}
 	return ifaces_print(stdout);
 }

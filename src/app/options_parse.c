@@ -24,6 +24,7 @@ void options_help(void)
 
 	printf("usage: weir -r FILE [options] [filter words]\n"
 	       "       weir -i IFACE [options] [filter words]\n"
+	       "       weir stats REPORT,... FILE...\n"
 	       "       weir query STORE SQL\n"
 	       "       weir ifaces | doctor\n\n"
 	       "Reads or captures packets, puts TCP streams back together, and tells the HTTP "
@@ -184,7 +185,7 @@ static const struct option_def *find(int got)
 
 static bool is_command(const char *text)
 {
-	static const char *const commands[] = {"ifaces", "doctor", "query"};
+	static const char *const commands[] = {"ifaces", "doctor", "query", "stats"};
 	size_t i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -54,15 +54,20 @@ static void put_json_value(struct strbuf *out, sqlite3_stmt *stmt, int i)
 void rows_put_json(struct strbuf *out, sqlite3_stmt *stmt)
 {
 	int n = sqlite3_column_count(stmt);
+	bool first = true;
 	int i;
 
 	strbuf_char(out, '{');
 	for (i = 0; i < n; i++) {
 		const char *name = sqlite3_column_name(stmt, i);
 
-		if (i > 0) {
+		if (name[0] == '\0') {
+			continue;
+		}
+		if (!first) {
 			strbuf_char(out, ',');
 		}
+		first = false;
 		(void)json_write_string(out, name, strlen(name));
 		strbuf_char(out, ':');
 		put_json_value(out, stmt, i);
@@ -175,7 +180,8 @@ struct table {
 	size_t ncolumns, nrows;
 };
 
-static void put_names(struct table *table, sqlite3_stmt *stmt)
+/* Durations that are shown with their units have no unit in their names. */
+static void put_names(struct table *table, sqlite3_stmt *stmt, bool human)
 {
 	size_t i;
 
@@ -185,7 +191,8 @@ static void put_names(struct table *table, sqlite3_stmt *stmt)
 		struct table_cell *cell = &table->cells[i];
 
 		cell->at = table->text.len;
-		cell->columns = escape_text(&table->text, name, strlen(name));
+		cell->columns = escape_text(&table->text, name,
+					    strlen(name) - (human && ends_in(name, "_ns") ? 3 : 0));
 		cell->len = table->text.len - cell->at;
 		cell->number = false;
 		table->widths[i] = cell->columns;
@@ -270,7 +277,7 @@ static int print_table(FILE *out, sqlite3_stmt *stmt, bool human)
 		code = SQLITE_NOMEM;
 		goto done;
 	}
-	put_names(&table, stmt);
+	put_names(&table, stmt, human);
 	while (err == 0 && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		put_table_row(&table, stmt, human);
 		if (table.nrows > TABLE_ROWS) {

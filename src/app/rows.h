@@ -20,7 +20,7 @@ enum rows_form { ROWS_TABLE, ROWS_JSON, ROWS_CSV };
  */
 int rows_print(FILE *out, sqlite3_stmt *stmt, enum rows_form form, bool human);
 
-/** The current row as a JSON object. */
+/** The current row as a JSON object; columns without a name are for people only. */
 void rows_put_json(struct strbuf *out, sqlite3_stmt *stmt);
 
 #endif

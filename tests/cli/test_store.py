@@ -264,6 +264,100 @@ def a_store_is_read_while_it_is_written_and_has_one_writer():
         expect(len(rows_of(path)) > count, 'the rest')
 
 
+def rank(values, percent):
+    """The value at rank ceil(percent / 100 * n); None of nothing."""
+    values = sorted(value for value in values if value is not None)
+    return values[max(-(-len(values) * round(percent * 10) // 1000), 1) - 1] if values else None
+
+
+def at(record, *names):
+    for name in names:
+        record = record.get(name) if isinstance(record, dict) else None
+    return record
+
+
+@test
+def reports_say_what_the_records_say():
+    """Each report, worked out once more from the JSON of the same capture; on the capture and on a store."""
+    names = 'http,endpoints,hosts,servers,errors,slow,timeline,tcp,latency,gaps'
+    with tempfile.TemporaryDirectory() as folder:
+        records, path = both(folder, '-r', DEMO, '--bodies=size')
+        http = [r for r in records if r['type'] == 'http']
+        flows = [r for r in records if r['type'] == 'tcp']
+        said = json.loads(weir('stats', '--json', names, DEMO).stdout)
+        stored = json.loads(weir('stats', '--json', names, path).stdout)
+        expect(said == stored, 'capture and store differ')
+        expect(list(said) == names.split(','), list(said))
+        durations = [r.get('duration_ns') for r in http]
+        status = [at(r, 'http', 'response', 'status_code') for r in http]
+
+        totals = said['http']['totals'][0]
+        expect(totals['transactions'] == len(http) and totals['unanswered'] == status.count(None), totals)
+        expect(totals['status_4xx'] == sum(s is not None and 400 <= s < 500 for s in status), totals)
+        expect(totals['status_5xx'] == sum(s is not None and s >= 500 for s in status), totals)
+        expect(totals['complete'] == sum(r['completeness'] == 'complete' for r in http), totals)
+        expect(totals['response_body_bytes'] == sum(at(r, 'http', 'response', 'body', 'size') or 0 for r in http), totals)
+        expect({row['status']: row['transactions'] for row in said['http']['statuses']} == {s: status.count(s) for s in status}, said)
+        methods = [at(r, 'http', 'request', 'method') for r in http]
+        expect({r['method']: r['transactions'] for r in said['http']['methods']} == {m: methods.count(m) for m in methods}, methods)
+
+        for report, column, of in (('hosts', 'host', lambda r: at(r, 'url', 'domain')),
+                                   ('servers', 'address', lambda r: r['server']['address'])):
+            for row in said[report][report]:
+                mine = [r for r in http if of(r) == row[column] and row.get('port', r['server']['port']) == r['server']['port']]
+                times = [r.get('duration_ns') if report == 'hosts' else at(r, 'timing', 'wait_ns') for r in mine]
+                expect(row['transactions'] == len(mine) and row['p50_ns'] == rank(times, 50) and row['p95_ns'] == rank(times, 95)
+                       and row['max_ns'] == max(times), (report, row))
+            expect(sum(row['transactions'] for row in said[report][report]) == len(http), report)
+        for row in said['endpoints']['endpoints']:
+            mine = [r for r in http if (at(r, 'service', 'name'), at(r, 'http', 'request', 'method'), at(r, 'http', 'route')) ==
+                    (row['service'], row['method'], row['route'])]
+            expect(row['transactions'] == len(mine) and row['p99_ns'] == rank([r['duration_ns'] for r in mine], 99), row)
+        expect(len(said['endpoints']['endpoints']) == 20, 'top')
+
+        slow = sorted((r for r in http if 'duration_ns' in r), key=lambda r: -r['duration_ns'])[:20]
+        expect([(r['ts'], r['duration_ns'], r['url']['full']) for r in slow] ==
+               [(r['ts'], r['duration_ns'], r['url_full']) for r in said['slow']['slow']], said['slow'])
+        percentiles = said['latency']['percentiles'][0]
+        for name, percent in (('p50_ns', 50), ('p75_ns', 75), ('p90_ns', 90), ('p95_ns', 95), ('p99_ns', 99), ('p99_9_ns', 99.9)):
+            expect(percentiles[name] == rank(durations, percent), (name, percentiles))
+        histogram = said['latency']['histogram']
+        for row, after in zip(histogram, histogram[1:] + [{'from_ns': 1 << 62}]):
+            expect(row['transactions'] == sum(row['from_ns'] <= d < after['from_ns'] for d in durations if d is not None), row)
+        expect('' not in histogram[0], histogram[0])
+        expect(sum(row['transactions'] for row in said['timeline']['timeline']) == len(http), said['timeline'])
+        for row in said['timeline']['timeline']:
+            expect(row['interval_ns'] == 10 ** 9, row)
+            expect(row['transactions'] == sum(r['ts'][:19] == row['ts'][:19] for r in http), row)
+
+        def both_ways(record, name):
+            return record['tcp']['c2s'][name] + record['tcp']['s2c'][name]
+        totals = said['tcp']['totals'][0]
+        expect(totals['flows'] == len(flows), totals)
+        for name in ('packets', 'retransmits', 'out_of_order', 'gaps', 'gap_bytes'):
+            expect(totals[name] == sum(both_ways(r, name) for r in flows), (name, totals))
+        expect(said['gaps']['totals'][0]['gap_bytes'] == 2896, said['gaps'])
+        expect([row['missing_bytes'] for row in said['gaps']['transactions']] == [r['missing_bytes'] for r in http if 'missing_bytes' in r],
+               said['gaps'])
+        failed = [r for r in http if (at(r, 'http', 'response', 'status_code') or 0) >= 400]
+        expect(sum(row['transactions'] for row in said['errors']['statuses']) == len(failed), said['errors'])
+
+
+@test
+def stats_refuses_what_it_cannot_do():
+    with tempfile.TemporaryDirectory() as folder:
+        _, path = both(folder, '-r', DEMO)
+        for args, why in ((['nope', DEMO], b'no report "nope"'), (['http'], b'reports and files'), (['http', path, DEMO], b'alone'),
+                          (['-Y', 'status>=500', 'http', path], b'-Y is for captures')):
+            err = weir('stats', *args, status=2).stderr
+            expect(why in err and b'timeline' in err, err)
+        err = weir('stats', 'http', os.path.join(folder, 'none.pcap'), status=1).stderr
+        expect(b'none.pcap' in err and b'No such file' in err, err)
+        only = json.loads(weir('stats', '--json', '-Y', 'status>=500', 'http', DEMO).stdout)
+        expect(only['http']['totals'][0]['transactions'] == 3, only)
+        expect(not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith('weir-stats-')], 'left behind')
+
+
 def write_many(path, connections):
     """Two exchanges on each connection."""
     pcap = packets.Pcap(path)
