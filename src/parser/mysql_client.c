@@ -264,6 +264,7 @@ static void take_change_user(struct mysql *my, struct wire *wire)
 
 static void take_arguments(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet)
 {
+	struct weir_str table;
 	struct wire wire;
 
 	wire_init(&wire, packet->p, packet->len);
@@ -284,6 +285,10 @@ static void take_arguments(struct mysql *my, struct my_exchange *ex, const struc
 	case MY_STMT_LONG_DATA:
 	case MY_STMT_FETCH:
 		take_statement_id(my, ex, &wire);
+		break;
+	case MY_FIELD_LIST:
+		table = my_text(&wire);
+		weir_record_set_bytes(ex->ex.rec, DB_F_TARGET, table.p, table.len, DB_NAME_MAX);
 		break;
 	case MY_INIT_DB:
 		db_name_set(&my->wanted, wire.at, wire_left(&wire));

@@ -101,7 +101,6 @@ static bool take_inner(struct my_cursor *outer, const uint8_t *p, size_t len)
 
 static int begin_frame(struct my_cursor *cur)
 {
-	struct body_memory memory = {coding_alloc, coding_release, cur->my->db.host};
 	struct my_side *side = cur->side;
 	const uint8_t *p = cur->p;
 	uint64_t offset = cur->chunk->offset + (uint64_t)(p - cur->chunk->data);
@@ -117,7 +116,11 @@ static int begin_frame(struct my_cursor *cur)
 	side->frame_end = offset + FRAME_HEAD + side->frame_left;
 	side->frame_mark = *weir_chunk_mark(cur->chunk, offset);
 	if (side->frame_out > 0) {
-		side->coding = coding_new(&memory, cur->my->zstd ? CODING_ZSTD : CODING_DEFLATE);
+		/* borrowed for as long as the coding lives */
+		cur->my->memory =
+			(struct body_memory){coding_alloc, coding_release, cur->my->db.host};
+		side->coding =
+			coding_new(&cur->my->memory, cur->my->zstd ? CODING_ZSTD : CODING_DEFLATE);
 		if (side->coding == NULL) {
 			my_lose(cur->my, cur->dir);
 			return MY_GO;

@@ -145,13 +145,18 @@ static bool is_due(const struct pg_exchange *ex, uint8_t type)
 /* The request that this message of the server is about; its response begins with it. */
 static struct pg_exchange *answered(struct pg *pg, const struct pg_message *m)
 {
+	bool lost = pg->db.s2c_lost; /* a certain pair ends it */
 	struct pg_exchange *ex;
 
 	if (pg->orphan != NULL) {
 		return pg->orphan;
 	}
+	if (!pg->db.pipelines && pg->db.head != NULL && pg->db.head->next != NULL &&
+	    db_resync(&pg->db, m->begin, m->begin + 1, m->mark->peer_ack) != DB_NOWHERE) {
+		lost = true; /* a client that waits says that this is the next one's */
+	}
 	ex = (struct pg_exchange *)db_choose(&pg->db, m->begin, m->mark->peer_ack);
-	if (ex != NULL && pg->db.s2c_lost) {
+	if (ex != NULL && lost) {
 		pg->unit_done = ex->unit;
 	}
 	while (ex != NULL && ex->unit == pg->unit_done && !is_due(ex, m->type)) {
@@ -462,9 +467,8 @@ void pg_server_end(struct pg *pg, uint8_t type, uint64_t end, const struct weir_
 	struct pg_exchange *ex = pg->orphan != NULL ? pg->orphan : head(pg);
 
 	if (type == 'Z') {
-		if (mark != NULL) {
-			take_ready(pg, end, mark);
-		}
+		/* without its last byte: it was told by its head, which is kept */
+		take_ready(pg, end, mark == NULL ? &pg->side[WEIR_S2C].mark : mark);
 		return;
 	}
 	if (ex == NULL || type == 'A' || !ex->ex.side[WEIR_S2C].begun) {

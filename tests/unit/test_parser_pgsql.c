@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parser/pgsql: what the shared vectors (tests/vectors) do not say. Conversations in, records out, in 22 ways of splitting (shuffle.h); and a
+ * hole at every position of a conversation (gap_everywhere.h). The bytes are written down from the protocol's documentation.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "mock_host.h"
+#include "parser/registry.h"
+#include "shuffle.h"
+#include "gap_everywhere.h"
+
+/* A login, then four queries; the n-th (from 0) has n + 1 rows. */
+static const struct shuffle_event conversation[] = {
+	{'C', "\000\000\000\020\000\003\000\000user\000u\000\000", 16},
+	{'S', "R\000\000\000\010\000\000\000\000Z\000\000\000\005I", 15},
+	{'C', "Q\000\000\000\014query_0\000", 13},
+	{'S',
+	 "T\000\000\000\032\000\001a\000\000\000\000\000\000\000\000\000\000\027\000\004\377\377"
+	 "\377\377\000\000D\000\000\000\017\000\001\000\000\000\00512345C\000\000\000\015SELECT "
+	 "1\000Z\000\000\000\005I",
+	 63},
+	{'C', "Q\000\000\000\014query_1\000", 13},
+	{'S',
+	 "T\000\000\000\032\000\001a\000\000\000\000\000\000\000\000\000\000\027\000\004\377\377"
+	 "\377\377\000\000D\000\000\000\017\000\001\000\000\000\00512345D\000\000\000\017\000\001"
+	 "\000\000\000\00512345C\000\000\000\015SELECT 2\000Z\000\000\000\005I",
+	 79},
+	{'C', "Q\000\000\000\014query_2\000", 13},
+	{'S',
+	 "T\000\000\000\032\000\001a\000\000\000\000\000\000\000\000\000\000\027\000\004\377\377"
+	 "\377\377\000\000D\000\000\000\017\000\001\000\000\000\00512345D\000\000\000\017\000\001"
+	 "\000\000\000\00512345D\000\000\000\017\000\001\000\000\000\00512345C\000\000\000\015SELEC"
+	 "T 3\000Z\000\000\000\005I",
+	 95},
+	{'C', "Q\000\000\000\014query_3\000", 13},
+	{'S',
+	 "T\000\000\000\032\000\001a\000\000\000\000\000\000\000\000\000\000\027\000\004\377\377"
+	 "\377\377\000\000D\000\000\000\017\000\001\000\000\000\00512345D\000\000\000\017\000\001"
+	 "\000\000\000\00512345D\000\000\000\017\000\001\000\000\000\00512345D\000\000\000\017\000"
+	 "\001\000\000\000\00512345C\000\000\000\015SELECT 4\000Z\000\000\000\005I",
+	 111},
+	{0, NULL, 0},
+};
+static const int owner[] = {-1, -1, 0, 0, 1, 1, 2, 2, 3, 3};
+
+static void hole_touches_one_exchange_only(void **state)
+{
+	const struct weir_parser *parser = parser_find("pgsql");
+	unsigned n = gap_everywhere(parser, conversation, owner, 4);
+
+	assert_true(n > 1000);
+}
+
+static void whole_conversation_gives_four_records(void **state)
+{
+	struct weir_host host;
+	int n;
+
+	shuffle(parser_find("pgsql"), NULL, conversation, &host);
+	assert_int_equal(host.nrecords, 4);
+	assert_string_equal(strbuf_text(&host.anomalies), "");
+	for (n = 0; n < 4; n++) {
+		assert_true(gap_is_right(strbuf_text(&host.records), n));
+	}
+	mock_fini(&host);
+}
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_conversation_gives_four_records),
+		cmocka_unit_test(hole_touches_one_exchange_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
