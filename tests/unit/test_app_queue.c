@@ -10,7 +10,7 @@
 
 #include "app/queue.h"
 
-enum { ITEMS = 100000 };
+enum { ITEMS = 20000 };
 
 struct ends {
 	struct queue there;
