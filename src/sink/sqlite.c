@@ -29,7 +29,7 @@
 
 enum {
 	TRANSACTION_RECORDS = 4096, /* between two flushes while a file is read */
-	SHORT_TEXT = 4,             /* bytes: a number would not be shorter */
+	SHORT_TEXT = 1,             /* bytes: a number would not be shorter */
 };
 
 #define RETRY_NS NS_PER_S
@@ -463,6 +463,15 @@ static int put_record(struct sqlite_sink *sq, const struct weir_record *rec)
 	return err;
 }
 
+/* Values of a statement that did not come to its run. */
+static void forget(sqlite3_stmt *stmt)
+{
+	if (stmt != NULL) {
+		(void)sqlite3_reset(stmt);
+		(void)sqlite3_clear_bindings(stmt);
+	}
+}
+
 /* The transaction is void: rows, texts and flows of it are not there. */
 static int roll_back(struct sqlite_sink *sq)
 {
@@ -472,10 +481,11 @@ static int roll_back(struct sqlite_sink *sq)
 	sq->error = store_errno(&sq->store);
 	for (plan = sq->plans; plan != NULL; plan = plan->next) {
 		for (part = 0; part < STORE_NPARTS; part++) {
-			(void)sqlite3_reset(plan->inserts[part]);
-			(void)sqlite3_clear_bindings(plan->inserts[part]);
+			forget(plan->inserts[part]);
 		}
 	}
+	forget(sq->put_string);
+	forget(sq->put_flow);
 	(void)execute(sq, "ROLLBACK");
 	sq->in_transaction = false;
 	/* numbers are not given again: nothing has to be read to go on */
@@ -641,6 +651,8 @@ static int sqlite_close(struct weir_sink *sink)
 {
 	int err = sqlite_flush(sink);
 
+	/* into the file itself; the log may stay where its directory does not let this user remove it: empty then */
+	(void)execute(self(sink), "PRAGMA wal_checkpoint(TRUNCATE)");
 	release(self(sink));
 	return err;
 }

@@ -30,17 +30,14 @@ enum store_part store_part_of(const struct weir_schema *schema, size_t field)
 	if (is_of_flow(field)) {
 		return STORE_FLOW;
 	}
-	if (def->kind == WEIR_KIND_HEADERS) {
+	if (def->kind == WEIR_KIND_HEADERS || def->kind == WEIR_KIND_STRS ||
+	    def->kind == WEIR_KIND_U64S) {
 		return STORE_LIST;
 	}
 	if (def->kind == WEIR_KIND_HEX || (def->flags & WEIR_FIELD_BODY) != 0) {
 		return STORE_BODY;
 	}
-	if (def->kind == WEIR_KIND_STRS || def->kind == WEIR_KIND_U64S ||
-	    (def->flags & WEIR_FIELD_RARE) != 0) {
-		return STORE_MORE;
-	}
-	return STORE_ROW;
+	return (def->flags & WEIR_FIELD_RARE) != 0 ? STORE_MORE : STORE_ROW;
 }
 
 bool store_is_text(enum weir_kind kind)

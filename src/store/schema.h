@@ -3,7 +3,7 @@
  * What a store's tables look like, worked out from the record schemas: no field is named here.
  *
  * A type has up to four tables that share a row's number (`_id`): what most records have (_http), what few have (_http_more),
- * lists of headers (_http_list) and bodies (_http_body). What the records of a flow share is in _flow. Text that repeats is in
+ * headers and other lists (_http_list) and bodies (_http_body). What the records of a flow share is in _flow. Text that repeats is in
  * _string: a text column holds either its number there or the text itself. The view (`http`) puts all of it together again,
  * its columns are the canonical names with _ for dots. docs/store.md shows it.
  */
