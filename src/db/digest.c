@@ -159,7 +159,7 @@ static void drop_sign(struct digest *d)
 	while (n > 0 && d->out[n - 1] == ' ') {
 		n--;
 	}
-	if (n > 0 && memchr("(,=<>", d->out[n - 1], 5) != NULL) {
+	if (n > 0 && memchr("(,=<>+-*/%", d->out[n - 1], 10) != NULL) {
 		d->len--;
 	}
 }

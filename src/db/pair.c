@@ -66,7 +66,8 @@ bool db_must_hold(struct db *db, const struct weir_mark *mark, size_t left)
 	}
 	limit_ns = db->any[WEIR_C2S] ? db->config->hole_age_ns : db->config->hole_age_oneway_ns;
 	if (left >= DB_HOLD_LIMIT || weir_host_now(db->host) - mark->ts_ns > limit_ns) {
-		db->dark = true; /* until c2s moves again */
+		db->dark = true;     /* until c2s moves again */
+		db->s2c_lost = true; /* what is answered now is not known: order says nothing */
 		return false;
 	}
 	return true;
@@ -103,24 +104,48 @@ static enum db_pairing judge(const struct db *db, const struct db_exchange *ex, 
 		       : DB_PAIRING_ORDER;
 }
 
-struct db_exchange *db_choose(struct db *db, uint64_t x, uint64_t ack)
+/*
+ * A client that waits for each answer, and a response that begins where none was expected: its beginning is lost, or its request is. It
+ * lies in the stretch of the last one that the server had.
+ */
+static struct db_exchange *choose_in_stretch(struct db *db, uint64_t x, uint64_t ack)
 {
 	struct db_exchange *found = db->head;
 	struct db_exchange *ex;
 
+	for (ex = found; ex != NULL && is_possible(ex, x, ack); ex = ex->next) {
+		found = ex;
+	}
+	if (found->side[WEIR_S2C].begun) {
+		return found;
+	}
+	if (!is_expected(found, x) && found->side[WEIR_C2S].first_ack != WEIR_NO_ACK) {
+		/* had the server a request that we have not? */
+		if ((found->next == NULL ? db->c2s_lost_at : found->next->gap_at) < ack) {
+			return NULL;
+		}
+		db_missing(found, WEIR_S2C, x - found->side[WEIR_C2S].first_ack);
+	}
+	while (db->head != found) {
+		give_up(db, db->head);
+	}
+	return found;
+}
+
+struct db_exchange *db_choose(struct db *db, uint64_t x, uint64_t ack)
+{
+	struct db_exchange *found = db->head;
+
 	if (found == NULL || !is_possible(found, x, ack)) {
 		return NULL;
 	}
-	if (db->s2c_lost && !db->pipelines && x != DB_NOWHERE) {
-		/* within the stretch of the last one that the server had */
-		for (ex = found; ex != NULL && is_possible(ex, x, ack); ex = ex->next) {
-			found = ex;
-		}
-		while (db->head != found) {
-			give_up(db, db->head);
-		}
+	if (found->side[WEIR_S2C].begun && !db->s2c_lost) {
+		return found;
 	}
-	if (found->side[WEIR_S2C].begun) {
+	if (!db->pipelines && (db->s2c_lost || !is_expected(found, x))) {
+		found = choose_in_stretch(db, x, ack);
+	}
+	if (found == NULL || found->side[WEIR_S2C].begun) {
 		return found;
 	}
 	found->pairing = (uint8_t)judge(db, found, x, ack);

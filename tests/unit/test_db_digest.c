@@ -37,6 +37,7 @@ static void literals_become_question_marks(void **state)
 		{"select 0xFF, x'0a', N'q', .5", "select ?, ?, ?, ?"},
 		{"select a - 1", "select a - ?"},
 		{"select a-1", "select a-?"},
+		{"select a + -1, a * -2, - 3", "select a + ?, a * ?, ?"},
 		{"select 'unfinished", "select ?"},
 		{"", ""},
 		{NULL, NULL},
