@@ -276,6 +276,28 @@ static int command_plausible(const uint8_t *p, size_t len, bool compressed)
 	}
 }
 
+/*
+ * A frame of the compressed protocol that holds one command as it is, as short ones are: length(3), 0, 0(3), then the packet. 1, 0: too
+ * short to tell, -1
+ */
+static int frame_plausible(const uint8_t *p, size_t len)
+{
+	uint32_t full, inner;
+
+	if (len < 4 || (len < 12 && p[3] == 0 && (len < 5 || p[4] == 0))) {
+		return 0;
+	}
+	if (len < 12 || p[3] != 0 || p[4] != 0 || p[5] != 0 || p[6] != 0) {
+		return -1;
+	}
+	full = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+	inner = p[7] | (uint32_t)p[8] << 8 | (uint32_t)p[9] << 16;
+	if (inner + 4 != full) {
+		return -1;
+	}
+	return command_plausible(p + 7, len - 7, false);
+}
+
 static int found(struct my_cursor *cur)
 {
 	cur->side->step = MY_PACKETS;
@@ -369,6 +391,10 @@ static int start(struct my_cursor *cur)
 		return found(cur);
 	}
 	got = command_plausible(p, (size_t)(cur->end - p), false);
+	if (got < 0) {
+		got = frame_plausible(p, (size_t)(cur->end - p));
+		cur->my->compressed = got > 0;
+	}
 	if (got == 0) {
 		return WEIR_PARSE_NEED;
 	}
@@ -602,6 +628,10 @@ static int command_score(const uint8_t *p, size_t len)
 	if (len < 6 && command_plausible(p, len, false) >= 0) {
 		return WEAK;
 	}
+	if (frame_plausible(p, len) >= 0) {
+		full = len < 3 ? 0 : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+		return len >= 12 && len >= 7 + (size_t)full ? LIKELY : WEAK;
+	}
 	if (len < 5 || command_plausible(p, len, false) <= 0) {
 		return 0;
 	}
@@ -627,6 +657,10 @@ static int response_score(const uint8_t *p, size_t len)
 	full = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 	if (p[3] != 1 || full == 0) {
 		return 0;
+	}
+	if (len >= 11 && (load_le16(p + 7) == 0x9c78 || load_le32(p + 7) == 0xfd2fb528 ||
+			  (p[4] == 0 && p[5] == 0 && p[6] == 0 && p[10] == 1))) {
+		return LIKELY; /* a frame: zlib, zstd, or a packet as it is */
 	}
 	if (p[4] == 0 || p[4] == 0xff) {
 		return full >= 7 && full < 1024 ? LIKELY : 0;
