@@ -34,6 +34,9 @@ enum {
 		256 /* flushed at least after so many: what is flushed is known to be written */
 };
 
+#define CREDIT_NS   (200 * NS_PER_MS)
+#define CREDIT_PART 32 /* of the time that passes comes back */
+
 struct entry {
 	struct entry *next;
 	const struct weir_record *rec;
@@ -57,7 +60,9 @@ struct sink_batch {
 	/* the producer's */
 	uint64_t given;
 	uint64_t freed;
-	bool ready; /* the parcel at `filled` can be filled */
+	int64_t credit_ns;   /* may lose: that may be waited ... */
+	int64_t credited_ns; /* ... as of this time */
+	bool ready;          /* the parcel at `filled` can be filled */
 	bool dirty; /* records were given since the last sink_batch_settle() that found the sink idle */
 	struct budget budget;
 	struct arena_pool pool;
@@ -265,14 +270,66 @@ static void *thread_main(void *context)
 
 /* ---- the producer ---- */
 
-/* How far the sink is; waits, unless it may lose, until `left` parcels or fewer are left to be written. */
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static struct timespec in_ns(int64_t ns)
+{
+	struct timespec then;
+
+	clock_gettime(CLOCK_MONOTONIC, &then);
+	then.tv_sec += ns / NS_PER_S;
+	then.tv_nsec += ns % NS_PER_S;
+	if (then.tv_nsec >= NS_PER_S) {
+		then.tv_nsec -= NS_PER_S;
+		then.tv_sec++;
+	}
+	return then;
+}
+
+/* Called with the lock. */
+static bool is_behind(const struct sink_batch *batch, size_t left)
+{
+	return batch->filled - batch->done > left || (left == 0 && batch->busy);
+}
+
+/*
+ * A producer that may lose waits, too, but not for long: a thread that only was not given the processor catches up at once,
+ * and the kernel's ring holds much more than what comes meanwhile. What it may wait is a credit that comes back slowly, so that a
+ * sink which is too slow for good, or stands still, costs CREDIT_NS once and then a CREDIT_PART of the time.
+ */
+static void wait_on_credit(struct sink_batch *batch, size_t left)
+{
+	int64_t before = now_ns(), after = before;
+	struct timespec until;
+	int err = 0;
+
+	batch->credit_ns += (before - batch->credited_ns) / CREDIT_PART;
+	batch->credit_ns = batch->credit_ns < CREDIT_NS ? batch->credit_ns : CREDIT_NS;
+	until = in_ns(batch->credit_ns);
+	while (batch->credit_ns >= NS_PER_MS && err != ETIMEDOUT && is_behind(batch, left)) {
+		err = pthread_cond_timedwait(&batch->room, &batch->lock, &until);
+		after = now_ns();
+	}
+	batch->credit_ns -= after - before;
+	batch->credited_ns = after;
+}
+
+/* How far the sink is; waits until `left` parcels or fewer are left to be written, unless it may lose and waited enough. */
 static uint64_t wait_for_sink(struct sink_batch *batch, size_t left)
 {
 	uint64_t done;
 
 	pthread_mutex_lock(&batch->lock);
-	while (!batch->options.may_lose &&
-	       (batch->filled - batch->done > left || (left == 0 && batch->busy))) {
+	if (batch->options.may_lose && is_behind(batch, left)) {
+		wait_on_credit(batch, left);
+	}
+	while (!batch->options.may_lose && is_behind(batch, left)) {
 		pthread_cond_wait(&batch->room, &batch->lock);
 	}
 	done = batch->done;
@@ -334,6 +391,7 @@ static bool copy_into(struct parcel *parcel, const struct weir_record *rec)
 static bool make_room(struct sink_batch *batch, const struct weir_record *rec)
 {
 	struct parcel *parcel = &batch->parcels[batch->filled % batch->nparcels];
+	size_t left;
 
 	if (parcel->n > 0) {
 		hand_over(batch);
@@ -343,7 +401,8 @@ static bool make_room(struct sink_batch *batch, const struct weir_record *rec)
 		arena_fini(&parcel->arena);
 		arena_init(&parcel->arena, &batch->pool);
 	}
-	if (wait_for_sink(batch, 0) == batch->filled) {
+	left = batch->options.may_lose ? (size_t)(batch->filled - batch->freed) / 2 : 0;
+	if (wait_for_sink(batch, left) == batch->filled) {
 		arena_pool_trim(&batch->pool);
 	}
 	if (!begin_parcel(batch)) {
@@ -464,6 +523,8 @@ int sink_batch_new(const struct sink_batch_options *options, struct sink_batch *
 		return WEIR_ENOMEM;
 	}
 	batch->options = *options;
+	batch->credit_ns = CREDIT_NS;
+	batch->credited_ns = now_ns();
 	pthread_mutex_init(&batch->lock, NULL);
 	pthread_cond_init(&batch->work, NULL);
 	pthread_condattr_init(&monotonic);
@@ -482,20 +543,6 @@ int sink_batch_new(const struct sink_batch_options *options, struct sink_batch *
 	}
 	*ret = batch;
 	return 0;
-}
-
-static struct timespec in_ns(int64_t ns)
-{
-	struct timespec then;
-
-	clock_gettime(CLOCK_MONOTONIC, &then);
-	then.tv_sec += ns / NS_PER_S;
-	then.tv_nsec += ns % NS_PER_S;
-	if (then.tv_nsec >= NS_PER_S) {
-		then.tv_nsec -= NS_PER_S;
-		then.tv_sec++;
-	}
-	return then;
 }
 
 /* Wait for the thread's end. @return false: the sink takes nothing any more, and is left alone. Called with the lock. */

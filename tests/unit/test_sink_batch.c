@@ -263,13 +263,17 @@ static void a_slow_sink_that_may_lose_never_holds_the_producer(void **state)
 {
 	struct sink_batch *batch = start(1 << 20, true);
 	struct sink_batch_stats stats;
+	struct timespec before, after;
 	size_t queued;
 
 	set_gate(true);
 	give(batch, 1, 1);
 	sink_batch_settle(batch);
 	wait_at_gate();
+	clock_gettime(CLOCK_MONOTONIC, &before);
 	give(batch, 2, 20000);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(after.tv_sec - before.tv_sec < 5); /* 0.2 s of waiting, once */
 	sink_batch_get_stats(batch, &stats);
 	assert_int_equal(stats.written, 0);
 	assert_true(stats.lost[SINK_LOSS_FULL] > 10000);
@@ -294,6 +298,22 @@ static void *open_gate_soon(void *context)
 	nanosleep(&pause, NULL);
 	set_gate(false);
 	return NULL;
+}
+
+/* A thread that was not given the processor for a moment is waited for. */
+static void a_short_pause_of_a_sink_that_may_lose_loses_nothing(void **state)
+{
+	struct sink_batch *batch = start(1 << 18, true);
+	struct sink_batch_stats stats;
+	pthread_t opener;
+
+	set_gate(true);
+	assert_int_equal(pthread_create(&opener, NULL, open_gate_soon, NULL), 0);
+	give(batch, 1, 1000); /* five times what there is memory for */
+	pthread_join(opener, NULL);
+	assert_int_equal(sink_batch_close(batch, NS_PER_TEST, &stats), 0);
+	assert_seen(0, 1, 1000);
+	assert_int_equal(stats.written, 1000);
 }
 
 static void a_slow_sink_that_may_not_lose_holds_the_producer(void **state)
@@ -458,6 +478,7 @@ int main(void)
 		TEST(a_record_is_copied),
 		TEST(settle_brings_a_single_record_out),
 		TEST(a_slow_sink_that_may_lose_never_holds_the_producer),
+		TEST(a_short_pause_of_a_sink_that_may_lose_loses_nothing),
 		TEST(a_slow_sink_that_may_not_lose_holds_the_producer),
 		TEST(a_record_beyond_the_memory_is_not_lost_when_reading_files),
 		TEST(a_record_beyond_the_memory_is_counted_live),
