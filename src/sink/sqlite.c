@@ -43,6 +43,8 @@ struct plan {
 	uint8_t parameter[WEIR_MAX_FIELDS];  /* of its table's statement */
 	uint8_t kind[WEIR_MAX_FIELDS];
 	int escaped, truncated; /* parameters of STORE_MORE */
+	bool has_url;
+	int url[STORE_NURL]; /* fields */
 };
 
 struct sqlite_sink {
@@ -126,6 +128,7 @@ static struct plan *plan_new(struct sqlite_sink *sq, const struct weir_schema *s
 		plan->kind[i] = (uint8_t)record_kind(schema, i);
 		plan->parameter[i] = (uint8_t)next[plan->part[i]]++;
 	}
+	plan->has_url = store_find_url(schema, plan->url);
 	plan->escaped = next[STORE_MORE];
 	plan->truncated = next[STORE_MORE] + 1;
 	if (prepare_parts(sq, plan) < 0) {
@@ -388,6 +391,64 @@ static int put_flow(struct sqlite_sink *sq, const struct weir_record *rec, int64
 	return run_insert(sq->put_flow);
 }
 
+/* ---- URLs ---- */
+
+/* Is `before` and then the text what comes next? *at is then behind them. */
+static bool eats(const uint8_t **at, const uint8_t *end, const char *before, const void *p,
+		 size_t len)
+{
+	size_t n = strlen(before);
+
+	if ((size_t)(end - *at) < n + len || memcmp(*at, before, n) != 0 ||
+	    (len > 0 && memcmp(*at + n, p, len) != 0)) {
+		return false;
+	}
+	*at += n + len;
+	return true;
+}
+
+static bool eats_field(const struct weir_record *rec, int field, const uint8_t **at,
+		       const uint8_t *end, const char *before)
+{
+	const struct weir_value *value = &rec->values[field];
+
+	return weir_record_has(rec, (size_t)field) && value->full_len == value->len &&
+	       eats(at, end, before, value->v.bytes, value->len);
+}
+
+static bool eats_origin(const struct plan *plan, const struct weir_record *rec, const uint8_t **at,
+			const uint8_t *end)
+{
+	size_t port = (size_t)plan->url[STORE_PORT];
+	char text[JSON_U64_MAX];
+
+	return eats_field(rec, plan->url[STORE_SCHEME], at, end, "") &&
+	       eats_field(rec, plan->url[STORE_DOMAIN], at, end, "://") &&
+	       (!weir_record_has(rec, port) ||
+		eats(at, end, ":", text,
+		     (size_t)(json_put_u64(text, rec->values[port].v.u64) - text)));
+}
+
+/* Is this the text that the view makes of the record's other fields (store/schema.c)? */
+static bool is_made_of(const struct plan *plan, const struct weir_record *rec, size_t field)
+{
+	const int *url = plan->url;
+	const struct weir_value *value = &rec->values[field];
+	const uint8_t *at = value->v.bytes, *end = at + value->len;
+
+	if (!plan->has_url || ((int)field != url[STORE_FULL] && (int)field != url[STORE_TARGET]) ||
+	    value->full_len > value->len || !is_utf8(at, value->len)) {
+		return false;
+	}
+	if ((int)field == url[STORE_FULL] && !eats_origin(plan, rec, &at, end)) {
+		return false;
+	}
+	return eats_field(rec, url[STORE_PATH], &at, end, "") &&
+	       (!weir_record_has(rec, (size_t)url[STORE_QUERY]) ||
+		eats_field(rec, url[STORE_QUERY], &at, end, "?")) &&
+	       at == end;
+}
+
 /* ---- records ---- */
 
 /* `escaped` and `truncated`, closed. */
@@ -425,6 +486,11 @@ static int bind_record(struct sqlite_sink *sq, const struct plan *plan,
 				continue;
 			}
 			*used |= 1u << plan->part[i];
+			if (is_made_of(plan, rec, i)) {
+				(void)sqlite3_bind_int64(plan->inserts[plan->part[i]],
+							 plan->parameter[i], 0);
+				continue;
+			}
 			err = bind_value(sq, plan->inserts[plan->part[i]], plan->parameter[i],
 					 weir_schema_field(rec->schema, i), &rec->values[i]);
 			if (err < 0) {

@@ -40,6 +40,21 @@ enum store_part store_part_of(const struct weir_schema *schema, size_t field)
 	return (def->flags & WEIR_FIELD_RARE) != 0 ? STORE_MORE : STORE_ROW;
 }
 
+bool store_find_url(const struct weir_schema *schema, int ret_fields[STORE_NURL])
+{
+	static const char *const names[STORE_NURL] = {
+		"url.scheme", "url.domain", "url.port",           "url.path",
+		"url.query",  "url.full",   "http.request.target"};
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < STORE_NURL; i++) {
+		ret_fields[i] = weir_schema_find(schema, names[i], strlen(names[i]));
+		all = all && ret_fields[i] >= 0;
+	}
+	return all;
+}
+
 bool store_is_text(enum weir_kind kind)
 {
 	return kind == WEIR_KIND_STR || kind == WEIR_KIND_STRS || kind == WEIR_KIND_U64S ||
@@ -163,6 +178,60 @@ static void put_time(struct strbuf *out, const char *alias, const char *column)
 	strbuf_fini(&c);
 }
 
+static void put_text(struct strbuf *out, const char *alias, const char *column)
+{
+	strbuf_printf(out,
+		      "CASE typeof(%s.\"%s\") WHEN 'integer' THEN (SELECT text FROM _string WHERE "
+		      "_id=%s.\"%s\") ELSE %s.\"%s\" END",
+		      alias, column, alias, column, alias, column);
+}
+
+/* One of the fields that a URL consists of. */
+static void put_url_part(struct strbuf *out, const struct weir_schema *schema, int field)
+{
+	const struct weir_field *def = weir_schema_field(schema, (size_t)field);
+	const char *alias = alias_of(store_part_of(schema, (size_t)field));
+	struct strbuf column;
+
+	strbuf_init(&column);
+	store_put_column(&column, def->name);
+	if (store_is_text(def->kind)) {
+		put_text(out, alias, strbuf_text(&column));
+	} else {
+		strbuf_printf(out, "%s.\"%s\"", alias, strbuf_text(&column));
+	}
+	out->failed |= column.failed;
+	strbuf_fini(&column);
+}
+
+/* CASE column WHEN 0 THEN what it is made of ELSE ...; the sink leaves out what is the same. @return is it one of these? */
+static bool put_made_of(struct strbuf *out, const struct weir_schema *schema, size_t i,
+			const char *column)
+{
+	int url[STORE_NURL];
+
+	if (!store_find_url(schema, url) ||
+	    ((int)i != url[STORE_FULL] && (int)i != url[STORE_TARGET])) {
+		return false;
+	}
+	strbuf_printf(out, "CASE WHEN r.\"%s\"=0 THEN ", column);
+	if ((int)i == url[STORE_FULL]) {
+		put_url_part(out, schema, url[STORE_SCHEME]);
+		strbuf_str(out, "||'://'||");
+		put_url_part(out, schema, url[STORE_DOMAIN]);
+		strbuf_str(out, "||ifnull(':'||");
+		put_url_part(out, schema, url[STORE_PORT]);
+		strbuf_str(out, ",'')||");
+	}
+	put_url_part(out, schema, url[STORE_PATH]);
+	strbuf_str(out, "||ifnull('?'||");
+	put_url_part(out, schema, url[STORE_QUERY]);
+	strbuf_str(out, ",'') ELSE ");
+	put_text(out, "r", column);
+	strbuf_str(out, " END");
+	return true;
+}
+
 /* How a field is had back from its column. */
 static void put_expression(struct strbuf *out, const struct weir_field *field, enum store_part part,
 			   const char *column)
@@ -175,11 +244,7 @@ static void put_expression(struct strbuf *out, const struct weir_field *field, e
 		strbuf_printf(out, "CASE WHEN %s.\"%s\" NOT NULL THEN lower(hex(%s.\"%s\")) END",
 			      alias, column, alias, column);
 	} else if (store_is_text(field->kind) && part != STORE_FLOW) {
-		strbuf_printf(
-			out,
-			"CASE typeof(%s.\"%s\") WHEN 'integer' THEN (SELECT text FROM _string "
-			"WHERE _id=%s.\"%s\") ELSE %s.\"%s\" END",
-			alias, column, alias, column, alias, column);
+		put_text(out, alias, column);
 	} else {
 		strbuf_printf(out, "%s.\"%s\"", alias, column);
 	}
@@ -195,7 +260,9 @@ static void put_view_column(struct strbuf *out, const struct weir_schema *schema
 	strbuf_init(&column);
 	store_put_column(&column, field->name);
 	strbuf_char(out, ',');
-	put_expression(out, field, part, strbuf_text(&column));
+	if (!put_made_of(out, schema, i, strbuf_text(&column))) {
+		put_expression(out, field, part, strbuf_text(&column));
+	}
 	strbuf_printf(out, " AS \"%s\"", strbuf_text(&column));
 	if (field->kind == WEIR_KIND_TIME) {
 		strbuf_printf(out, ",%s.\"%s\" AS \"%s_ns\"", alias_of(part), strbuf_text(&column),

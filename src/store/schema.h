@@ -18,6 +18,24 @@ enum store_part { STORE_ROW, STORE_MORE, STORE_LIST, STORE_BODY, STORE_NPARTS, S
 
 enum store_part store_part_of(const struct weir_schema *schema, size_t field);
 
+/*
+ * What can be put together from other fields of the same record, byte for byte, is not stored: the column is 0. Which these are is told by
+ * their names, in one place.
+ */
+enum store_url {
+	STORE_SCHEME,
+	STORE_DOMAIN,
+	STORE_PORT,
+	STORE_PATH,
+	STORE_QUERY,
+	STORE_FULL,
+	STORE_TARGET,
+	STORE_NURL
+};
+
+/** Where a schema has them; false: it has not all of them, and nothing is left out. */
+bool store_find_url(const struct weir_schema *schema, int ret_fields[STORE_NURL]);
+
 /** Does a column of this field hold texts, or their numbers in _string? */
 bool store_is_text(enum weir_kind kind);
 
