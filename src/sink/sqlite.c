@@ -29,10 +29,23 @@
 
 enum {
 	TRANSACTION_RECORDS = 4096, /* between two flushes while a file is read */
-	SHORT_TEXT = 1,             /* bytes: a number would not be shorter */
+	LAST_TEXT = 54,
+	MISSES = 200,   /* then one in 16 is asked about */
+	SHORT_TEXT = 1, /* bytes: a number would not be shorter */
 };
 
 #define RETRY_NS NS_PER_S
+
+/*
+ * What a column held last. Most columns hold the same text for long, or never the same twice: neither needs a look at the names each
+ * time. A column that is never the same twice is asked about now and then.
+ */
+struct last {
+	int64_t id; /* 0: nothing is known */
+	uint8_t len;
+	uint8_t misses; /* in a row, of names_number() */
+	uint8_t text[LAST_TEXT];
+};
 
 /* A record type's statements. */
 struct plan {
@@ -45,6 +58,7 @@ struct plan {
 	int escaped, truncated; /* parameters of STORE_MORE */
 	bool has_url;
 	int url[STORE_NURL]; /* fields */
+	struct last last[WEIR_MAX_FIELDS];
 };
 
 struct sqlite_sink {
@@ -54,6 +68,7 @@ struct sqlite_sink {
 	struct names strings, flows;
 	uint8_t flow_parameter[WEIR_NCOMMON]; /* 0: not of the flow */
 	int64_t id;                           /* of the last row */
+	unsigned skipped;                     /* texts that were not asked about */
 	bool in_transaction;
 	int64_t retry_ns; /* nothing is tried before; 0: all is well */
 	int error;        /* errno of the failure */
@@ -231,15 +246,38 @@ static void note_truncated(struct sqlite_sink *sq, const char *name, uint32_t fu
 	strbuf_printf(&sq->truncated, "%s\":%u", name, full);
 }
 
-/* A text: by its number, or as it is. transient: it does not live as long as the statement. */
-static int bind_text(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, const void *p,
-		     size_t len, bool transient)
+/* The number of a column's text. */
+static struct names_result number(struct sqlite_sink *sq, struct last *last, const void *p,
+				  size_t len)
 {
 	struct names_result name = {0, false};
 
-	if (len > SHORT_TEXT) {
-		name = names_number(&sq->strings, p, len);
+	if (last->id != 0 && last->len == len && memcmp(last->text, p, len) == 0) {
+		return (struct names_result){last->id, false};
 	}
+	if (len <= SHORT_TEXT || (last->misses >= MISSES && (++sq->skipped & 15) != 0)) {
+		return name;
+	}
+	name = names_number(&sq->strings, p, len);
+	if (name.id == 0) {
+		last->misses += last->misses < MISSES ? 1 : 0;
+		return name;
+	}
+	last->misses = 0;
+	if (len <= LAST_TEXT) {
+		last->id = name.id;
+		last->len = (uint8_t)len;
+		memcpy(last->text, p, len);
+	}
+	return name;
+}
+
+/* A text: by its number, or as it is. transient: it does not live as long as the statement. */
+static int bind_text(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, struct last *last,
+		     const void *p, size_t len, bool transient)
+{
+	struct names_result name = number(sq, last, p, len);
+
 	if (name.id == 0) {
 		(void)sqlite3_bind_text64(stmt, parameter, len == 0 ? "" : p, len,
 					  transient ? SQLITE_TRANSIENT : SQLITE_STATIC,
@@ -256,22 +294,23 @@ static int bind_text(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, 
 }
 
 /* Text of a field: escaped when it is not UTF-8. */
-static int bind_str(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter,
+static int bind_str(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, struct last *last,
 		    const struct weir_field *field, const struct weir_value *value)
 {
 	if (value->full_len > value->len) {
 		note_truncated(sq, field->name, value->full_len);
 	}
 	if (is_utf8(value->v.bytes, value->len)) {
-		return bind_text(sq, stmt, parameter, value->v.bytes, value->len, false);
+		return bind_text(sq, stmt, parameter, last, value->v.bytes, value->len, false);
 	}
 	note_escaped(sq, field->name);
 	escape(&sq->text, value->v.bytes, value->len);
-	return sq->text.failed ? WEIR_ENOMEM
-			       : bind_text(sq, stmt, parameter, sq->text.p, sq->text.len, true);
+	return sq->text.failed
+		       ? WEIR_ENOMEM
+		       : bind_text(sq, stmt, parameter, last, sq->text.p, sq->text.len, true);
 }
 
-static int bind_list(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter,
+static int bind_list(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, struct last *last,
 		     const struct weir_field *field, const struct weir_value *value)
 {
 	uint32_t cut = json_cut_from(field->kind, value);
@@ -288,10 +327,10 @@ static int bind_list(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter,
 	if (cut > 0) {
 		note_truncated(sq, field->name, cut);
 	}
-	return bind_text(sq, stmt, parameter, sq->text.p, sq->text.len, true);
+	return bind_text(sq, stmt, parameter, last, sq->text.p, sq->text.len, true);
 }
 
-static int bind_value(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter,
+static int bind_value(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, struct last *last,
 		      const struct weir_field *field, const struct weir_value *value)
 {
 	char text[JSON_ADDRESS_MAX];
@@ -318,11 +357,11 @@ static int bind_value(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter,
 					SQLITE_STATIC);
 		return 0;
 	case WEIR_KIND_STR:
-		return bind_str(sq, stmt, parameter, field, value);
+		return bind_str(sq, stmt, parameter, last, field, value);
 	case WEIR_KIND_STRS:
 	case WEIR_KIND_U64S:
 	case WEIR_KIND_HEADERS:
-		return bind_list(sq, stmt, parameter, field, value);
+		return bind_list(sq, stmt, parameter, last, field, value);
 	}
 	return 0;
 }
@@ -377,7 +416,7 @@ static int put_flow(struct sqlite_sink *sq, const struct weir_record *rec, int64
 			continue;
 		}
 		if (field->kind != WEIR_KIND_STR) {
-			(void)bind_value(sq, sq->put_flow, parameter, field, value);
+			(void)bind_value(sq, sq->put_flow, parameter, NULL, field, value);
 		} else if (is_utf8(value->v.bytes, value->len)) {
 			(void)sqlite3_bind_text64(sq->put_flow, parameter,
 						  (const char *)value->v.bytes, value->len,
@@ -470,8 +509,8 @@ static void bind_notes(struct sqlite_sink *sq, const struct plan *plan, unsigned
 	}
 }
 
-static int bind_record(struct sqlite_sink *sq, const struct plan *plan,
-		       const struct weir_record *rec, unsigned *used)
+static int bind_record(struct sqlite_sink *sq, struct plan *plan, const struct weir_record *rec,
+		       unsigned *used)
 {
 	size_t word;
 
@@ -492,7 +531,8 @@ static int bind_record(struct sqlite_sink *sq, const struct plan *plan,
 				continue;
 			}
 			err = bind_value(sq, plan->inserts[plan->part[i]], plan->parameter[i],
-					 weir_schema_field(rec->schema, i), &rec->values[i]);
+					 &plan->last[i], weir_schema_field(rec->schema, i),
+					 &rec->values[i]);
 			if (err < 0) {
 				return err;
 			}
@@ -546,6 +586,7 @@ static int roll_back(struct sqlite_sink *sq)
 
 	sq->error = store_errno(&sq->store);
 	for (plan = sq->plans; plan != NULL; plan = plan->next) {
+		memset(plan->last, 0, sizeof(plan->last));
 		for (part = 0; part < STORE_NPARTS; part++) {
 			forget(plan->inserts[part]);
 		}
