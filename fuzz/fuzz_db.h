@@ -54,6 +54,10 @@ static void feed(struct weir_host *host, struct input *in, enum weir_direction d
 		mark.peer_ack -= mark.peer_ack < skew * 20 ? mark.peer_ack : skew * 20;
 	}
 	len = len < left ? len : left;
+	if (host->dir[dir].closed) {
+		in->p += len; /* the engine gives no bytes behind the end */
+		return;
+	}
 	while (len > 0) {
 		size_t n = piece(in, len, mode);
 

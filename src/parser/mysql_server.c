@@ -473,7 +473,7 @@ void my_server_packet(struct mysql *my, const struct my_packet *packet)
 	struct my_exchange *ex;
 
 	side->continues = packet->goes_on;
-	if (continued || take_hello(my, packet)) {
+	if (continued || packet->len == 0 || take_hello(my, packet)) {
 		return;
 	}
 	ex = my->answering != NULL ? my->answering : begin_answer(my, packet);
