@@ -362,7 +362,12 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 {
 	struct redis_exchange *ex = redis_oldest(redis);
 
-	if (ex == NULL || !is_possible(ex, offset, ack)) {
+	if (ex == NULL) {
+		return NULL;
+	}
+	if (!is_possible(ex, offset, ack)) {
+		/* a reply to what the server had not: what is known of it is wrong, and may be of those behind it */
+		redis->db.s2c_lost = redis->db.s2c_lost || ex->expect <= offset;
 		return NULL;
 	}
 	if (ex->replies > 0 && !redis->db.s2c_lost) {
@@ -374,6 +379,10 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 		}
 		ex->db.pairing = DB_PAIRING_ORDER;
 		return ex;
+	}
+	/* of a client that waits for all replies the first one begins where it had got to */
+	if (!ex->batched && !redis->overlaps && ex->expect != offset) {
+		redis->db.s2c_lost = true;
 	}
 	if (redis->db.s2c_lost || ex->db.gap_at != DB_NOWHERE) {
 		return choose_proved(redis, offset, ack);
