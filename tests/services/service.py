@@ -73,7 +73,10 @@ class Capture:
         return self
 
     def __exit__(self, *_):
-        time.sleep(0.7)
+        size = -1
+        while size != os.path.getsize(self.path):  # until nothing has come for a second
+            size = os.path.getsize(self.path)
+            time.sleep(1)
         self.process.terminate()
         text = self.process.communicate()[1]
         if '\n0 packets dropped by kernel' not in text:

@@ -66,6 +66,7 @@ def counted_as_the_server_does():
         want = server.calls
         records = service.records(WEIR, path, 'redis')
     have = collections.Counter(service.get(r, 'db.operation.name') for r in records)
+    assert have['INFO'] == 1, 'the capture has no end'
     own = {'INFO'}
     want = {name: n for name, n in want.items() if name not in own}
     have = {name: n for name, n in have.items() if name not in own}
