@@ -192,7 +192,7 @@ static inline void mock_init(struct weir_host *host, const struct weir_parser *p
 /* After the config is as it should be. */
 static inline void mock_open(struct weir_host *host)
 {
-	if (host->parser->open(host->state, host) < 0) {
+	if (host->parser->open != NULL && host->parser->open(host->state, host) < 0) {
 		host->not_mine = true;
 	}
 }
@@ -323,8 +323,11 @@ static inline void mock_settle(struct weir_host *host)
 
 				mock_set_tail(d, &none, 0);
 				d->told = true;
-				host->parser->on_close(host->state, host, (enum weir_direction)i,
-						       d->how, dropped);
+				if (host->parser->on_close != NULL) {
+					host->parser->on_close(host->state, host,
+							       (enum weir_direction)i, d->how,
+							       dropped);
+				}
 				moved = true;
 			}
 		}
