@@ -47,12 +47,24 @@ static bool has_no_reply(unsigned command)
 	return command == MY_QUIT || command == MY_STMT_CLOSE || command == MY_STMT_LONG_DATA;
 }
 
+/* The client's last command is over. One that waits for no reply is in no queue: it is told now. */
+static void leave_last(struct mysql *my)
+{
+	if (my->last != NULL && !my->last->ex.queued) {
+		my_finish(my, my->last);
+	}
+	my->last = NULL;
+}
+
 struct my_exchange *my_exchange_new(struct mysql *my, unsigned command, enum weir_direction dir,
 				    const struct my_packet *packet)
 {
-	struct my_exchange *ex =
-		db_exchange_new(&my->db, sizeof(*ex), dir, packet->begin, packet->mark);
+	struct my_exchange *ex;
 
+	if (dir == WEIR_C2S) {
+		leave_last(my);
+	}
+	ex = db_exchange_new(&my->db, sizeof(*ex), dir, packet->begin, packet->mark);
 	if (dir == WEIR_C2S) {
 		my->last = ex;
 	}
@@ -224,7 +236,7 @@ void my_lose(struct mysql *my, enum weir_direction dir)
 	side->continues = false;
 	side->end = 0;
 	if (dir == WEIR_C2S) {
-		my->last = NULL;
+		leave_last(my);
 		return;
 	}
 	my->db.s2c_lost = true;
@@ -547,9 +559,7 @@ static void mysql_done(void *state, struct weir_host *host)
 	if (my->answering != NULL && !my->answering->ex.queued) {
 		my_finish(my, my->answering);
 	}
-	if (my->last != NULL && !my->last->ex.queued) {
-		my_finish(my, my->last);
-	}
+	leave_last(my);
 	db_end(&my->db);
 	my_frames_reset(my, WEIR_C2S);
 	my_frames_reset(my, WEIR_S2C);

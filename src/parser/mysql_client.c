@@ -310,9 +310,6 @@ static void take_command(struct mysql *my, const struct my_packet *packet)
 	struct my_exchange *ex;
 
 	my->logged_in = true;
-	if (my->last != NULL && my->last->ex.no_reply) {
-		my_finish(my, my->last);
-	}
 	ex = my_exchange_new(my, command, WEIR_C2S, packet);
 	if (!my->capabilities_known && !my->midstream_told) {
 		my->midstream_told = true;

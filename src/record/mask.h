@@ -67,6 +67,8 @@ void mask_markup(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 /** A line of any kind: members of JSON, pairs, URLs. */
 void mask_within(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_evidence(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
+/** Passwords in statements about users; the rest of the statement stays. */
+void mask_statement_secrets(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 void mask_statement(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 
 #endif

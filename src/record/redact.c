@@ -511,6 +511,24 @@ static void redact_body(struct weir_record *rec, size_t field, const struct reda
 	value->len = value->full_len = (uint32_t)base64_text_len(value->len);
 }
 
+/* Values of placeholders are literals that are not in the statement. */
+static void redact_values(struct weir_record *rec, size_t at)
+{
+	static const struct weir_str masked = {(const uint8_t *)"?", 1};
+	struct weir_value *value = &rec->values[at];
+	struct weir_str *again = arena_alloc(rec->arena, value->len * sizeof(*again));
+	uint32_t i;
+
+	if (again == NULL) {
+		weir_record_clear(rec, at);
+		return;
+	}
+	for (i = 0; i < value->len; i++) {
+		again[i] = masked;
+	}
+	value->v.strs = again;
+}
+
 static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mode,
 			 const struct redact_key *key)
 {
@@ -521,6 +539,10 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 			redact_headers(rec, &rec->values[at], key);
 		}
 		return;
+	}
+	if (field->kind == WEIR_KIND_STRS && (field->flags & WEIR_FIELD_STATEMENT) != 0 &&
+	    mode == WEIR_REDACT_STRICT) {
+		redact_values(rec, at);
 	}
 	if (field->kind != WEIR_KIND_STR) {
 		return;
@@ -536,6 +558,8 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 		redact_text(rec, at, mask_evidence, key);
 	} else if ((field->flags & WEIR_FIELD_STATEMENT) != 0 && mode == WEIR_REDACT_STRICT) {
 		redact_text(rec, at, mask_statement, key);
+	} else if ((field->flags & WEIR_FIELD_STATEMENT) != 0) {
+		redact_text(rec, at, mask_statement_secrets, key);
 	}
 }
 

@@ -678,3 +678,71 @@ void mask_statement(struct mask *mask, const uint8_t *p, size_t len, uint32_t mo
 	}
 	(void)more;
 }
+
+/* ---- secrets in statements ---- */
+
+/* Is the word at p, n bytes long, this one? In any case. */
+static bool is_word(const uint8_t *p, size_t n, const char *word)
+{
+	return strlen(word) == n && strncasecmp((const char *)p, word, n) == 0;
+}
+
+/*
+ * What a word says of the literal behind it: CREATE USER ... IDENTIFIED BY 'x', ALTER ROLE ... PASSWORD 'x', SET PASSWORD = 'x',
+ * PASSWORD('x').
+ */
+static void heed_word(const uint8_t *p, size_t n, bool *identified, bool *secret)
+{
+	if (is_word(p, n, "IDENTIFIED")) {
+		*identified = true;
+		*secret = false;
+	} else if (is_word(p, n, "PASSWORD") || is_word(p, n, "MASTER_PASSWORD") ||
+		   is_word(p, n, "SOURCE_PASSWORD") || is_word(p, n, "REQUIREPASS")) {
+		*secret = true;
+	} else if (*identified && (is_word(p, n, "BY") || is_word(p, n, "AS"))) {
+		*secret = true;
+		*identified = false;
+	} else if (!is_word(p, n, "TO")) {
+		*secret = false;
+	}
+}
+
+void mask_statement_secrets(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	const uint8_t *end = p + len;
+	bool identified = false, secret = false;
+
+	while (p < end) {
+		const uint8_t *stop = p;
+
+		if (*p == '\'' || *p == '"') {
+			bool closed;
+
+			stop = quoted_end(p, end);
+			closed = stop - p >= 2 && stop[-1] == *p;
+			if (secret && stop - p > 2) {
+				mask_put(mask, p, 1);
+				mask_hide(mask, p + 1, (size_t)(stop - p) - 1 - closed,
+					  stop == end && !closed ? more : 0);
+				mask_put(mask, p, closed);
+				mask->any = true;
+			} else {
+				mask_put(mask, p, (size_t)(stop - p));
+			}
+			secret = false;
+			p = stop;
+			continue;
+		}
+		while (stop < end && is_name_byte(*stop) && *stop != '-') {
+			stop++;
+		}
+		if (stop > p) {
+			heed_word(p, (size_t)(stop - p), &identified, &secret);
+		} else {
+			secret = secret && *p != ';' && *p != ',';
+			stop = p + 1;
+		}
+		mask_put(mask, p, (size_t)(stop - p));
+		p = stop;
+	}
+}

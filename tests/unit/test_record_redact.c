@@ -12,7 +12,15 @@
 #include "record/record.h"
 #include "record/redact.h"
 
-enum { F_HEADERS = WEIR_NCOMMON, F_PLAIN_HEADERS, F_URL, F_BODY, F_STATEMENT, F_EVIDENCE };
+enum {
+	F_HEADERS = WEIR_NCOMMON,
+	F_PLAIN_HEADERS,
+	F_URL,
+	F_BODY,
+	F_STATEMENT,
+	F_EVIDENCE,
+	F_PARAMETERS
+};
 
 static const struct weir_field fields[] = {
 	{"t.headers", WEIR_KIND_HEADERS, WEIR_FIELD_SECRET_HEADERS, ""},
@@ -21,8 +29,9 @@ static const struct weir_field fields[] = {
 	{"t.body", WEIR_KIND_STR, WEIR_FIELD_BODY, ""},
 	{"t.statement", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
 	{"t.evidence", WEIR_KIND_STR, WEIR_FIELD_EVIDENCE, ""},
+	{"t.parameters", WEIR_KIND_STRS, WEIR_FIELD_STATEMENT, ""},
 };
-static const struct weir_schema schema = {"t", fields, 6};
+static const struct weir_schema schema = {"t", fields, 7};
 
 struct fixture {
 	struct budget budget;
@@ -379,6 +388,40 @@ static void statements_lose_literals_when_strict(void **state)
 	check_text(F_STATEMENT, WEIR_REDACT_STRICT, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+static void statements_lose_passwords_by_default(void **state)
+{
+	static const struct row rows[] = {
+		{"", "SELECT * FROM u WHERE name = 'x' AND age > 42", NULL},
+		{"", "CREATE USER 'a'@'h' IDENTIFIED BY 'secret'",
+		 "CREATE USER 'a'@'h' IDENTIFIED BY '[redacted 6]'"},
+		{"", "create user a identified with caching_sha2_password by 'pw'",
+		 "create user a identified with caching_sha2_password by '[redacted 2]'"},
+		{"", "ALTER ROLE x WITH PASSWORD 'abc' VALID UNTIL 'infinity'",
+		 "ALTER ROLE x WITH PASSWORD '[redacted 3]' VALID UNTIL 'infinity'"},
+		{"", "SET PASSWORD = PASSWORD('abc')", "SET PASSWORD = PASSWORD('[redacted 3]')"},
+		{"", "SELECT 1 ORDER BY 'x'", NULL},
+		{"", "ALTER USER a PASSWORD 'unfin", "ALTER USER a PASSWORD '[redacted 5]"},
+	};
+
+	check_text(F_STATEMENT, WEIR_REDACT_DEFAULT, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void values_of_placeholders_are_masked_when_strict(void **state)
+{
+	struct fixture fx;
+
+	setup(&fx);
+	weir_record_add_str(fx.rec, F_PARAMETERS, "secret", 6);
+	weir_record_add_str(fx.rec, F_PARAMETERS, "7", 1);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
+	assert_str(&fx.rec->values[F_PARAMETERS].v.strs[0], "secret");
+	redact_record(fx.rec, WEIR_REDACT_STRICT, NULL);
+	assert_int_equal(fx.rec->values[F_PARAMETERS].len, 2);
+	assert_str(&fx.rec->values[F_PARAMETERS].v.strs[0], "?");
+	assert_str(&fx.rec->values[F_PARAMETERS].v.strs[1], "?");
+	teardown(&fx);
+}
+
 static void strict_drops_bodies_and_default_keeps_statements(void **state)
 {
 	struct fixture fx;
@@ -592,6 +635,8 @@ int main(void)
 		cmocka_unit_test(keys_of_services_are_told_by_how_they_begin),
 		cmocka_unit_test(evidence_is_masked_whatever_it_is),
 		cmocka_unit_test(statements_lose_literals_when_strict),
+		cmocka_unit_test(statements_lose_passwords_by_default),
+		cmocka_unit_test(values_of_placeholders_are_masked_when_strict),
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
 		cmocka_unit_test(gaps_of_a_body_move_with_its_masks),
 		cmocka_unit_test(with_a_key_equal_secrets_have_equal_fingerprints),
