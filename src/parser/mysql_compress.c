@@ -115,7 +115,7 @@ static int begin_frame(struct my_cursor *cur)
 	side->frame_begin = offset;
 	side->frame_end = offset + FRAME_HEAD + side->frame_left;
 	side->frame_mark = *weir_chunk_mark(cur->chunk, offset);
-	if (side->frame_out > 0) {
+	if (side->frame_out > 0 && side->frame_left > 0) {
 		/* borrowed for as long as the coding lives */
 		cur->my->memory =
 			(struct body_memory){coding_alloc, coding_release, cur->my->db.host};
