@@ -147,6 +147,7 @@ struct redis {
 	bool syncing;
 	bool overlaps; /* a command was sent when only some of the replies before it had come */
 	bool inlines;
+	bool blind;           /* the first reply of all was seen */
 	uint64_t last_expect; /* of the last command */
 	uint64_t s2c_ack; /* how much of c2s the server had when it sent what was taken of s2c */
 };

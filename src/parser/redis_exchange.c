@@ -358,6 +358,24 @@ static struct redis_exchange *choose_proved(struct redis *redis, uint64_t x, uin
 	return NULL;
 }
 
+/*
+ * Where the capture began with a command, nothing was known of s2c when it was sent: its reply is the first there is. Those sent then
+ * are answered in order, up to the first of which more is known.
+ */
+static struct redis_exchange *choose_blindly(struct redis *redis, struct redis_exchange *ex,
+					     uint64_t offset, uint64_t ack)
+{
+	const struct redis_exchange *next = next_of(ex);
+
+	redis->blind = redis->blind || offset == 0;
+	if (redis->db.s2c_lost || !redis->blind ||
+	    (next != NULL && next->expect != WEIR_NO_ACK && next->expect <= offset)) {
+		return choose_proved(redis, offset, ack);
+	}
+	ex->db.pairing = DB_PAIRING_ORDER;
+	return ex;
+}
+
 struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64_t ack)
 {
 	struct redis_exchange *ex = redis_oldest(redis);
@@ -374,11 +392,7 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 		return ex; /* and more to come */
 	}
 	if (ex->expect == WEIR_NO_ACK || ack == WEIR_NO_ACK) {
-		if (redis->db.s2c_lost) {
-			return NULL;
-		}
-		ex->db.pairing = DB_PAIRING_ORDER;
-		return ex;
+		return choose_blindly(redis, ex, offset, ack);
 	}
 	/* of a client that waits for all replies the first one begins where it had got to */
 	if (!ex->batched && !redis->overlaps && ex->expect != offset) {

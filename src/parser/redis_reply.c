@@ -688,6 +688,10 @@ static int search(struct redis_cursor *cur, const uint8_t *stop)
 	if (at != DB_NOWHERE) {
 		cur->p += at - from;
 		like = redis_like_value(cur->p, (size_t)(cur->end - cur->p), &sure);
+	} else if (at_segment && from == 0 && redis_oldest(redis) != NULL &&
+		   redis_oldest(redis)->expect == WEIR_NO_ACK) {
+		/* the capture began with a command: this answers it */
+		like = redis_like_value(cur->p, (size_t)(cur->end - cur->p), &sure);
 	} else if (at_segment && !redis->db.any[WEIR_C2S]) {
 		/* the server speaks first, or alone */
 		like = redis_like_value(cur->p, (size_t)(cur->end - cur->p), &sure);

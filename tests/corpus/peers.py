@@ -12,6 +12,7 @@ import re
 import urllib.parse
 
 import corpus
+import peers_redis
 
 IGNORED = {
     'http_tx': {'tags', 'resp_fuids'},
@@ -655,6 +656,8 @@ PACKETBEAT_PORTS = {'http_minitwit': 80}
 
 
 def packetbeat_assert(row, capture, taken):
+    if peers_redis.applies(row):
+        return peers_redis.packetbeat(row, capture)
     capture = filtered(row, capture)
     for name, port in PACKETBEAT_PORTS.items():
         if name in row['file']:
@@ -685,9 +688,16 @@ KINDS = {
 }
 
 
+KINDS.update(peers_redis.KINDS)
+
+
 def applies(row):
     """Is the row of a kind, a transport and a protocol that this harness is about?"""
     fields = row['fields']
+    if peers_redis.applies(row):
+        return True
+    if row['kind'] in peers_redis.KINDS:
+        return False
     if row['kind'] == 'packetbeat_assert':
         return bool(re.search('__(http_|wsgi_|hide_secret|gap_in_stream)', row['file']))
     if row['kind'] == 'conn':

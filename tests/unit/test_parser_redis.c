@@ -313,6 +313,39 @@ static void midstream_a_value_is_no_command(void **state)
 	      1, EXPECTED({0, "command", "GET"}, {0, "pairing", "exact"}), "");
 }
 
+/* What the client had received when it sent the first command of a capture is not known. */
+static void a_capture_that_begins_with_a_command_is_in_step(void **state)
+{
+	int first;
+
+	for (first = 0; first < 2; first++) {
+		struct weir_host host;
+		struct weir_mark mark;
+
+		mock_init(&host, parser_find("redis"));
+		mock_open(&host);
+		mark = mock_mark(&host, WEIR_C2S);
+		mark.peer_ack = WEIR_NO_ACK;
+		mock_feed_marked(&host, WEIR_C2S, PING, strlen(PING), &mark);
+		if (first == 0) {
+			mock_text(&host, WEIR_S2C, "+PONG\r\n");
+		} else {
+			mock_text(&host, WEIR_S2C, "rest of something\r\n");
+		}
+		mock_text(&host, WEIR_C2S, GET_K);
+		mock_text(&host, WEIR_S2C, "$1\r\nv\r\n");
+		mock_end(&host);
+		assert_int_equal(host.nrecords, 2);
+		assert_string_equal(value(&host, 0, "command"), "PING");
+		assert_string_equal(value(&host, 0, "completeness"),
+				    first == 0 ? "complete" : "no_response");
+		assert_string_equal(value(&host, 1, "command"), "GET");
+		assert_string_equal(value(&host, 1, "type"), "bulk");
+		assert_string_equal(value(&host, 1, "pairing"), "exact");
+		mock_fini(&host);
+	}
+}
+
 static void a_server_alone_is_heard(void **state)
 {
 	check(EVENTS(S("$5\r\nhello\r\n"), S("-ERR no\r\n")), 2,
@@ -501,6 +534,7 @@ int main(void)
 		cmocka_unit_test(of_a_batch_with_a_hole_nothing_is_paired),
 		cmocka_unit_test(replies_lost_leave_the_next_batch_alone),
 		cmocka_unit_test(midstream_a_value_is_no_command),
+		cmocka_unit_test(a_capture_that_begins_with_a_command_is_in_step),
 		cmocka_unit_test(a_server_alone_is_heard),
 		cmocka_unit_test(a_hole_at_every_position_invents_and_mispairs_nothing),
 		cmocka_unit_test(commands_are_told_on_any_port),
