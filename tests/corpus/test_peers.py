@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers' own expectations: test_peers.py [-v] WEIR
 
-corpus/expected/peer_expectations.tsv, the kinds that are about TCP flows and HTTP/1 (peers.py maps each to weir's records).
+corpus/expected/peer_expectations.tsv, the kinds that are about TCP flows, HTTP/1, Redis and DNS over TCP (peers.py maps each to weir's records).
 A row that is contested (tshark_confirms = no) is left out; anything else that does not hold counts as a failure. FLOORS is what
 was reached, kind by kind: fewer is a failure. -v prints every row that does not hold.
 """
@@ -18,6 +18,10 @@ import peers  # noqa: E402
 FLOORS = {
     'conn': 95,
     'file': 1,
+    'db_msg': 2,
+    'db_tx': 4,
+    'dns': 4,
+    'dns_count': 2,
     'file_count': 30,
     'flow_count': 25,
     'har_entry': 13,
@@ -25,7 +29,7 @@ FLOORS = {
     'http_session': 11,
     'http_tx': 126,
     'http_tx_count': 12,
-    'packetbeat_assert': 136,
+    'packetbeat_assert': 158,
     'session': 23,
     'suricata_stats': 17,
     'tunnel': 26,
