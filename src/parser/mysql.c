@@ -376,11 +376,16 @@ static bool must_wait(struct my_cursor *cur)
 	int64_t limit_ns;
 
 	if (mark->peer_ack == WEIR_NO_ACK || db->pos[!cur->dir] >= mark->peer_ack ||
-	    db->closed[!cur->dir] || other->holding) {
+	    db->closed[!cur->dir]) {
 		return false;
 	}
+	/* each waits for the other: acknowledgements that contradict each other. From now on the client does not wait */
+	my->contradicted |= other->holding;
 	if (cur->dir == WEIR_S2C) {
 		return db_must_hold(db, mark, (size_t)(cur->end - cur->p));
+	}
+	if (my->contradicted) {
+		return false;
 	}
 	limit_ns = db->any[WEIR_S2C] ? db->config->hole_age_ns : db->config->hole_age_oneway_ns;
 	return cur->end - cur->p < DB_HOLD_LIMIT &&

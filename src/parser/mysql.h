@@ -149,6 +149,7 @@ struct mysql {
 	bool zstd;
 	bool switching; /* TLS begins */
 	bool midstream_told;
+	bool contradicted;         /* the acknowledgements of the two directions do not agree */
 	struct body_memory memory; /* of the decoders */
 	struct db_name plugin;
 	struct db_name wanted; /* database of an INIT_DB that is under way */
