@@ -130,6 +130,32 @@ def every_field_of_every_record_is_what_json_says():
 
 
 @test
+def records_of_all_types_of_found_captures():
+    """A hundred captures of the corpus, where it is; WEIR_CAPTURES says how many."""
+    shared = os.environ.get('WEIR_SHARED', os.path.join(ROOT, '..', 'shared'))
+    files = sorted(os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(shared, 'corpus')) for name in names
+                   if '.pcap' in name and os.path.getsize(os.path.join(folder, name)) < 3000000)
+    if not files:
+        print('SKIPPED records_of_all_types_of_found_captures: no corpus')
+        return
+    files = random.Random(1).sample(files, min(len(files), int(os.environ.get('WEIR_CAPTURES', '100'))))
+    compared = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number, capture in enumerate(files):
+            path = os.path.join(folder, 'store%d.db' % number)
+            done = subprocess.run([WEIR, '--config=none', '-q', '-r', capture, '--json', '-o', 'sqlite:' + path],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+            expect(done.returncode in (0, 1, 3), (capture, done.stderr))
+            if not os.path.exists(path):
+                continue  # not a capture
+            records = [json.loads(line) for line in done.stdout.splitlines()]
+            compare(records, rows_of(path))
+            compared += len(records)
+    expect(compared > 0, 'nothing was compared')
+    print('%d records of %d captures compared' % (compared, len(files)))
+
+
+@test
 def hostile_text_is_escaped_as_json_does():
     request = b'GET /a\\b\xff?q=\xc3\xa9\x1b[2J HTTP/1.1\r\nHost: h\r\nX-Bad: \xfe\\\r\nX-Bad: two\r\nUser-Agent: \xf0\x9f\x90\xa6\r\n\r\n'
     response = b'HTTP/1.1 200 \x80\r\nContent-Length: 2\r\nX-N: ' + b'n' * 20000 + b'\r\n\r\nok'
