@@ -329,7 +329,7 @@ void redis_enqueue(struct redis *redis, struct redis_exchange *ex)
 static bool is_possible(const struct redis_exchange *ex, uint64_t x, uint64_t ack)
 {
 	return (ex->expect == WEIR_NO_ACK || ex->expect <= x) &&
-	       (ack == WEIR_NO_ACK || ex->db.side[WEIR_C2S].begin < ack);
+	       (ack == WEIR_NO_ACK || ex->db.side[WEIR_C2S].end <= ack);
 }
 
 /* Is it proved that nothing was outstanding when the command was sent, and that it was the first to be sent then? */
@@ -380,12 +380,9 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 {
 	struct redis_exchange *ex = redis_oldest(redis);
 
-	if (ex == NULL) {
-		return NULL;
-	}
-	if (!is_possible(ex, offset, ack)) {
-		/* a reply to what the server had not: what is known of it is wrong, and may be of those behind it */
-		redis->db.s2c_lost = redis->db.s2c_lost || ex->expect <= offset;
+	if (ex == NULL || !is_possible(ex, offset, ack)) {
+		/* it answers something else, which is not known: from here on order proves nothing */
+		redis->db.s2c_lost = true;
 		return NULL;
 	}
 	if (ex->replies > 0 && !redis->db.s2c_lost) {
@@ -402,7 +399,7 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 		return choose_proved(redis, offset, ack);
 	}
 	if (ex->expect == offset ||
-	    ((next_of(ex) == NULL || next_of(ex)->db.side[WEIR_C2S].begin >= ack) &&
+	    ((next_of(ex) == NULL || next_of(ex)->db.side[WEIR_C2S].end > ack) &&
 	     redis->db.c2s_lost_at >= ack)) {
 		ex->db.pairing = DB_PAIRING_EXACT;
 	} else {
