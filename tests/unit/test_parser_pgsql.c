@@ -69,11 +69,30 @@ static void whole_conversation_gives_four_records(void **state)
 	}
 	mock_fini(&host);
 }
+static void password_is_nowhere(void **state)
+{
+	static const struct shuffle_event events[] = {
+		{'C', "\000\000\000\020\000\003\000\000user\000u\000\000", 16},
+		{'S', "R\000\000\000\010\000\000\000\003", 9},
+		{'C', "p\000\000\000\016TOPSECRET\000", 15},
+		{'S', "E\000\000\000\036SFATAL\000VFATAL\000C28P01\000Mno\000\000", 31},
+		{0, NULL, 0}};
+	struct weir_host host;
+
+	shuffle(parser_find("pgsql"), NULL, events, &host);
+	assert_int_equal(host.nrecords, 1);
+	assert_non_null(strstr(strbuf_text(&host.records), "\"status_code\":\"28P01\""));
+	assert_null(strstr(strbuf_text(&host.records), "TOPSECRET"));
+	assert_string_equal(strbuf_text(&host.anomalies), "pg.cleartext_password\n");
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_conversation_gives_four_records),
 		cmocka_unit_test(hole_touches_one_exchange_only),
+		cmocka_unit_test(password_is_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
