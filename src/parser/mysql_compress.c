@@ -141,13 +141,18 @@ static bool decompress(struct my_cursor *cur, const uint8_t *p, size_t len)
 		size_t n = 0;
 
 		status = coding_run(side->coding, &p, &len, out, sizeof(out), &n);
-		if (status == CODING_ERROR || status == CODING_MEMORY || n > side->frame_out) {
+		if (n <= side->frame_out) {
+			/* also what came before an error: whoever feeds bytes one by one has had it */
+			side->frame_out -= n;
+			if (n > 0 && !take_inner(cur, out, n)) {
+				return false;
+			}
+		} else {
+			status = CODING_ERROR;
+		}
+		if (status == CODING_ERROR || status == CODING_MEMORY) {
 			weir_host_anomaly(cur->my->db.host, NULL, &broken, cur->dir,
 					  side->frame_begin);
-			return false;
-		}
-		side->frame_out -= n;
-		if (n > 0 && !take_inner(cur, out, n)) {
 			return false;
 		}
 	} while (status == CODING_FULL || (status == CODING_MORE && len > 0));
