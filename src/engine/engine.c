@@ -357,9 +357,19 @@ static void settle_jump(struct engine *engine, const struct item *item)
 	int64_t seen_ns = engine->jump.seen_ns, ahead;
 
 	engine->jump.flow = NULL;
+	if (flow->shard == NULL || flow->last_packet != engine->jump.packet) {
+		return;
+	}
 	if (__builtin_sub_overflow(item->clock_ns, engine->clock_ns, &ahead) ||
-	    ahead <= engine->options.config->jump_ns || seen_ns >= engine->jump.idle_until_ns ||
-	    flow->shard == NULL || flow->last_packet != engine->jump.packet) {
+	    ahead <= engine->options.config->jump_ns) {
+		/* not believed: a flow that began with it is not years ahead of the others */
+		if (flow->last_ns > item->clock_ns) {
+			flow->last_ns = item->clock_ns;
+			engine_arm(engine, flow);
+		}
+		return;
+	}
+	if (seen_ns >= engine->jump.idle_until_ns) {
 		return;
 	}
 	flow->last_ns = seen_ns < item->clock_ns ? seen_ns : item->clock_ns;

@@ -178,7 +178,10 @@ static void run_timer(struct engine *engine, struct flow *flow, int64_t deadline
 {
 	if (flow->ended == 0) {
 		tcp_poll_holes(flow, deadline_ns, false);
-		if (flow->tick_ns <= deadline_ns) {
+		if (flow->tick_ns <= deadline_ns && flow->last_ns > deadline_ns) {
+			/* its packet was ahead of a clock that catches up now: not in steps of seconds through the years */
+			flow->tick_ns = flow->last_ns;
+		} else if (flow->tick_ns <= deadline_ns) {
 			flow->tick_ns = TIMER_NONE;
 			if (flow->session != NULL) {
 				session_tick(flow->session);
