@@ -54,7 +54,8 @@ static enum weir_verdict redis_on_data(void *state, struct weir_host *host, enum
 	while (cur.p < cur.end && verdict == REDIS_GO) {
 		verdict = dir == WEIR_C2S ? redis_command_step(&cur) : redis_reply_step(&cur);
 	}
-	db_moved(&redis->db, dir, redis_offset(&cur, cur.p));
+	/* replies do not wait for what might become a command */
+	db_moved(&redis->db, dir, redis_offset(&cur, dir == WEIR_C2S ? cur.end : cur.p));
 	if (dir == WEIR_S2C) {
 		note_acks(&cur);
 	}
