@@ -232,7 +232,8 @@ void my_lose(struct mysql *my, enum weir_direction dir)
 
 	my_frames_reset(my, dir);
 	side->step = MY_LOST;
-	side->fresh = true;
+	/* where in a segment a frame turned out to be broken depends on how it came */
+	side->fresh = !my->compressed;
 	side->continues = false;
 	side->end = 0;
 	if (dir == WEIR_C2S) {

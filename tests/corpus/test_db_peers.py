@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import corpus  # noqa: E402
 
 TYPES = ('mysql', 'pgsql', 'redis')
-FLOORS = {'db_tx': 57, 'db_msg': 112, 'packetbeat_assert': 87}
+FLOORS = {'db_tx': 61, 'db_msg': 112, 'packetbeat_assert': 92}
 # DeepFlow's numbers of commands are the protocol's own.
 COMMANDS = {1: 'QUIT', 3: 'QUERY', 22: 'STMT_PREPARE', 23: 'STMT_EXECUTE', 25: 'STMT_CLOSE'}
 STATEMENTS = ('QUERY', 'STMT_PREPARE', 'STMT_EXECUTE')
