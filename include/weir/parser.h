@@ -85,7 +85,8 @@ struct weir_parser {
 	enum weir_verdict (*on_data)(void *state, struct weir_host *host, enum weir_direction dir,
 				     const struct weir_chunk *chunk, struct weir_consumed *ret);
 
-	/* The last of `skip` bytes went by; mark is that byte's, NULL when it is missing. May be NULL. */
+	/* The last of `skip` bytes went by; mark is that byte's, with the time and packet of the latest segment of them all;
+	 * NULL when it is missing. May be NULL. */
 	void (*skipped)(void *state, struct weir_host *host, enum weir_direction dir,
 			const struct weir_mark *mark);
 

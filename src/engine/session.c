@@ -170,16 +170,39 @@ static enum weir_verdict offer(struct session *session, enum weir_direction dir,
 	*ret_next = NULL;
 	if (verdict == WEIR_PARSE_SKIP) {
 		d->skip = got.skip;
+		d->late_ns = INT64_MIN;
+		d->late_packet = 0;
 	} else if (verdict == WEIR_PARSE_SWITCH && got.next != NULL) {
 		*ret_next = parser_set_find(&session->host.engine->parsers, got.next);
 	}
 	return verdict;
 }
 
+/* The first n bytes of the chunk go by: not all of them need have come before the last one. */
+static inline void note_late(struct session_dir *d, const struct weir_chunk *chunk, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < chunk->nmarks && chunk->marks[i].offset < chunk->offset + n; i++) {
+		const struct weir_mark *mark = &chunk->marks[i];
+
+		if (i + 1 < chunk->nmarks && mark[1].offset <= chunk->offset) {
+			continue; /* all of it is before the chunk */
+		}
+		d->late_ns = mark->ts_ns > d->late_ns ? mark->ts_ns : d->late_ns;
+		d->late_packet = mark->packet > d->late_packet ? mark->packet : d->late_packet;
+	}
+}
+
 static void went_by(struct session *session, enum weir_direction dir, const struct weir_mark *mark)
 {
-	if (session->dir[dir].skip == 0 && session->parser->skipped != NULL) {
-		session->parser->skipped(session->state, &session->host, dir, mark);
+	const struct session_dir *d = &session->dir[dir];
+	struct weir_mark last = *mark;
+
+	if (d->skip == 0 && session->parser->skipped != NULL) {
+		last.ts_ns = d->late_ns > last.ts_ns ? d->late_ns : last.ts_ns;
+		last.packet = d->late_packet > last.packet ? d->late_packet : last.packet;
+		session->parser->skipped(session->state, &session->host, dir, &last);
 	}
 }
 
@@ -193,6 +216,7 @@ static void skip(struct session *session, enum weir_direction dir, struct weir_c
 
 	if (n > 0) {
 		mark = *weir_chunk_mark(&from, from.offset + n - 1);
+		note_late(d, &from, n);
 		d->skip -= n;
 		if (d->tail != NULL) {
 			drop_bytes(session, d, n);
@@ -511,6 +535,7 @@ static inline bool take_opaque(struct session *session, enum weir_direction dir,
 	if (d->tail != NULL || d->held || d->skip < chunk->len) {
 		return false;
 	}
+	note_late(d, chunk, chunk->len);
 	d->skip -= chunk->len;
 	if (d->skip == 0) {
 		went_by(session, dir, weir_chunk_mark(chunk, chunk->offset + chunk->len - 1));

@@ -32,11 +32,13 @@ struct session_dir {
 	struct tail *tail; /* NULL while everything is consumed */
 	uint64_t next;     /* stream offset after the last byte that came */
 	uint64_t skip;     /* opaque bytes still to go by */
-	uint32_t pieces;   /* segments while detecting */
-	uint8_t held;      /* the parser said HOLD */
-	uint8_t closed;    /* the direction has ended */
-	uint8_t told;      /* ... and the parser knows */
-	uint8_t how;       /* enum weir_close, with closed */
+	int64_t late_ns; /* of those that went by: the latest time, and the last packet in the capture */
+	uint64_t late_packet;
+	uint32_t pieces; /* segments while detecting */
+	uint8_t held;    /* the parser said HOLD */
+	uint8_t closed;  /* the direction has ended */
+	uint8_t told;    /* ... and the parser knows */
+	uint8_t how;     /* enum weir_close, with closed */
 };
 
 struct session {

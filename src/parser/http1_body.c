@@ -303,6 +303,18 @@ static int check_expectation(struct http1_cursor *cur, struct http1_exchange *ex
 
 /* ---- bytes ---- */
 
+/* Every segment that holds some of the n bytes at cur->p: the last byte's need not be the latest. */
+static void touch_all(struct http1_cursor *cur, struct http1_message *message, size_t n)
+{
+	uint64_t end = http1_offset(cur, cur->p) + n;
+	const struct weir_mark *mark = http1_mark(cur, cur->p);
+	const struct weir_mark *stop = cur->chunk->marks + cur->chunk->nmarks;
+
+	for (; mark < stop && mark->offset < end; mark++) {
+		http1_message_touch(message, mark);
+	}
+}
+
 static void take_bytes(struct http1_cursor *cur, struct http1_exchange *ex, size_t n)
 {
 	struct http1_message *message = &ex->side[cur->dir];
@@ -311,7 +323,7 @@ static void take_bytes(struct http1_cursor *cur, struct http1_exchange *ex, size
 		body_feed(message->body, cur->p, n);
 	}
 	message->size += n;
-	http1_message_touch(message, http1_mark(cur, cur->p + n - 1));
+	touch_all(cur, message, n);
 	http1_advance(cur, cur->p + n);
 }
 

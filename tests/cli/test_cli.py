@@ -132,6 +132,19 @@ def records_go_to_stdout_and_the_summary_to_stderr():
 
 
 @test
+def what_is_done_with_bodies_changes_no_time():
+    """The demo has bodies whose last segment was captured before an earlier one: opaque or read, they end when that came."""
+    seen = []
+    for how in ('size', 'hash', 'keep'):
+        lines = weir('-q', '-r', cli.DEMO, '-o', 'json', '--bodies=' + how).stdout.splitlines()
+        records = [json.loads(line) for line in lines]
+        seen.append([(r['id'], r['timing'], r['packet'], r.get('duration_ns')) for r in records if r['type'] == 'http'])
+    expect(len(seen[0]) > 100, 'transactions: %d' % len(seen[0]))
+    equal(seen[1], seen[0], 'times with hash')
+    equal(seen[2], seen[0], 'times with keep')
+
+
+@test
 def strict_tells_of_loss_by_its_status():
     expect(weir('-q', '--strict', '-r', capture('a.pcap'), '-o', 'none').returncode == 0, 'nothing was lost')
     expect(weir('-q', '-r', capture('g.pcap', gap=True), '-o', 'none').returncode == 0, 'without --strict')
