@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import cli  # noqa: E402
 import packets  # noqa: E402
-from cli import ROOT, WEIR, expect, test  # noqa: E402
+from cli import ROOT, WEIR, equal, expect, test  # noqa: E402
 from cli import run as weir  # noqa: E402
 
 GET = b'GET /a?b=c HTTP/1.1\r\nHost: shop.test\r\n\r\n'
