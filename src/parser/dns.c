@@ -890,7 +890,7 @@ static void dns_on_gap(void *state, struct weir_host *host, enum weir_direction 
 	weir_host_anomaly(host, NULL, &anomaly_gap, dir, offset);
 	side->any = true;
 	if (end <= side->resume) {
-		length = 0; /* within a message that is given up already */
+		/* within a message that is given up already */
 	} else if (!side->lost && side->want > 0 && dropped > 0 &&
 		   side->begin == offset - dropped) {
 		uint64_t stop = side->begin + side->want;

@@ -546,7 +546,7 @@ static int put_record(struct sqlite_sink *sq, const struct weir_record *rec)
 {
 	struct plan *plan = plan_of(sq, rec->schema);
 	unsigned used = 1u << STORE_ROW;
-	int64_t flow;
+	int64_t flow = 0;
 	int part, err;
 
 	if (plan == NULL) {
