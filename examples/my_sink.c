@@ -19,9 +19,7 @@ static int open_sink(const struct weir_sink_config *config, struct weir_sink **r
 
 static int take(struct weir_sink *sink, const struct weir_record *rec)
 {
-	size_t i;
-
-	for (i = 0; sink->schemas[i] != NULL && i < 64; i++) {
+	for (size_t i = 0; sink->schemas[i] != NULL && i < 64; i++) {
 		sink->counts[i] += sink->schemas[i] == rec->schema;
 	}
 	return 0;
@@ -29,9 +27,7 @@ static int take(struct weir_sink *sink, const struct weir_record *rec)
 
 static int flush(struct weir_sink *sink)
 {
-	size_t i;
-
-	for (i = 0; sink->schemas[i] != NULL && i < 64; i++) {
+	for (size_t i = 0; sink->schemas[i] != NULL && i < 64; i++) {
 		printf("%s %lu\n", sink->schemas[i]->type, sink->counts[i]);
 	}
 	return fflush(stdout) == 0 ? 0 : WEIR_EIO;
@@ -50,7 +46,6 @@ int main(int argc, char **argv)
 	struct weir_engine *engine;
 
 	type.name = "count";
-	type.doc = "counts records by type";
 	type.open = open_sink;
 	type.record = take;
 	type.flush = flush;
