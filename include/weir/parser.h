@@ -104,6 +104,16 @@ struct weir_parser {
 
 	/* Last call: emit or drop what is open, release what was allocated. */
 	void (*done)(void *state, struct weir_host *host);
+
+	/* The flow has been quiet while many others were not: its state is to wait in less memory. Write what it holds (records
+	 * too: weir_host_...) into at most `room` bytes, and release everything it owns. @return bytes written; 0: it cannot
+	 * be now, and nothing was changed. NULL: the state waits as it is. Not called while a SKIP's skipped() is due, nor with
+	 * bytes of NEED or HOLD waiting. */
+	size_t (*park)(void *state, struct weir_host *host, void *to, size_t room);
+
+	/* Something comes for the flow: the opposite, into zeroed memory, before any other call. `host` may be another than
+	 * before. What there is no memory for is given up as done() would. 0, or below 0 to give the flow up */
+	int (*unpark)(void *state, struct weir_host *host, const void *from, size_t len);
 };
 
 /* ---- what a parser may ask of the engine ---- */
