@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum {
+	ERR_PROGRESS = 0xffff, /* errno of what is no error: how far a long statement has come */
 	STATUS_MORE = 0x0008,
 	STATUS_CURSOR = 0x0040,
 	ROW_PREFIX = 40,
@@ -407,8 +408,17 @@ static bool take_login_answer(struct mysql *my, struct my_exchange *ex,
 	}
 }
 
+/* MariaDB knowledge base, "Progress Reporting": an ERR packet, stage, stages, progress(3), text; the result comes later. */
+static bool is_progress(const struct my_packet *packet)
+{
+	return packet->len >= 3 && packet->p[0] == 0xff && load_le16(packet->p + 1) == ERR_PROGRESS;
+}
+
 static bool take_answer(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet)
 {
+	if (is_progress(packet)) {
+		return false;
+	}
 	switch (ex->command) {
 	case MY_LOGIN:
 	case MY_CHANGE_USER:
