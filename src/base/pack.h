@@ -42,6 +42,8 @@ static inline void pack_from(struct pack *pack, const uint8_t *buffer, size_t si
 
 static inline uint64_t pack_u64(struct pack *pack, uint64_t value)
 {
+	uint64_t rest;
+
 	if (pack->reading) {
 		unsigned shift = 0;
 		uint8_t byte;
@@ -59,11 +61,10 @@ static inline uint64_t pack_u64(struct pack *pack, uint64_t value)
 		pack->failed = true;
 		return value;
 	}
-	while (value >= 0x80) {
-		*pack->at++ = (uint8_t)(value | 0x80);
-		value >>= 7;
+	for (rest = value; rest >= 0x80; rest >>= 7) {
+		*pack->at++ = (uint8_t)(rest | 0x80);
 	}
-	*pack->at++ = (uint8_t)value;
+	*pack->at++ = (uint8_t)rest;
 	return value;
 }
 

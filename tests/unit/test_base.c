@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/pack.h"
 #include "base/arena.h"
 #include "base/seqnum.h"
 #include "base/strbuf.h"
@@ -122,6 +123,46 @@ static void wire_error_is_sticky(void **state)
 	assert_false(wire_ok(&wire));
 }
 
+/* Each call returns what it was given when it writes, and that again when it reads. */
+static void what_is_packed_is_read_again(void **state)
+{
+	static const uint64_t numbers[] = {
+		0, 1, 127, 128, 300, UINT32_MAX, 1ull << 62, INT64_MAX, 1ull << 63, UINT64_MAX};
+	uint8_t room[1024];
+	struct pack pack;
+	size_t i, k, len, n = sizeof(numbers) / sizeof(numbers[0]);
+	int pass;
+
+	pack_to(&pack, room, sizeof(room));
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < n; i++) {
+			uint64_t junk = pass == 0 ? numbers[i] : 0xabcd;
+
+			assert_true(pack_u64(&pack, junk) == numbers[i]);
+			for (k = 0; k < n; k++) {
+				assert_true(pack_near(&pack, junk, numbers[k]) == numbers[i]);
+			}
+			assert_true(pack_seq(&pack, (uint32_t)junk, 0xfffffff0) ==
+				    (uint32_t)numbers[i]);
+			if (pass == 0) {
+				assert_false(pack.failed);
+			}
+		}
+		len = pass == 0 ? (size_t)(pack.at - room) : len;
+		assert_int_equal(pack.at - room, len);
+		pack_from(&pack, room, len);
+	}
+	/* 300 is AC 02 in LEB128; -1 is 1 in zigzag */
+	pack_to(&pack, room, sizeof(room));
+	(void)pack_u64(&pack, 300);
+	(void)pack_time(&pack, 41, 42);
+	assert_int_equal(pack.at - room, 3);
+	assert_memory_equal(room, "\xac\x02\x01", 3);
+	pack_to(&pack, room, 9);
+	(void)pack_u64(&pack, 1); /* it might take 10 */
+	assert_true(pack.failed && pack.at == room);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +172,7 @@ int main(void)
 		cmocka_unit_test(time_is_rfc3339_with_nanoseconds),
 		cmocka_unit_test(strbuf_writes_numbers_and_hex),
 		cmocka_unit_test(wire_error_is_sticky),
+		cmocka_unit_test(what_is_packed_is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
