@@ -1,11 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a store's tables look like, worked out from the record schemas: no field is named here.
+ * What a store's tables look like (layout 2, being built: what is written follows within the hour): the contract between what writes stores (sink/sqlite) and what reads them (store/).
  *
- * A type has up to four tables that share a row's number (`_id`): what most records have (_http), what few have (_http_more),
- * headers and other lists (_http_list) and bodies (_http_body). What the records of a flow share is in _flow. Text that repeats is in
- * _string: a text column holds either its number there or the text itself. The view (`http`) puts all of it together again,
- * its columns are the canonical names with _ for dots. docs/store.md shows it.
+ * RECORDS. Worked out from the record schemas. A type has up to five tables; in the first four `_id` is the record's:
+ *   _http        (_id, _flow, _shape, fields of most records)        _http_more  fields that few records have, escaped, truncated
+ *   _http_list   headers and other lists, as JSON                    _http_body  bodies and digests
+ *   _http_shape  (_id, fields that take few different values): one row for each combination that occurred; what a record has of them
+ *                is the row that its _shape names. Numbers of shapes are of all types together.
+ *   _flow        (_id, what the records of a flow share): the row that a record's _flow names
+ *   _string      (_id, text): a text column of the first four holds the number of a row here, or the text itself
+ * Two rows of _flow, _string or a _shape table may say the same (a bounded memory of what was written): never take one number for the
+ * only one. `_id` ascends over all types in the order in which records leave, which is the order of their ends on the capture clock.
+ * `ts` is when they began, in ns: _http_ts is an index on it, for each type, and (ts, _id) orders records by their beginning. An
+ * interim record of an exchange that is still open has final=0; the next one of the same id replaces it, under a larger _id.
+ * Columns that say it otherwise, for the view to put together: url_full, http_request_target (enum store_url); id (store/id.h);
+ * packet_last (what it is more than packet_first, or 0); timing_wait_ns (what it is more than duration - send - receive, absent ones 0).
+ *
+ * WHERE RECORDS ARE (indexes). For all record types, final records only:
+ *   _shape_ids(shape, first, ids)            the records of a shape: blobs of ascending _ids from `first` on (store/ids.h). By it every
+ *                                            field of the shapes is indexed: ask the shape table for shapes, then this for _ids
+ *   _duration_ids(type, octave, first, ids)  the same of the records of a type (number of _type) with 2^octave <= duration_ns <
+ *                                            2^(octave+1); durations below 1 are octave 0
+ *   Rows of one key overlap nowhere and ascend with `first`: read backwards they give the newest first.
+ *
+ * ROLLUPS. Of final records; written in the transaction that has their rows, so both are there or neither is.
+ *   _type(_id, type)                         record types by number
+ *   _key(_id, dim, type, service, method, route, server, port, status, other)   what is counted; dim is enum store_dim; columns that
+ *                                            the dimension does not have are NULL. other=1: all that was beyond STORE_KEYS_MAX
+ *   _rollup(level, dim, t, key, ...)         level is enum store_level, t the interval's begin in s since the epoch (of `ts`)
+ *       n                    records                              n_timed        of them with a duration
+ *       n_4xx, n_5xx         http: status class; other protocols: n_5xx is errors that the server told; tcp: n_5xx is resets
+ *       n_unanswered         no response                          n_incomplete   completeness is not complete
+ *       request_bytes, response_bytes    whole messages where known, else bodies; tcp: payload c2s, s2c
+ *       duration_ns send_ns wait_ns receive_ns stall_ns           sums
+ *       max_ns p50_ns p95_ns p99_ns      of duration_ns, of this row (p: from the histogram); NULL without durations
+ *       retransmits out_of_order gaps missing_bytes packets       sums (tcp: of both directions)
+ *       hist                 durations (tcp: handshakes) as a log-linear histogram (store/hist.h): a value read from it is at most
+ *                            1.6 % off. This is what heatmaps are drawn from
+ *   Levels are kept for STORE_KEEP_10S, STORE_KEEP_5MIN before the newest record, and for good: ask for a level that covers the range.
+ *   _top(t, what, value, n, n_error, error, max_ns)   per hour, the STORE_TOP most frequent of enum store_top; n is at most
+ *                            `error` too high (space-saving), everything missing has fewer than the smallest n
+ *   _capture(t, packets, bytes, counters)    per 10 s of the wall clock: what came in since the row before, and as a JSON object
+ *                            every counter of the summary that moved ({"drops.kernel":12,"tcp.gaps":3}): what weir could not see
+ * Views with names for all of it: http, tcp ... (records), rollup, top, capture. docs/store.md shows them.
  */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
@@ -15,6 +52,49 @@
 
 /* Which table a field is in. Those below STORE_NPARTS are the type's own. */
 enum store_part { STORE_ROW, STORE_MORE, STORE_LIST, STORE_BODY, STORE_NPARTS, STORE_FLOW };
+
+/* Intervals of rollups. */
+enum store_level { STORE_10S, STORE_5MIN, STORE_1H, STORE_NLEVELS };
+
+enum {
+	STORE_KEEP_10S = 2 * 86400,   /* s */
+	STORE_KEEP_5MIN = 31 * 86400, /* s */
+	STORE_KEYS_MAX = 4096, /* of a dimension in an hour; what is beyond is counted as `other` */
+	STORE_TOP = 100,       /* of a kind in an hour */
+};
+
+/*
+ * What rollups are by, and which columns of _key say it. Shapes have server_address and server_port beside their fields, so a shape is
+ * of one row of each dimension.
+ */
+enum store_dim {
+	STORE_BY_TYPE,    /* type: "http", "mysql", "pgsql", "redis", "dns", "tcp" ... */
+	STORE_BY_SERVICE, /* type, service: service.name, of databases db.namespace, else none */
+	STORE_BY_ENDPOINT, /* type, service, method, route: http.request.method and http.route; db.operation.name and
+			    * db.query.digest; dns.question.type */
+	STORE_BY_SERVER, /* type, server, port */
+	STORE_BY_STATUS, /* type, status: http.response.status_code, db.response.status_code, dns.response_code,
+			    * tcp.state; NULL: no response (databases: no error) */
+	STORE_NDIMS
+};
+
+/* What the most frequent are kept of. */
+enum store_top {
+	STORE_TOP_HOST,      /* url.domain */
+	STORE_TOP_CLIENT,    /* client.address */
+	STORE_TOP_URL,       /* url.scheme://url.domain and url.path */
+	STORE_TOP_STATEMENT, /* db.query.digest */
+	STORE_TOP_NAME,      /* dns.question.name */
+	STORE_NTOPS
+};
+
+/** Seconds of a level's interval. */
+int64_t store_level_s(enum store_level level);
+
+/** The tables that are there whatever the schemas are. */
+extern const char store_sql_tables[];
+/** Views of them; they may be made anew at any time. */
+extern const char store_sql_views[];
 
 enum store_part store_part_of(const struct weir_schema *schema, size_t field);
 
