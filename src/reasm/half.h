@@ -43,6 +43,7 @@
 #include "weir/flow.h"
 #include "weir/stream.h"
 
+struct pack; /* base/pack.h */
 struct reasm_half;
 struct reasm_queue; /* segments that wait, and the holes before them; only while there are any */
 struct reasm_cold;  /* figures of a half that was not simply in order */
@@ -232,6 +233,31 @@ void reasm_half_drop(struct reasm_half *half, struct reasm_pool *pool);
 
 /** Release all memory, after drop() if something waits: read the ledger before. */
 void reasm_half_fini(struct reasm_half *half, struct reasm_pool *pool);
+
+/* What a half may have waiting to be packed. */
+#define REASM_PACK_INTERVALS 4
+#define REASM_PACK_BYTES     2048 /* of content */
+#define REASM_PACK_MAX       3072 /* bytes that it takes then, at most */
+
+/** Does it fit reasm_half_pack()? Not while a callback runs, nor when much waits. dir must be 3 or less. */
+bool reasm_half_is_packable(const struct reasm_half *half);
+
+/**
+ * Its state to bytes or back, with what waits and all figures: an open half in order takes 7 to 16 bytes, one segment that
+ * waits about 25 and its bytes. What goes on afterwards cannot tell.
+ *
+ * Writing (it must be packable) changes nothing: reasm_half_packed() afterwards. Reading fills all of `half`, whatever was in
+ * it. What there is no memory for then is given up as reasm_half_drop() does: bytes that waited are rejected[budget] and a
+ * hole again. Without 192 bytes for the figures these are gone, too: all before `next` counts as delivered, all else that was
+ * captured as rejected[budget], and pool->untold has the gaps that were known. pack->failed is not set.
+ *
+ * @param base_ns  a time near those that wait (the last packet's): the same for both ways
+ */
+void reasm_half_pack(struct pack *pack, struct reasm_half *half, struct reasm_pool *pool,
+		     int64_t base_ns);
+
+/** It was written: release its memory, with nothing counted. Only to be read into again. */
+void reasm_half_packed(struct reasm_half *half, struct reasm_pool *pool);
 
 /** The direction's figures, put together from hot and cold parts. */
 void reasm_half_ledger(const struct reasm_half *half, struct weir_ledger *ret);

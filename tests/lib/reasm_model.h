@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pack.h"
 #include "reasm_map.h"
 #include "weir/error.h"
 
@@ -323,6 +324,7 @@ struct rm_plan {
 	uint32_t isn_room;
 	bool conflicts, snaplen, loss, reorder, crowd;
 	bool again;   /* many retransmissions */
+	bool parks;   /* the half is packed and unpacked now and then */
 	uint64_t snd; /* cell the sender is at */
 	int64_t now;
 	uint64_t packet;
@@ -331,6 +333,8 @@ struct rm_plan {
 	} sent[8]; /* for exact retransmissions */
 	unsigned nsent;
 	uint8_t stream[RM_N];
+	uint64_t
+		parked; /* state of the dice for parking, which are none of the case's: a seed means what it did without */
 };
 
 static inline uint32_t rm_seq(const struct rm_plan *plan, int64_t at)
@@ -534,6 +538,37 @@ static inline void rm_op_sack(struct rm_case *c, struct rm_plan *plan, struct rm
 	rm_sacked(&c->model, lo, hi, plan->now);
 }
 
+/* To bytes and back, into other memory. Where memory is refused then, something was given up. */
+static inline void rm_park(struct rm_case *c, struct rm_plan *plan)
+{
+	uint64_t refused = c->budget.refused + c->budget.failed;
+	struct rm_dice dice = {.state = plan->parked};
+	uint8_t room[REASM_PACK_MAX], *bytes;
+	struct pack pack;
+	int64_t base_ns = plan->now - (int64_t)rm_roll(&dice, 3) * 700000000;
+	size_t len;
+
+	plan->parked = dice.state;
+	if (!plan->parks || rm_roll(&dice, 3) == 0 || !reasm_half_is_packable(&c->half)) {
+		return;
+	}
+	pack_to(&pack, room, sizeof(room));
+	reasm_half_pack(&pack, &c->half, &c->pool, base_ns);
+	RM_CHECK(c, !pack.failed, "a half that is packable does not fit");
+	rm_compare(c);
+	len = (size_t)(pack.at - room);
+	bytes = malloc(len); /* exact size */
+	memcpy(bytes, room, len);
+	reasm_half_packed(&c->half, &c->pool);
+	memset(&c->half, 0xa5, sizeof(c->half));
+	pack_from(&pack, bytes, len);
+	reasm_half_pack(&pack, &c->half, &c->pool, base_ns);
+	RM_CHECK(c, pack.at == pack.end && !pack.failed, "packed bytes are left");
+	free(bytes);
+	c->weak = c->weak || c->budget.refused + c->budget.failed > refused;
+	rm_compare(c);
+}
+
 static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
 {
 	static const int64_t step_ms[] = {0, 0, 1, 1, 5, 19, 20, 21, 199, 200, 1000, 2000, 2001};
@@ -568,11 +603,13 @@ static inline void rm_op(struct rm_case *c, struct rm_plan *plan, struct rm_dice
 		packet = false;
 	}
 	rm_compare(c);
+	rm_park(c, plan);
 	if (reasm_half_waits(&c->half)) {
 		reasm_half_poll(&c->half, &c->pool, c, plan->now, packet);
 		rm_poll(&c->model, plan->now, packet);
 		rm_compare(c);
 	}
+	rm_park(c, plan);
 }
 
 static inline void rm_setup(struct rm_case *c, struct rm_plan *plan, struct rm_dice *dice)
@@ -597,6 +634,8 @@ static inline void rm_setup(struct rm_case *c, struct rm_plan *plan, struct rm_d
 	for (i = 0; i < RM_N; i++) {
 		c->model.cell[i].born_ns = c->model.cell[i].acked_ns = RM_NONE;
 	}
+	plan->parked = dice->bytes != NULL ? dice->len : dice->state;
+	plan->parks = plan->parked % 3 != 0;
 	plan->now = 1000000000;
 	c->allocator = (struct weir_allocator){rm_alloc, rm_free, c};
 	budget_init(&c->budget, rm_roll(dice, 8) == 0 ? 600 + rm_roll(dice, 3000) : 1 << 20,
