@@ -154,6 +154,22 @@ WEIR_API void weir_host_emit(struct weir_host *host, struct weir_record *rec);
 WEIR_API void weir_host_emit_interim(struct weir_host *host, struct weir_record *rec);
 /** Give a record up without emitting it. NULL is fine. */
 WEIR_API void weir_host_drop(struct weir_host *host, struct weir_record *rec);
+/**
+ * For park(): write what a record has by now, in few bytes. It stays the parser's, who drops it when all that it holds was
+ * written. @return bytes; 0: there are not that many at `to`
+ */
+WEIR_API size_t weir_host_pack_record(const struct weir_host *host, const struct weir_record *rec,
+				      void *to, size_t room);
+/**
+ * For unpark(): the record again, with its id, as if it had been there all the time.
+ * @param from      what weir_host_pack_record() wrote; `len` may be more
+ * @param ret_used  bytes that it took, also without memory
+ * @return          NULL when memory is spent (counted)
+ */
+WEIR_API struct weir_record *weir_host_unpack_record(struct weir_host *host,
+						     const struct weir_schema *schema,
+						     const void *from, size_t len,
+						     size_t *ret_used);
 /** Does some sink read this field of this type? Lets a parser skip costly work. */
 WEIR_API bool weir_host_wants(const struct weir_host *host, const struct weir_schema *schema,
 			      size_t field);

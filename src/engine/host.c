@@ -2,6 +2,7 @@
 /* What a parser may ask of the engine: the weir_host_* calls of include/weir/parser.h. */
 #include <string.h>
 
+#include "base/pack.h"
 #include "engine/engine.h"
 #include "engine/session.h"
 #include "record/record.h"
@@ -113,6 +114,35 @@ void weir_host_drop(struct weir_host *host, struct weir_record *rec)
 {
 	(void)host;
 	record_free(rec);
+}
+
+size_t weir_host_pack_record(const struct weir_host *host, const struct weir_record *rec, void *to,
+			     size_t room)
+{
+	struct pack pack;
+
+	pack_to(&pack, to, room);
+	record_pack(&pack, rec, engine_info(host->engine, host->flow));
+	return pack.failed ? 0 : (size_t)(pack.at - (uint8_t *)to);
+}
+
+struct weir_record *weir_host_unpack_record(struct weir_host *host,
+					    const struct weir_schema *schema, const void *from,
+					    size_t len, size_t *ret_used)
+{
+	struct engine *engine = host->engine;
+	size_t which = engine_schema_index(engine, schema);
+	struct weir_record *rec = NULL;
+	struct pack pack;
+
+	pack_from(&pack, from, len);
+	if (record_unpack(&pack, &host->flow->shard->arenas, schema,
+			  which < ENGINE_MAX_SCHEMAS ? engine->wanted[which] : NULL,
+			  engine_info(engine, host->flow), &rec) < 0) {
+		engine->stats.records_no_memory++;
+	}
+	*ret_used = (size_t)(pack.at - (const uint8_t *)from);
+	return rec;
 }
 
 bool weir_host_wants(const struct weir_host *host, const struct weir_schema *schema, size_t field)

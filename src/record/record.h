@@ -45,4 +45,30 @@ void record_free(struct weir_record *rec);
  */
 struct weir_record *record_copy(const struct weir_record *rec, struct weir_arena *into);
 
+struct pack; /* base/pack.h */
+
+/**
+ * Write what a record that grows has by now, in few bytes: what it says twice takes room once. It is not changed. Without room,
+ * or with more than 65,535 bytes, pack->failed is set.
+ *
+ * @param flow  the record's (rec->flow is not looked at: it may have become another's); may be NULL
+ */
+void record_pack(struct pack *pack, const struct weir_record *rec,
+		 const struct weir_flow_info *flow);
+
+/**
+ * The opposite: a record of its own that may go on growing. Strings given to the _static setters are copies now.
+ *
+ * @param wanted  as it was; borrowed
+ * @param flow    as record_pack() was given; borrowed
+ * @return 0 or WEIR_ENOMEM; what was written is passed over then, too. A value that there is no memory for is absent (counted
+ *         in the record's arena)
+ */
+int record_unpack(struct pack *pack, struct arena_pool *pool, const struct weir_schema *schema,
+		  const uint64_t *wanted, const struct weir_flow_info *flow,
+		  struct weir_record **ret);
+
+/** The n that weir_flow_id() was given for an id of WEIR_ID_LEN bytes; anything when it is none of this flow. */
+uint64_t record_id_number(const struct weir_flow_info *flow, const char *id);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/budget.h"
+#include "base/pack.h"
 #include "base/strbuf.h"
 #include "record/record.h"
 #include "sink/json_record.h"
@@ -146,6 +147,29 @@ void weir_host_emit_interim(struct weir_host *host, struct weir_record *rec)
 void weir_host_drop(struct weir_host *host, struct weir_record *rec)
 {
 	record_free(rec);
+}
+
+size_t weir_host_pack_record(const struct weir_host *host, const struct weir_record *rec, void *to,
+			     size_t room)
+{
+	struct pack pack;
+
+	pack_to(&pack, to, room);
+	record_pack(&pack, rec, &host->flow);
+	return pack.failed ? 0 : (size_t)(pack.at - (uint8_t *)to);
+}
+
+struct weir_record *weir_host_unpack_record(struct weir_host *host,
+					    const struct weir_schema *schema, const void *from,
+					    size_t len, size_t *ret_used)
+{
+	struct weir_record *rec = NULL;
+	struct pack pack;
+
+	pack_from(&pack, from, len);
+	(void)record_unpack(&pack, &host->pool, schema, NULL, &host->flow, &rec);
+	*ret_used = (size_t)(pack.at - (const uint8_t *)from);
+	return rec;
 }
 
 bool weir_host_wants(const struct weir_host *host, const struct weir_schema *schema, size_t field)
