@@ -148,6 +148,19 @@ void weir_host_drop(struct weir_host *host, struct weir_record *rec)
 	record_free(rec);
 }
 
+size_t weir_host_pack_record(const struct weir_host *host, const struct weir_record *rec, void *to,
+			     size_t room)
+{
+	return 0; /* nothing is parked */
+}
+
+struct weir_record *weir_host_unpack_record(struct weir_host *host,
+					    const struct weir_schema *schema, const void *from,
+					    size_t len, size_t *ret_used)
+{
+	return NULL;
+}
+
 bool weir_host_wants(const struct weir_host *host, const struct weir_schema *schema, size_t field)
 {
 	return host->wanted == NULL;

@@ -125,4 +125,12 @@ static inline void pack_bytes(struct pack *pack, void *bytes, size_t n)
 	pack->at += n;
 }
 
+/**
+ * Text, and a bit with it. Of bytes that stand between `begin` and here already, only where is written: a state says many
+ * things twice. The same `begin` for both ways, in bytes that stay together.
+ * @return p, or reading where the bytes are in the pack (or anything, for none of them)
+ */
+const uint8_t *pack_text(struct pack *pack, const uint8_t *begin, const uint8_t *p, uint32_t *len,
+			 bool *bit);
+
 #endif

@@ -307,4 +307,6 @@ const struct weir_parser parser_http1 = {
 	.on_close = http1_on_close,
 	.on_tick = http1_tick,
 	.done = http1_done,
+	.park = http1_park,
+	.unpark = http1_unpark,
 };

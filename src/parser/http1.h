@@ -10,6 +10,7 @@
  *   http1_body.c      where a body ends (RFC 9112 §6.3), its bytes, chunks, trailers
  *   http1_pair.c      which request a response answers
  *   http1_exchange.c  an exchange from its first byte to its record
+ *   http1_park.c      all of it in few bytes while nothing comes
  *
  * An exchange (one request and its response) lives in the arena of its record and goes with it. Where a direction is in
  * its messages is in struct http1_side; what is known of a message in struct http1_message.
@@ -341,5 +342,10 @@ void http1_exchange_emit(struct http1 *http, struct http1_exchange *ex);
 void http1_tick(void *state, struct weir_host *host);
 /** Direction is out of step from `offset` on: look for a start line. */
 void http1_lose(struct http1 *http, enum weir_direction dir, uint64_t offset);
+
+/* ---- http1_park.c: see weir/parser.h ---- */
+
+size_t http1_park(void *state, struct weir_host *host, void *to, size_t room);
+int http1_unpark(void *state, struct weir_host *host, const void *from, size_t len);
 
 #endif

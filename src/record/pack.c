@@ -2,11 +2,11 @@
 /*
  * A record in few bytes, while its flow is idle: see record_pack() in record.h.
  *
- *	length (2 bytes) | number of fields | per field: distance of its index to the one before, value
- *	text:  length << 2 | odd << 1 | known, [full length, flag], how far back its bytes stand or they themselves
+ *	length (2 bytes) | number of fields | per field: distance of its index to the one before, value; long texts first
+ *	text: pack_text(), and full length and flag of one that was cut or masked
  *
- * Records say the same things more than once (the URL has the path and the host, the headers have the user agent): a text
- * of which the bytes stand in what was written already is a reference to them. Ids are made again from the flow
+ * Records say the same things more than once (the URL has the path and the host, the headers have the user agent): that
+ * is what pack_text() is for. Ids are made again from the flow
  * (rec->flow is of no use: it need not hold between two callbacks).
  */
 #include "record/record.h"
@@ -16,12 +16,6 @@
 
 #include "base/pack.h"
 #include "weir/error.h"
-
-enum {
-	REF_MIN = 4, /* bytes of text worth looking for */
-	TEXT_KNOWN = 1,
-	TEXT_ODD = 2,
-};
 
 /* A record on its way: where its bytes begin, and what its times and ids are near. */
 struct record_pack {
@@ -43,52 +37,29 @@ static int64_t base_of(const struct record_pack *rp)
 	return rp->flow != NULL ? rp->flow->first_ts_ns : 0;
 }
 
-static void write_text(struct record_pack *rp, const struct text *text)
+/* Either way. */
+static struct text pack_one(struct record_pack *rp, struct text text)
 {
-	struct pack *pack = rp->pack;
-	uint8_t *at = pack->at;
-	const uint8_t *known = NULL;
-	bool odd = text->full_len != text->len || text->flag != 0;
+	bool odd = text.full_len != text.len || text.flag != 0;
 
-	if (text->len >= REF_MIN) {
-		known = memmem(rp->begin, (size_t)(at - rp->begin), text->p, text->len);
-	}
-	(void)pack_u64(pack, (uint64_t)text->len << 2 | (odd ? TEXT_ODD : 0) |
-				     (known != NULL ? TEXT_KNOWN : 0));
+	text.p = pack_text(rp->pack, rp->begin, text.p, &text.len, &odd);
 	if (odd) {
-		(void)pack_u32(pack, text->full_len);
-		(void)pack_u8(pack, text->flag);
-	}
-	if (known != NULL) {
-		(void)pack_u64(pack, (uint64_t)(at - known));
-	} else if (text->len > 0) {
-		pack_bytes(pack, (void *)(uintptr_t)text->p, text->len);
-	}
-}
-
-/* Its bytes are in the pack. */
-static struct text read_text(struct record_pack *rp)
-{
-	struct pack *pack = rp->pack;
-	const uint8_t *at = pack->at;
-	uint64_t code = pack_u64(pack, 0);
-	struct text text = {.len = (uint32_t)(code >> 2), .full_len = (uint32_t)(code >> 2)};
-
-	if (code & TEXT_ODD) {
-		text.full_len = pack_u32(pack, 0);
-		text.flag = pack_u8(pack, 0);
-	}
-	if (code & TEXT_KNOWN) {
-		uint64_t back = pack_u64(pack, 0);
-
-		assert(back <= (uint64_t)(at - rp->begin) && text.len <= back);
-		text.p = at - back;
+		text.full_len = pack_u32(rp->pack, text.full_len);
+		text.flag = pack_u8(rp->pack, text.flag);
 	} else {
-		assert((size_t)(pack->end - pack->at) >= text.len);
-		text.p = pack->at;
-		pack->at += text.len;
+		text.full_len = text.len;
 	}
 	return text;
+}
+
+static void write_text(struct record_pack *rp, const struct text *text)
+{
+	(void)pack_one(rp, *text);
+}
+
+static struct text read_text(struct record_pack *rp)
+{
+	return pack_one(rp, (struct text){NULL, 0, 0, 0});
 }
 
 /* ---- ids: which record of the flow it is says all ---- */
@@ -174,30 +145,53 @@ static void write_value(struct record_pack *rp, const struct weir_record *rec, s
 	write_text(rp, &(struct text){value->v.bytes, value->len, value->full_len, 0});
 }
 
+/*
+ * The fields that are present, in the order in which they are written: longer texts before those that they may hold, then the
+ * others, where the time is before the ids.
+ */
+static size_t list_fields(const struct weir_record *rec, uint8_t fields[WEIR_MAX_FIELDS])
+{
+	size_t n = WEIR_NCOMMON + rec->schema->nfields, ntexts = 0, at, i;
+
+	for (i = 0; i < n; i++) {
+		if (!weir_record_has(rec, i) || record_kind(rec->schema, i) != WEIR_KIND_STR ||
+		    i == WEIR_F_ID || i == WEIR_F_FLOW_ID) {
+			continue;
+		}
+		for (at = ntexts++; at > 0 && rec->values[fields[at - 1]].len < rec->values[i].len;
+		     at--) {
+			fields[at] = fields[at - 1];
+		}
+		fields[at] = (uint8_t)i;
+	}
+	for (i = 0, at = ntexts; i < n; i++) {
+		if (weir_record_has(rec, i) && (record_kind(rec->schema, i) != WEIR_KIND_STR ||
+						i == WEIR_F_ID || i == WEIR_F_FLOW_ID)) {
+			fields[at++] = (uint8_t)i;
+		}
+	}
+	return at;
+}
+
 void record_pack(struct pack *pack, const struct weir_record *rec,
 		 const struct weir_flow_info *flow)
 {
 	struct record_pack rp = {.pack = pack, .begin = pack->at, .flow = flow};
-	size_t n = WEIR_NCOMMON + rec->schema->nfields, i, last = 0;
-	uint64_t npresent = 0;
+	size_t n, i, last = 0, size;
+	uint8_t fields[WEIR_MAX_FIELDS];
 	uint8_t room[2] = {0};
-	size_t size;
 
 	assert(!pack->reading);
 	if (weir_record_has(rec, WEIR_F_TS)) {
 		rp.ts_ns = rec->values[WEIR_F_TS].v.i64;
 	}
-	for (i = 0; i < n; i++) {
-		npresent += weir_record_has(rec, i);
-	}
+	n = list_fields(rec, fields);
 	pack_bytes(pack, room, sizeof(room));
-	(void)pack_u64(pack, npresent);
+	(void)pack_u64(pack, n);
 	for (i = 0; i < n && !pack->failed; i++) {
-		if (weir_record_has(rec, i)) {
-			(void)pack_u64(pack, i - last);
-			write_value(&rp, rec, i);
-			last = i;
-		}
+		(void)pack_near(pack, fields[i], last);
+		write_value(&rp, rec, fields[i]);
+		last = fields[i];
 	}
 	size = (size_t)(pack->at - rp.begin);
 	if (pack->failed || size > UINT16_MAX) {
@@ -311,7 +305,7 @@ int record_unpack(struct pack *pack, struct arena_pool *pool, const struct weir_
 	}
 	rec->flow = flow;
 	for (n = pack_u64(pack, 0); n > 0; n--) {
-		field += pack_u64(pack, 0);
+		field = pack_near(pack, 0, field);
 		read_value(&rp, rec, field);
 		if (field == WEIR_F_TS) {
 			rp.ts_ns = rec->values[WEIR_F_TS].v.i64;

@@ -59,6 +59,9 @@ struct weir_host {
 	bool not_mine;
 	char next_parser[32];
 	struct strbuf rest[2]; /* what it handed over */
+	bool parks; /* park and unpark the parser after whatever happened, when that is legal */
+	unsigned nparked;   /* how often it was */
+	size_t parked_size; /* bytes, the last time */
 };
 
 /* ---- the parser's view ---- */
@@ -206,6 +209,7 @@ static inline void mock_init(struct weir_host *host, const struct weir_parser *p
 	host->figures.rtt_ns = -1;
 	host->now_ns = INT64_C(1700000000000000000);
 	host->state = calloc(1, parser->state_size);
+	host->parks = getenv("WEIR_MOCK_PARK") != NULL;
 	strbuf_init(&host->records);
 	strbuf_init(&host->interims);
 	strbuf_init(&host->anomalies);
@@ -358,6 +362,39 @@ static inline void mock_settle(struct weir_host *host)
 	}
 }
 
+enum { MOCK_PARK_ROOM = 16384 };
+
+/* As an engine that wants the memory: the state goes into bytes of exactly their size, and comes back in other memory. */
+static inline void mock_park(struct weir_host *host)
+{
+	static uint8_t room[MOCK_PARK_ROOM];
+	uint8_t *bytes;
+	size_t len;
+
+	if (!host->parks || mock_is_over(host) || host->parser->park == NULL ||
+	    host->dir[0].tail_len > 0 || host->dir[1].tail_len > 0 || host->dir[0].skip > 0 ||
+	    host->dir[1].skip > 0) {
+		return;
+	}
+	len = host->parser->park(host->state, host, room, sizeof(room));
+	if (len == 0) {
+		return;
+	}
+	assert(len <= sizeof(room));
+	bytes = malloc(len);
+	memcpy(bytes, room, len);
+	memset(room, 0xdd, sizeof(room));
+	memset(host->state, 0xdd, host->parser->state_size);
+	free(host->state);
+	host->state = calloc(1, host->parser->state_size);
+	if (host->parser->unpark(host->state, host, bytes, len) < 0) {
+		host->not_mine = true;
+	}
+	free(bytes);
+	host->nparked++;
+	host->parked_size = len;
+}
+
 /* Bytes with the mark of their segment; mark.offset may lie before them, when a segment is fed in pieces. */
 static inline void mock_feed_marked(struct weir_host *host, enum weir_direction dir, const void *p,
 				    size_t len, const struct weir_mark *mark)
@@ -399,6 +436,7 @@ static inline void mock_feed_marked(struct weir_host *host, enum weir_direction 
 	free(copy);
 	free(marks);
 	mock_settle(host);
+	mock_park(host);
 }
 
 /* A mark for the next bytes of a direction: a new packet, 1 ms later, that acknowledges all that the peer sent. */
@@ -458,6 +496,7 @@ static inline void mock_gap(struct weir_host *host, enum weir_direction dir, uin
 				     dropped);
 	}
 	mock_settle(host);
+	mock_park(host);
 }
 
 static inline void mock_close(struct weir_host *host, enum weir_direction dir, enum weir_close how)
@@ -478,6 +517,7 @@ static inline void mock_close(struct weir_host *host, enum weir_direction dir, e
 		host->dir[1].held = false;
 		mock_settle(host);
 	}
+	mock_park(host);
 }
 
 /* Time passes; the tick runs when it is due. */
@@ -489,6 +529,7 @@ static inline void mock_wait(struct weir_host *host, int64_t ns)
 		host->now_ns = host->tick_ns;
 		host->tick_ns = 0;
 		host->parser->on_tick(host->state, host);
+		mock_park(host);
 	}
 	host->now_ns = until;
 }

@@ -4,7 +4,7 @@
  * that chunking and gap positions are part of it: a byte of options, then per operation a byte (bit 0: direction; bits 1-3: kind: 0-3
  * bytes, gap, FIN, RST, time; bits 4-7: how the acknowledgement is off) and its argument (bytes of kind 3: 64 times as many).
  *
- * Every input is run three times, each segment whole, in pieces, and byte by byte: the records and anomalies must be the same,
+ * Every input is run four times, each segment whole, in pieces, byte by byte, and in pieces with the parser parked between them: the records and anomalies must be the same,
  * and no memory may be left. Their order is left open: a response that waits for a request goes on with the byte of c2s that
  * it waits for, which may lie within a segment that says more.
  */
@@ -107,6 +107,7 @@ static void run(struct weir_host *host, const char *parser, const uint8_t *data,
 	unsigned options = take(&in);
 
 	mock_init(host, parser_find(parser));
+	host->parks = mode == 3;
 	host->config.bodies = (enum weir_bodies)(options & 3) == 3
 				      ? WEIR_BODIES_SIZE
 				      : (enum weir_bodies)(options & 3);
@@ -164,7 +165,7 @@ static inline int parser_dice(const char *parser, const uint8_t *data, size_t si
 		return 0;
 	}
 	run(&host[0], parser, data, size, 0);
-	for (mode = 1; mode < 3; mode++) {
+	for (mode = 1; mode < 4; mode++) {
 		run(&host[1], parser, data, size, mode);
 		if (strcmp(strbuf_text(&host[0].records), strbuf_text(&host[1].records)) != 0 ||
 		    strcmp(strbuf_text(&host[0].anomalies), strbuf_text(&host[1].anomalies)) != 0) {

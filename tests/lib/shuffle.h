@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The invariant that every parser is held to: any split of the same bytes gives the same records. A conversation is a list of segments;
- * it is fed whole, byte by byte and in random pieces, and the records and anomalies must be the same. Include after
+ * it is fed whole, byte by byte and in random pieces, and the records and anomalies must be the same; in every second run the
+ * parser is parked and unparked whenever it may be, where it knows how. Include after
  * mock_host.h.
  */
 #ifndef TESTS_SHUFFLE_H
@@ -73,29 +74,34 @@ static inline void shuffle_run(struct weir_host *host, const struct shuffle_even
 static inline void shuffle(const struct weir_parser *parser, const struct weir_config *config,
 			   const struct shuffle_event *events, struct weir_host *ret)
 {
-	int mode;
+	int run;
 
-	for (mode = SHUFFLE_RANDOM + 1; mode >= 0; mode--) {
+	for (run = SHUFFLE_RANDOM + 3; run >= 0; run--) {
 		static struct strbuf records, anomalies;
 		struct weir_host *host = ret;
+		/* whole and byte by byte both parked and not */
+		int mode = run <= SHUFFLE_RANDOM + 1 ? run : run - (SHUFFLE_RANDOM + 2);
 
 		mock_init(host, parser);
+		host->parks = host->parks || (run % 2 == 1 && run < SHUFFLE_RANDOM + 2) ||
+			      run == SHUFFLE_RANDOM + 2;
 		if (config != NULL) {
 			host->config = *config;
 		}
 		mock_open(host);
 		shuffle_run(host, events, mode);
-		if (mode < SHUFFLE_RANDOM + 1 &&
+		if (run < SHUFFLE_RANDOM + 3 &&
 		    (strcmp(strbuf_text(&records), strbuf_text(&host->records)) != 0 ||
 		     strcmp(strbuf_text(&anomalies), strbuf_text(&host->anomalies)) != 0)) {
-			(void)fprintf(stderr, "split %d differs:\n%s%s---\n%s%s", mode,
-				      strbuf_text(&records), strbuf_text(&anomalies),
-				      strbuf_text(&host->records), strbuf_text(&host->anomalies));
+			(void)fprintf(stderr, "split %d%s differs:\n%s%s---\n%s%s", mode,
+				      host->parks ? " (parked)" : "", strbuf_text(&records),
+				      strbuf_text(&anomalies), strbuf_text(&host->records),
+				      strbuf_text(&host->anomalies));
 			abort();
 		}
 		strbuf_clear(&records);
 		strbuf_clear(&anomalies);
-		if (mode == 0) {
+		if (run == 0) {
 			strbuf_fini(&records);
 			strbuf_fini(&anomalies);
 			return;
