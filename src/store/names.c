@@ -101,3 +101,21 @@ struct names_result names_number(struct names *names, const void *p, size_t len)
 	names->n++;
 	return (struct names_result){entry->id, true};
 }
+
+int64_t names_find(const struct names *names, const void *p, size_t len)
+{
+	XXH128_hash_t hash = XXH3_128bits_withSeed(p, len, names->seed);
+
+	return slot_of(names->entries, names->size, hash.low64, hash.high64)->id;
+}
+
+void names_put(struct names *names, const void *p, size_t len, int64_t id)
+{
+	XXH128_hash_t hash = XXH3_128bits_withSeed(p, len, names->seed);
+	struct names_entry *entry;
+
+	make_room(names);
+	entry = slot_of(names->entries, names->size, hash.low64, hash.high64);
+	names->n += entry->id == 0 ? 1 : 0;
+	*entry = (struct names_entry){hash.low64, hash.high64, id};
+}

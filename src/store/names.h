@@ -46,4 +46,8 @@ void names_forget(struct names *names, int64_t last);
 
 struct names_result names_number(struct names *names, const void *p, size_t len);
 
+/** Where the caller gives the numbers. @return 0: not known */
+int64_t names_find(const struct names *names, const void *p, size_t len);
+void names_put(struct names *names, const void *p, size_t len, int64_t id);
+
 #endif

@@ -2,6 +2,8 @@
 /* Tables and views from record schemas: see schema.h. */
 #include "store/schema.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A record has them from its flow. */
@@ -23,12 +25,84 @@ static bool is_of_flow(size_t field)
 	}
 }
 
+/* Fields with few different values, whose combinations are stored once. In order. */
+static const char *const shape_names[] = {
+	"anomaly.code",
+	"anomaly.direction",
+	"anomaly.severity",
+	"completeness",
+	"db.collection.name",
+	"db.command",
+	"db.namespace",
+	"db.operation.name",
+	"db.query.digest",
+	"db.response.status",
+	"db.response.status_code",
+	"db.server.version",
+	"db.system.name",
+	"db.user",
+	"dns.op_code",
+	"dns.question.class",
+	"dns.question.type",
+	"dns.response_code",
+	"error.type",
+	"http.request.framing",
+	"http.request.method",
+	"http.response.framing",
+	"http.response.mime_type",
+	"http.response.reason",
+	"http.response.status_code",
+	"http.response.version",
+	"http.route",
+	"http.upgrade",
+	"mysql.auth",
+	"mysql.compression",
+	"mysql.sqlstate",
+	"network.protocol.name",
+	"network.protocol.version",
+	"pairing",
+	"pgsql.application",
+	"pgsql.auth",
+	"pgsql.severity",
+	"pgsql.skipped",
+	"redis.inline",
+	"redis.push",
+	"redis.queued",
+	"redis.reply.type",
+	"rpc.grpc.status_code",
+	"rpc.method",
+	"rpc.service",
+	"rpc.system",
+	"service.name",
+	"tcp.handshake",
+	"tcp.phase",
+	"tcp.state",
+	"tls.decrypted",
+	"url.domain",
+	"url.port",
+	"url.scheme",
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, *(const char *const *)b);
+}
+
+static bool is_of_shape(const struct weir_field *def)
+{
+	return bsearch(def->name, shape_names, sizeof(shape_names) / sizeof(shape_names[0]),
+		       sizeof(shape_names[0]), by_name) != NULL;
+}
+
 enum store_part store_part_of(const struct weir_schema *schema, size_t field)
 {
 	const struct weir_field *def = weir_schema_field(schema, field);
 
 	if (is_of_flow(field)) {
 		return STORE_FLOW;
+	}
+	if (is_of_shape(def)) {
+		return STORE_SHAPE;
 	}
 	if (def->kind == WEIR_KIND_HEADERS || def->kind == WEIR_KIND_STRS ||
 	    def->kind == WEIR_KIND_U64S) {
@@ -70,7 +144,8 @@ void store_put_column(struct strbuf *out, const char *field)
 
 void store_put_table(struct strbuf *out, const struct weir_schema *schema, enum store_part part)
 {
-	static const char *const ends[STORE_NPARTS] = {"", "_more", "_list", "_body"};
+	static const char *const ends[STORE_NTABLES] = {"",      "_more", "_list",
+							"_body", "",      "_shape"};
 
 	if (part == STORE_FLOW) {
 		strbuf_str(out, "_flow");
@@ -93,8 +168,12 @@ static size_t put_columns(struct strbuf *out, const struct weir_schema *schema,
 	size_t n = 0, i;
 
 	if (part == STORE_ROW) {
-		strbuf_str(out, ",\"_flow\"");
-		n++;
+		strbuf_str(out, ",\"_flow\",\"_shape\",\"_id_high\"");
+		n += 3;
+	}
+	if (part == STORE_SHAPE) {
+		strbuf_str(out, ",\"server_address\",\"server_port\"");
+		n += 2;
 	}
 	for (i = 0; (field = weir_schema_field(schema, i)) != NULL; i++) {
 		if (store_part_of(schema, i) == part) {
@@ -156,9 +235,16 @@ bool store_put_insert(struct strbuf *out, const struct weir_schema *schema, enum
 
 static const char *alias_of(enum store_part part)
 {
-	static const char *const aliases[] = {"r", "m", "l", "b", [STORE_FLOW] = "f"};
+	static const char *const aliases[STORE_NTABLES] = {"r", "m", "l", "b", "f", "s"};
 
 	return aliases[part];
+}
+
+/* Do texts of this field have numbers? */
+static bool is_by_number(const struct weir_schema *schema, size_t field)
+{
+	return store_part_of(schema, field) < STORE_NPARTS &&
+	       store_is_text(weir_schema_field(schema, field)->kind);
 }
 
 /* RFC 3339 with nanoseconds out of a number of them. */
@@ -195,7 +281,7 @@ static void put_url_part(struct strbuf *out, const struct weir_schema *schema, i
 
 	strbuf_init(&column);
 	store_put_column(&column, def->name);
-	if (store_is_text(def->kind)) {
+	if (is_by_number(schema, (size_t)field)) {
 		put_text(out, alias, strbuf_text(&column));
 	} else {
 		strbuf_printf(out, "%s.\"%s\"", alias, strbuf_text(&column));
@@ -243,10 +329,59 @@ static void put_expression(struct strbuf *out, const struct weir_field *field, e
 	} else if (field->kind == WEIR_KIND_HEX) {
 		strbuf_printf(out, "CASE WHEN %s.\"%s\" NOT NULL THEN lower(hex(%s.\"%s\")) END",
 			      alias, column, alias, column);
-	} else if (store_is_text(field->kind) && part != STORE_FLOW) {
+	} else if (store_is_text(field->kind) && part < STORE_NPARTS) {
 		put_text(out, alias, column);
 	} else {
 		strbuf_printf(out, "%s.\"%s\"", alias, column);
+	}
+}
+
+/* One digit of base 32. */
+static void put_digit(struct strbuf *out, const char *bits)
+{
+	strbuf_printf(out, "||substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ',(%s&31)+1,1)", bits);
+}
+
+/* store_id_put() in SQL */
+static void put_id(struct strbuf *out)
+{
+	char bits[64];
+	int shift;
+
+	strbuf_str(out, "CASE typeof(r.id) WHEN 'integer' THEN ''");
+	for (shift = 45; shift >= 0; shift -= 5) {
+		(void)snprintf(bits, sizeof(bits), "((r.ts/1000000)>>%d)", shift);
+		put_digit(out, bits);
+	}
+	for (shift = 11; shift >= 1; shift -= 5) {
+		(void)snprintf(bits, sizeof(bits), "(r._id_high>>%d)", shift);
+		put_digit(out, bits);
+	}
+	put_digit(out, "((r._id_high<<4)|((r.id>>60)&15))");
+	for (shift = 55; shift >= 0; shift -= 5) {
+		(void)snprintf(bits, sizeof(bits), "(r.id>>%d)", shift);
+		put_digit(out, bits);
+	}
+	strbuf_str(out, " ELSE r.id END");
+}
+
+/* Fields that are stored otherwise than as they are. @return is it one of these? */
+static bool put_special(struct strbuf *out, size_t field)
+{
+	switch (field) {
+	case WEIR_F_ID:
+		put_id(out);
+		return true;
+	case WEIR_F_PACKET_LAST:
+		strbuf_str(out, "r.packet_last+ifnull(r.packet_first,0)");
+		return true;
+	case WEIR_F_TIMING_WAIT:
+		strbuf_str(out,
+			   "r.timing_wait_ns+ifnull(r.duration_ns,0)-ifnull(r.timing_send_ns,0)"
+			   "-ifnull(r.timing_receive_ns,0)");
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -260,7 +395,7 @@ static void put_view_column(struct strbuf *out, const struct weir_schema *schema
 	strbuf_init(&column);
 	store_put_column(&column, field->name);
 	strbuf_char(out, ',');
-	if (!put_made_of(out, schema, i, strbuf_text(&column))) {
+	if (!put_special(out, i) && !put_made_of(out, schema, i, strbuf_text(&column))) {
 		put_expression(out, field, part, strbuf_text(&column));
 	}
 	strbuf_printf(out, " AS \"%s\"", strbuf_text(&column));
@@ -299,8 +434,8 @@ void store_put_view(struct strbuf *out, const struct weir_schema *schema)
 	strbuf_printf(
 		out,
 		",m.escaped AS escaped,m.truncated AS truncated FROM _%s r LEFT JOIN _flow f ON "
-		"f._id=r._flow",
-		schema->type);
+		"f._id=r._flow LEFT JOIN _%s_shape s ON s._id=r._shape",
+		schema->type, schema->type);
 	for (part = STORE_MORE; part < STORE_NPARTS; part++) {
 		if (has_part(schema, (enum store_part)part)) {
 			strbuf_str(out, " LEFT JOIN ");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a store's tables look like (layout 2, being built: what is written follows within the hour): the contract between what writes stores (sink/sqlite) and what reads them (store/).
+ * What a store's tables look like (layout 2): the contract between what writes stores (sink/sqlite) and what reads them (store/).
  *
  * RECORDS. Worked out from the record schemas. A type has up to five tables; in the first four `_id` is the record's:
  *   _http        (_id, _flow, _shape, fields of most records)        _http_more  fields that few records have, escaped, truncated
@@ -50,8 +50,17 @@
 #include "base/strbuf.h"
 #include "weir/record.h"
 
-/* Which table a field is in. Those below STORE_NPARTS are the type's own. */
-enum store_part { STORE_ROW, STORE_MORE, STORE_LIST, STORE_BODY, STORE_NPARTS, STORE_FLOW };
+/* Which table a field is in. Those below STORE_NPARTS are the type's own and have a row for a record. */
+enum store_part {
+	STORE_ROW,
+	STORE_MORE,
+	STORE_LIST,
+	STORE_BODY,
+	STORE_NPARTS,
+	STORE_FLOW = STORE_NPARTS,
+	STORE_SHAPE,
+	STORE_NTABLES
+};
 
 /* Intervals of rollups. */
 enum store_level { STORE_10S, STORE_5MIN, STORE_1H, STORE_NLEVELS };

@@ -158,16 +158,12 @@ static int create_type(struct store *store, const struct weir_schema *schema)
 	int part, err;
 
 	strbuf_init(&sql);
-	for (part = 0; part <= STORE_FLOW; part++) {
-		if (part != STORE_NPARTS) {
-			store_put_create(&sql, schema, (enum store_part)part);
-		}
+	for (part = 0; part < STORE_NTABLES; part++) {
+		store_put_create(&sql, schema, (enum store_part)part);
 	}
 	err = execute(store, strbuf_text(&sql));
-	for (part = 0; part <= STORE_FLOW && err == 0; part++) {
-		if (part != STORE_NPARTS) {
-			err = add_columns(store, schema, (enum store_part)part);
-		}
+	for (part = 0; part < STORE_NTABLES && err == 0; part++) {
+		err = add_columns(store, schema, (enum store_part)part);
 	}
 	strbuf_clear(&sql);
 	store_put_view(&sql, schema);
@@ -182,14 +178,15 @@ static int create(struct store *store, const struct weir_schema *const *schemas)
 {
 	char sql[128];
 	size_t i;
-	int err = execute(store, "BEGIN IMMEDIATE;CREATE TABLE IF NOT EXISTS _string"
-				 "(_id INTEGER PRIMARY KEY,text TEXT NOT NULL)");
+	int err = execute(store, "BEGIN IMMEDIATE");
 
+	err = err < 0 ? err : execute(store, store_sql_tables);
 	for (i = 0; schemas[i] != NULL && err == 0; i++) {
 		err = create_type(store, schemas[i]);
 	}
 	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT",
 		       STORE_APPLICATION, STORE_VERSION);
+	err = err < 0 ? err : execute(store, store_sql_views);
 	return err < 0 ? err : execute(store, sql);
 }
 

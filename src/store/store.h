@@ -16,7 +16,7 @@
 
 enum {
 	STORE_APPLICATION = 0x77656972, /* "weir", in the file's head */
-	STORE_VERSION = 1,              /* of the tables' layout */
+	STORE_VERSION = 2,              /* of the tables' layout */
 	STORE_MESSAGE = 512
 };
 
