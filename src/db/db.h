@@ -46,6 +46,8 @@ enum db_field {
 	DB_F_AFFECTED,
 	DB_F_REQUEST_SIZE,
 	DB_F_RESPONSE_SIZE,
+	DB_F_RESPONSE_COLUMNS,
+	DB_F_RESPONSE_ROWS,
 	DB_F_SERVER_VERSION,
 	DB_F_OWN /* the first of the parser's own */
 };
@@ -79,6 +81,10 @@ enum db_field {
 		 "rows inserted, updated or deleted"},                                             \
 		{"db.request.size", WEIR_KIND_U64, 0, "bytes of the request on the wire"},         \
 		{"db.response.size", WEIR_KIND_U64, 0, "bytes of the response on the wire"},       \
+		{"db.response.columns", WEIR_KIND_STRS, WEIR_FIELD_RARE,                           \
+		 "with --bodies=keep: the first result's columns, 64 of them"},                    \
+		{"db.response.rows", WEIR_KIND_STRS, WEIR_FIELD_STATEMENT | WEIR_FIELD_RARE,       \
+		 "with --bodies=keep: its first 32 rows as lines of CSV, each cut at 1 KiB"},      \
 	{                                                                                          \
 		"db.server.version", WEIR_KIND_STR, 0, "what the server calls itself"              \
 	}
@@ -121,9 +127,13 @@ struct db_exchange {
 		gap_at; /* requests from this c2s offset on, up to it, may be lost; or DB_NOWHERE */
 	uint64_t rows;
 	uint64_t affected;
+	uint64_t secret_columns; /* bit i: the values of column i are masked */
+	uint32_t rows_size;      /* bytes of DB_F_RESPONSE_ROWS */
 	uint32_t nparameters;
-	uint8_t status;  /* enum db_status */
-	uint8_t pairing; /* enum db_pairing */
+	uint8_t nrows;    /* elements of it */
+	uint8_t ncolumns; /* of DB_F_RESPONSE_COLUMNS */
+	uint8_t status;   /* enum db_status */
+	uint8_t pairing;  /* enum db_pairing */
 	bool has_rows;
 	bool has_affected;
 	bool queued;

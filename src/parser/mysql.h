@@ -17,11 +17,13 @@
 #include "base/wire.h"
 #include "body/coding.h"
 #include "db/db.h"
+#include "db/rows.h"
 #include "db/statements.h"
 
 enum {
 	MY_PACKET_MAX = 0xffffff, /* a packet of this length goes on in the next */
 	MY_TEXT_PREFIX = 64 * 1024,
+	MY_COLUMN_PREFIX = 512,
 	MY_INNER_MAX = MY_TEXT_PREFIX + 4 /* bytes of an unfinished packet within frames */
 };
 
@@ -85,6 +87,9 @@ struct my_exchange {
 	struct db_exchange ex;
 	uint64_t query_size; /* of the statement, over all its packets; 0: no statement */
 	uint64_t infile_bytes;
+	uint64_t ncolumns; /* of the result that is coming */
+	uint8_t *
+		types; /* with --bodies=keep: type and sign of the first DB_COLUMNS_MAX; NULL: not known */
 	uint32_t prepare; /* number of this COM_STMT_PREPARE in the flow */
 	uint32_t results;
 	uint16_t command;
@@ -100,7 +105,8 @@ enum my_expect {
 	MY_PARAMETERS,     /* `left` definitions of a prepared statement's parameters */
 	MY_PARAMETERS_END, /* EOF behind them, if there is one */
 	MY_PREPARED,       /* `left` definitions of its columns */
-	MY_PREPARED_END
+	MY_PREPARED_END,
+	MY_PERHAPS_OVER /* behind all of them: EOF, or the next response */
 };
 
 enum my_step { MY_START, MY_PACKETS, MY_LOST, MY_OVER };
@@ -110,6 +116,7 @@ struct my_side {
 	bool fresh;     /* LOST: right behind the gap */
 	bool continues; /* the last packet goes on in the next */
 	bool holding;   /* the last verdict was HOLD */
+	uint8_t first;  /* byte of the packet whose beginning waits */
 	uint64_t
 		begin; /* of the packet (compressed: frame) that goes by, or whose beginning waits; its end; 0: none */
 	uint64_t end;
@@ -194,6 +201,10 @@ struct my_exchange *my_exchange_new(struct mysql *my, unsigned command, enum wei
 				    const struct my_packet *packet);
 void my_finish(struct mysql *my, struct my_exchange *ex);
 void my_lose(struct mysql *my, enum weir_direction dir);
+static inline bool my_perhaps_over(const struct mysql *my)
+{
+	return my->expect == MY_PERHAPS_OVER && my->answering != NULL;
+}
 const char *my_command_name(unsigned command);
 
 /* ---- mysql_compress.c ---- */
@@ -232,5 +243,8 @@ struct weir_str my_text(struct wire *wire);
  */
 void my_values(struct my_exchange *ex, struct wire *wire, uint64_t n, struct db_text *text,
 	       bool names);
+/** A definition of a column, a row: what is kept of them (--bodies=keep). */
+void my_column(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet);
+void my_row(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet);
 
 #endif

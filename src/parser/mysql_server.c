@@ -23,6 +23,19 @@ static const struct weir_anomaly local_infile = {"mysql.local_infile", "medium",
 						 "MySQL internals, LOCAL INFILE Request",
 						 "the server asks the client for a file"};
 
+/* Of a result: what is kept of it has to be here. */
+static size_t result_prefix(const struct mysql *my, const struct db_exchange *ex)
+{
+	if (my->expect == MY_DEFINITIONS && db_wants_column(&my->db, ex)) {
+		return MY_COLUMN_PREFIX;
+	}
+	if ((my->expect == MY_ROWS || my->expect == MY_DEFINITIONS_END) &&
+	    db_wants_row(&my->db, ex)) {
+		return DB_ROW_PREFIX;
+	}
+	return ROW_PREFIX;
+}
+
 size_t my_server_prefix(const struct mysql *my, uint8_t first)
 {
 	if (first == 0xff) {
@@ -32,7 +45,7 @@ size_t my_server_prefix(const struct mysql *my, uint8_t first)
 	    (first == 0xfb || first == 10 || first == 9 || first == 0xfe)) {
 		return 512;
 	}
-	return ROW_PREFIX;
+	return my->answering == NULL ? ROW_PREFIX : result_prefix(my, &my->answering->ex);
 }
 
 /* ---- packets of the connection phase ---- */
@@ -157,6 +170,7 @@ static bool take_row(struct mysql *my, struct my_exchange *ex, const struct my_p
 		return end_result(my, ex, status);
 	}
 	ex->ex.rows++;
+	my_row(my, ex, packet);
 	return false;
 }
 
@@ -198,6 +212,7 @@ static bool take_columns(struct mysql *my, struct my_exchange *ex, const struct 
 		follow = wire_u8(&wire) != 0;
 	}
 	ex->ex.has_rows = true;
+	ex->ncolumns = n;
 	weir_record_set_u64(ex->ex.rec, MY_F_COLUMNS, n);
 	my->left = n;
 	my->expect = n > 0 && follow ? MY_DEFINITIONS : MY_DEFINITIONS_END;
@@ -299,9 +314,11 @@ static bool take_definition(struct mysql *my, struct my_exchange *ex, enum my_ex
 	if (my->eof_known && my->no_eof) {
 		return next_definitions(my, ex);
 	}
-	/* where it is not known whether an EOF follows, the last one is not waited for */
+	/* where it is not known whether an EOF follows, the last one is not waited for: what comes next tells */
 	if (!my->eof_known && (end == MY_PREPARED_END || my->columns_left == 0)) {
-		return next_definitions(my, ex);
+		set_ok(ex);
+		my->expect = MY_PERHAPS_OVER;
+		return false;
 	}
 	my->expect = (uint8_t)end;
 	return false;
@@ -324,6 +341,8 @@ static bool take_prepare(struct mysql *my, struct my_exchange *ex, const struct 
 		}
 		return !eof && take_definition(my, ex, MY_PREPARED_END);
 	case MY_PREPARED_END:
+	case MY_PERHAPS_OVER:
+		my->expect = MY_PREPARED_END;
 		return next_definitions(my, ex);
 	default:
 		return take_prepared(my, ex, packet);
@@ -439,6 +458,7 @@ static bool take_answer(struct mysql *my, struct my_exchange *ex, const struct m
 	}
 	switch (my->expect) {
 	case MY_DEFINITIONS:
+		my_column(my, ex, packet);
 		if (--my->left == 0) {
 			my->expect = my->eof_known && my->no_eof ? MY_ROWS : MY_DEFINITIONS_END;
 		}
@@ -476,6 +496,16 @@ static bool take_hello(struct mysql *my, const struct my_packet *packet)
 	return true;
 }
 
+/* Behind the last definition of a prepared statement: the EOF that ends it, or the beginning of the next response. */
+static void tell_whether_over(struct mysql *my, const struct my_packet *packet)
+{
+	my->eof_known = true;
+	my->no_eof = !(packet->p[0] == 0xfe && packet->full <= EOF_MAX && packet->seq > 1);
+	if (my->no_eof) {
+		my_finish(my, my->answering);
+	}
+}
+
 void my_server_packet(struct mysql *my, const struct my_packet *packet)
 {
 	struct my_side *side = &my->side[WEIR_S2C];
@@ -485,6 +515,9 @@ void my_server_packet(struct mysql *my, const struct my_packet *packet)
 	side->continues = packet->goes_on;
 	if (continued || packet->len == 0 || take_hello(my, packet)) {
 		return;
+	}
+	if (my_perhaps_over(my)) {
+		tell_whether_over(my, packet);
 	}
 	ex = my->answering != NULL ? my->answering : begin_answer(my, packet);
 	if (ex == NULL) {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "record/record.h"
+
 enum { VALUES_MAX = 65535 }; /* placeholders of a statement: the server's own limit */
 
 uint16_t my_u16(struct wire *wire)
@@ -73,12 +75,39 @@ enum my_type {
 	TYPE_YEAR = 13
 };
 
-static void add_integer(struct my_exchange *ex, uint64_t value, unsigned bits, bool is_unsigned)
+/* Where values go: a statement's parameters, or a line of a result. NULL: nowhere, they are passed by. */
+struct out {
+	struct my_exchange *ex;
+	struct db_row *row;
+};
+
+static void put(const struct out *out, const void *p, size_t len)
+{
+	if (out->row != NULL) {
+		db_row_value(out->row, p, len);
+	} else {
+		db_parameter(&out->ex->ex, p, len);
+	}
+}
+
+static void put_null(const struct out *out)
+{
+	if (out == NULL) {
+		return;
+	}
+	if (out->row != NULL) {
+		db_row_value(out->row, NULL, 0);
+	} else {
+		put(out, "NULL", 4);
+	}
+}
+
+static void add_integer(const struct out *out, uint64_t value, unsigned bits, bool is_unsigned)
 {
 	char text[24];
 	int n;
 
-	if (ex == NULL) {
+	if (out == NULL) {
 		return;
 	}
 	if (is_unsigned) {
@@ -89,43 +118,42 @@ static void add_integer(struct my_exchange *ex, uint64_t value, unsigned bits, b
 
 		n = snprintf(text, sizeof(text), "%lld", (long long)number);
 	}
-	db_parameter(&ex->ex, text, (size_t)n);
+	put(out, text, (size_t)n);
 }
 
-static void add_real(struct my_exchange *ex, double value, int digits)
+static void add_real(const struct out *out, double value, int digits)
 {
 	char text[40];
 
-	if (ex != NULL) {
-		db_parameter(&ex->ex, text,
-			     (size_t)snprintf(text, sizeof(text), "%.*g", digits, value));
+	if (out != NULL) {
+		put(out, text, (size_t)snprintf(text, sizeof(text), "%.*g", digits, value));
 	}
 }
 
-static void take_float(struct my_exchange *ex, struct wire *wire)
+static void take_float(const struct out *out, struct wire *wire)
 {
 	uint32_t bits = my_u32(wire);
 	float value;
 
 	memcpy(&value, &bits, sizeof(value));
 	if (wire_ok(wire)) {
-		add_real(ex, value, 7);
+		add_real(out, value, 7);
 	}
 }
 
-static void take_double(struct my_exchange *ex, struct wire *wire)
+static void take_double(const struct out *out, struct wire *wire)
 {
 	const uint8_t *p = wire_bytes(wire, 8);
 	double value;
 
 	if (p != NULL) {
 		memcpy(&value, p, sizeof(value));
-		add_real(ex, value, 15);
+		add_real(out, value, 15);
 	}
 }
 
 /* length 0, 4, 7 or 11: year(2) month day, hour minute second, microseconds(4) */
-static void take_date(struct my_exchange *ex, struct wire *wire)
+static void take_date(const struct out *out, struct wire *wire)
 {
 	size_t len = wire_u8(wire);
 	struct wire in;
@@ -134,7 +162,7 @@ static void take_date(struct my_exchange *ex, struct wire *wire)
 	char text[48];
 	int n;
 
-	if (p == NULL || ex == NULL) {
+	if (p == NULL || out == NULL) {
 		return;
 	}
 	wire_init(&in, p, len);
@@ -153,11 +181,11 @@ static void take_date(struct my_exchange *ex, struct wire *wire)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ".%06u",
 			      (unsigned)my_u32(&in) % 1000000u);
 	}
-	db_parameter(&ex->ex, text, (size_t)n);
+	put(out, text, (size_t)n);
 }
 
 /* length 0, 8 or 12: negative, days(4), hour minute second, microseconds(4) */
-static void take_time(struct my_exchange *ex, struct wire *wire)
+static void take_time(const struct out *out, struct wire *wire)
 {
 	size_t len = wire_u8(wire);
 	struct wire in;
@@ -168,7 +196,7 @@ static void take_time(struct my_exchange *ex, struct wire *wire)
 	char text[48];
 	int n;
 
-	if (p == NULL || ex == NULL) {
+	if (p == NULL || out == NULL) {
 		return;
 	}
 	wire_init(&in, p, len);
@@ -183,11 +211,11 @@ static void take_time(struct my_exchange *ex, struct wire *wire)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ".%06u",
 			      (unsigned)my_u32(&in) % 1000000u);
 	}
-	db_parameter(&ex->ex, text, (size_t)n);
+	put(out, text, (size_t)n);
 }
 
 /* Strings, blobs, decimals, bits: a length and bytes. What is cut off is not there. */
-static void take_bytes(struct my_exchange *ex, struct wire *wire)
+static void take_bytes(const struct out *out, struct wire *wire)
 {
 	uint64_t len = my_lenenc(wire);
 	size_t left = wire_left(wire);
@@ -198,15 +226,15 @@ static void take_bytes(struct my_exchange *ex, struct wire *wire)
 		return;
 	}
 	p = wire_bytes(wire, n);
-	if (p != NULL && ex != NULL) {
-		db_parameter(&ex->ex, p, n);
+	if (p != NULL && out != NULL) {
+		put(out, p, n);
 	}
 	if (n < len) {
 		wire->failed = true;
 	}
 }
 
-static void take_number(struct my_exchange *ex, struct wire *wire, size_t size, bool is_unsigned)
+static void take_number(const struct out *out, struct wire *wire, size_t size, bool is_unsigned)
 {
 	const uint8_t *p = wire_bytes(wire, size);
 	uint64_t value = 0;
@@ -216,48 +244,46 @@ static void take_number(struct my_exchange *ex, struct wire *wire, size_t size, 
 		value |= (uint64_t)p[i] << (8 * i);
 	}
 	if (p != NULL) {
-		add_integer(ex, value, 8 * (unsigned)size, is_unsigned);
+		add_integer(out, value, 8 * (unsigned)size, is_unsigned);
 	}
 }
 
-static void take_value(struct my_exchange *ex, struct wire *wire, uint8_t type, bool is_unsigned)
+static void take_value(const struct out *out, struct wire *wire, uint8_t type, bool is_unsigned)
 {
 	switch (type) {
 	case TYPE_TINY:
-		take_number(ex, wire, 1, is_unsigned);
+		take_number(out, wire, 1, is_unsigned);
 		break;
 	case TYPE_SHORT:
 	case TYPE_YEAR:
-		take_number(ex, wire, 2, is_unsigned);
+		take_number(out, wire, 2, is_unsigned);
 		break;
 	case TYPE_LONG:
 	case TYPE_INT24:
-		take_number(ex, wire, 4, is_unsigned);
+		take_number(out, wire, 4, is_unsigned);
 		break;
 	case TYPE_LONGLONG:
-		take_number(ex, wire, 8, is_unsigned);
+		take_number(out, wire, 8, is_unsigned);
 		break;
 	case TYPE_FLOAT:
-		take_float(ex, wire);
+		take_float(out, wire);
 		break;
 	case TYPE_DOUBLE:
-		take_double(ex, wire);
+		take_double(out, wire);
 		break;
 	case TYPE_DATE:
 	case TYPE_DATETIME:
 	case TYPE_TIMESTAMP:
-		take_date(ex, wire);
+		take_date(out, wire);
 		break;
 	case TYPE_TIME:
-		take_time(ex, wire);
+		take_time(out, wire);
 		break;
 	case TYPE_NULL:
-		if (ex != NULL) {
-			db_parameter(&ex->ex, "NULL", 4);
-		}
+		put_null(out);
 		break;
 	default:
-		take_bytes(ex, wire);
+		take_bytes(out, wire);
 	}
 }
 
@@ -288,6 +314,8 @@ void my_values(struct my_exchange *ex, struct wire *wire, uint64_t n, struct db_
 {
 	uint8_t types[2 * DB_PARAMETERS_MAX] = {0};
 	const uint8_t *used = text == NULL ? types : text->types;
+	struct out to = {ex, NULL};
+	const struct out *out = ex == NULL ? NULL : &to;
 	const uint8_t *nulls;
 	uint64_t i;
 
@@ -301,16 +329,108 @@ void my_values(struct my_exchange *ex, struct wire *wire, uint64_t n, struct db_
 	}
 	for (i = 0; i < n && i < DB_PARAMETERS_MAX && wire_ok(wire) && nulls != NULL; i++) {
 		if (text != NULL && (text->long_data >> i & 1) != 0) {
-			if (ex != NULL) {
-				db_parameter(&ex->ex, "(long data)", 11);
+			if (out != NULL) {
+				put(out, "(long data)", 11);
 			}
 		} else if ((nulls[i / 8] >> (i % 8) & 1) != 0) {
-			if (ex != NULL) {
-				db_parameter(&ex->ex, "NULL", 4);
-			}
+			put_null(out);
 		} else {
-			take_value(ex, wire, used[2 * i], (used[2 * i + 1] & 0x80) != 0);
+			take_value(out, wire, used[2 * i], (used[2 * i + 1] & 0x80) != 0);
 		}
 	}
 	wire->failed |= n > DB_PARAMETERS_MAX; /* where they end is not known */
+}
+
+/* ---- rows of results ---- */
+
+/* Text: a length and bytes each, or 0xfb for NULL. */
+static void take_text_row(struct db_row *row, struct wire *wire)
+{
+	const struct out out = {NULL, row};
+
+	while (wire_ok(wire) && wire_left(wire) > 0) {
+		if (*wire->at == 0xfb) {
+			(void)wire_u8(wire);
+			put_null(&out);
+		} else {
+			take_bytes(&out, wire);
+		}
+	}
+}
+
+/* Of a prepared statement: 0, a bit for each column and two before them, the values that are not NULL. */
+static void take_binary_row(struct db_row *row, struct wire *wire, const uint8_t *types, uint64_t n)
+{
+	const struct out out = {NULL, row};
+	const uint8_t *nulls;
+	uint64_t i;
+
+	(void)wire_u8(wire);
+	nulls = wire_bytes(wire, (size_t)(n + 9) / 8);
+	for (i = 0; i < n && i < DB_COLUMNS_MAX && nulls != NULL && wire_ok(wire); i++) {
+		if ((nulls[(i + 2) / 8] >> ((i + 2) % 8) & 1) != 0) {
+			put_null(&out);
+		} else {
+			take_value(&out, wire, types[2 * i], types[2 * i + 1] != 0);
+		}
+	}
+}
+
+void my_row(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet)
+{
+	struct db_row row;
+	struct wire wire;
+
+	if (ex->results > 0 || !db_wants_row(&my->db, &ex->ex)) {
+		return;
+	}
+	db_row_init(&row, &my->db, &ex->ex);
+	wire_init(&wire, packet->p, packet->len);
+	if (ex->command != MY_STMT_EXECUTE && ex->command != MY_STMT_FETCH) {
+		take_text_row(&row, &wire);
+	} else if (ex->types != NULL && ex->ncolumns <= UINT16_MAX) {
+		take_binary_row(&row, &wire, ex->types, ex->ncolumns);
+	} else {
+		return;
+	}
+	db_row_add(&ex->ex, &row);
+}
+
+/* catalog, schema, table, its own name, name, the column's own name; 12, character set(2), length(4), type(1), flags(2), decimals(1) */
+void my_column(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet)
+{
+	enum { FLAG_UNSIGNED = 0x20 };
+	struct wire wire;
+	const uint8_t *name;
+	uint64_t len;
+	uint8_t at = ex->ex.ncolumns;
+	uint8_t type;
+	int i;
+
+	if (ex->results > 0 || !db_wants_column(&my->db, &ex->ex)) {
+		return;
+	}
+	wire_init(&wire, packet->p, packet->len);
+	for (i = 0; i < 4; i++) {
+		(void)wire_skip(&wire, (size_t)my_lenenc(&wire));
+	}
+	len = my_lenenc(&wire);
+	name = wire_bytes(&wire, (size_t)len);
+	if (name == NULL) {
+		name = (const uint8_t *)"?";
+		len = 1;
+	}
+	db_column_add(&ex->ex, name, (size_t)len);
+	(void)wire_skip(&wire, (size_t)my_lenenc(&wire));
+	(void)wire_skip(&wire, 7);
+	type = wire_u8(&wire);
+	if (ex->types == NULL) {
+		ex->types = arena_alloc(ex->ex.rec->arena, 2 * DB_COLUMNS_MAX);
+		if (ex->types == NULL) {
+			return;
+		}
+		memset(ex->types, 0, 2 * DB_COLUMNS_MAX);
+	}
+	ex->types[2 * at] = type;
+	ex->types[2 * at + 1] = (my_u16(&wire) & FLAG_UNSIGNED) != 0;
 }

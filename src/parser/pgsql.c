@@ -152,7 +152,8 @@ static void end_message(struct pg *pg, enum weir_direction dir, uint8_t type, ui
 /* A message of `total` bytes, `head` of them before its payload. A verdict or GO. */
 static int take_message(struct cursor *cur, uint8_t type, size_t head, uint64_t total)
 {
-	size_t prefix = cur->dir == WEIR_C2S ? pg_client_prefix(type) : pg_server_prefix(type);
+	size_t prefix =
+		cur->dir == WEIR_C2S ? pg_client_prefix(type) : pg_server_prefix(cur->pg, type);
 	size_t have = (size_t)(cur->end - cur->p);
 	struct pg_message m = {.type = type,
 			       .p = cur->p + head,

@@ -13,6 +13,7 @@
 #define PARSER_PGSQL_H
 
 #include "db/db.h"
+#include "db/rows.h"
 #include "db/statements.h"
 
 enum {
@@ -127,7 +128,7 @@ bool pg_client_plausible(const uint8_t *p);
 
 /* ---- pgsql_server.c ---- */
 
-size_t pg_server_prefix(uint8_t type);
+size_t pg_server_prefix(const struct pg *pg, uint8_t type);
 void pg_server_message(struct pg *pg, const struct pg_message *m);
 void pg_server_end(struct pg *pg, uint8_t type, uint64_t end, const struct weir_mark *mark);
 /** Is this the beginning of a message? 1, 0: too short to tell, -1: no */

@@ -11,11 +11,28 @@
 
 #include <string.h>
 
+enum { COLUMNS_PREFIX = 4096 };
+
 static const struct weir_anomaly cleartext_password = {
 	"pg.cleartext_password", "medium", "PostgreSQL protocol, AuthenticationCleartextPassword",
 	"the server asks for the password as it is: whoever listens has it"};
 
-size_t pg_server_prefix(uint8_t type)
+/* With --bodies=keep, of the first result: what is kept of it has to be here. */
+static size_t result_prefix(const struct pg *pg, uint8_t type)
+{
+	const struct pg_exchange *ex =
+		pg->orphan != NULL ? pg->orphan : (const struct pg_exchange *)pg->db.head;
+
+	if (ex == NULL || ex->results > 0) {
+		return type == 'T' ? 2 : 0;
+	}
+	if (type == 'T') {
+		return db_wants_column(&pg->db, &ex->ex) ? COLUMNS_PREFIX : 2;
+	}
+	return db_wants_row(&pg->db, &ex->ex) ? DB_ROW_PREFIX : 0;
+}
+
+size_t pg_server_prefix(const struct pg *pg, uint8_t type)
 {
 	switch (type) {
 	case 'E':
@@ -27,7 +44,8 @@ size_t pg_server_prefix(uint8_t type)
 	case 'R':
 		return 64;
 	case 'T':
-		return 2;
+	case 'D':
+		return result_prefix(pg, type);
 	case 'Z':
 		return 1;
 	default:
@@ -304,11 +322,73 @@ static void take_parameter(struct pg *pg, const struct pg_message *m)
 	}
 }
 
-static void take_columns(struct pg_exchange *ex, const struct pg_message *m)
+static void take_columns(struct pg *pg, struct pg_exchange *ex, const struct pg_message *m)
 {
-	if (m->len == 2) {
-		weir_record_set_u64(ex->ex.rec, PG_F_COLUMNS, load_be16(m->p));
+	struct wire wire;
+
+	if (m->len < 2) {
+		return;
 	}
+	weir_record_set_u64(ex->ex.rec, PG_F_COLUMNS, load_be16(m->p));
+	/* name NUL, table(4), column(2), type(4), size(2), modifier(4), format(2) */
+	wire_init(&wire, m->p + 2, m->len - 2);
+	while (ex->results == 0 && wire_left(&wire) > 0 && db_wants_column(&pg->db, &ex->ex)) {
+		const uint8_t *nul = memchr(wire.at, 0, wire_left(&wire));
+
+		if (nul == NULL) {
+			break;
+		}
+		db_column_add(&ex->ex, wire.at, (size_t)(nul - wire.at));
+		(void)wire_skip(&wire, (size_t)(nul - wire.at) + 19);
+		if (!wire_ok(&wire)) {
+			break;
+		}
+	}
+}
+
+/* A binary value that cannot be text: \x and digits, as PostgreSQL writes bytea. */
+static void take_binary(struct db_row *row, const uint8_t *p, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 + 2 * 64] = "\\x";
+	size_t i;
+
+	for (i = 0; i < len && i < 64; i++) {
+		text[2 + 2 * i] = digits[p[i] >> 4];
+		text[3 + 2 * i] = digits[p[i] & 15];
+	}
+	db_row_value(row, text, 2 + 2 * i);
+}
+
+/* number of values(2); of each its length(4), -1: NULL, and bytes */
+static void take_row(struct pg *pg, struct pg_exchange *ex, const struct pg_message *m)
+{
+	struct db_row row;
+	struct wire wire;
+
+	if (ex->results > 0 || !db_wants_row(&pg->db, &ex->ex)) {
+		return;
+	}
+	db_row_init(&row, &pg->db, &ex->ex);
+	wire_init(&wire, m->p, m->len);
+	(void)wire_skip(&wire, 2);
+	while (wire_ok(&wire) && wire_left(&wire) >= 4) {
+		uint32_t len = wire_u32(&wire);
+		size_t n = len < wire_left(&wire) ? len : wire_left(&wire);
+		const uint8_t *p;
+
+		if (len == UINT32_MAX) {
+			db_row_value(&row, NULL, 0);
+			continue;
+		}
+		p = wire_bytes(&wire, n);
+		if (p != NULL && n > 0 && memchr(p, 0, n) != NULL) {
+			take_binary(&row, p, n);
+		} else {
+			db_row_value(&row, p == NULL ? (const uint8_t *)"" : p, n);
+		}
+	}
+	db_row_add(&ex->ex, &row);
 }
 
 /* Of a request that is being answered. */
@@ -325,11 +405,12 @@ static void take_answer(struct pg *pg, struct pg_exchange *ex, const struct pg_m
 		ex->bind_due = false;
 		break;
 	case 'T':
-		take_columns(ex, m);
+		take_columns(pg, ex, m);
 		break;
 	case 'D':
 		ex->data_rows++;
 		ex->has_data = true;
+		take_row(pg, ex, m);
 		break;
 	case 'C':
 		take_complete(ex, m);

@@ -66,15 +66,16 @@ static inline bool gap_is_right(const char *records, int n)
 }
 
 /* Runs with a hole of `missing` bytes at `from` of event `hole`. Aborts when something is wrong. */
-static inline void gap_run(const struct weir_parser *parser, const struct shuffle_event *events,
-			   const int *owner, int nexchanges, size_t hole, size_t from,
-			   size_t missing)
+static inline void gap_run(const struct weir_parser *parser, enum weir_bodies bodies,
+			   const struct shuffle_event *events, const int *owner, int nexchanges,
+			   size_t hole, size_t from, size_t missing)
 {
 	struct weir_host host;
 	size_t i;
 	int n;
 
 	mock_init(&host, parser);
+	host.config.bodies = bodies;
 	mock_open(&host);
 	for (i = 0; events[i].what != 0; i++) {
 		if (i == hole) {
@@ -122,9 +123,13 @@ static inline unsigned gap_everywhere(const struct weir_parser *parser,
 			for (k = 0; k < sizeof(lengths) / sizeof(lengths[0]); k++) {
 				size_t left = events[i].len - from;
 
-				gap_run(parser, events, owner, nexchanges, i, from,
-					lengths[k] < left ? lengths[k] : left);
-				n++;
+				left = lengths[k] < left ? lengths[k] : left;
+				gap_run(parser, WEIR_BODIES_SIZE, events, owner, nexchanges, i,
+					from, left);
+				/* what is kept is waited for */
+				gap_run(parser, WEIR_BODIES_KEEP, events, owner, nexchanges, i,
+					from, left);
+				n += 2;
 			}
 		}
 	}

@@ -243,6 +243,107 @@ static void progress_is_no_error(void **state)
 	mock_fini(&host);
 }
 
+/* ---- rows that are kept ---- */
+
+/* A column's definition: 22 bytes and its name. */
+#define DEFINITION(size, seq, name_size, name, type, flags)                                        \
+	size "\0\0" seq "\3def\0\0\0" name_size name "\0\014!\0\5\0\0\0" type flags "\0\0\0"
+#define EOF_PACKET(seq) "\5\0\0" seq "\376\0\0\2\0"
+
+static void tell_kept(struct weir_host *host, const struct shuffle_event *events,
+		      enum weir_redact redact)
+{
+	struct weir_config config;
+
+	weir_config_init(&config);
+	config.bodies = WEIR_BODIES_KEEP;
+	config.redact = redact;
+	shuffle(parser_find("mysql"), &config, events, host);
+	(void)strbuf_text(&host->records);
+}
+
+static const struct shuffle_event text_rows[] = {
+	GREETING("\011\242", "\010\000"),
+	LOGIN("\011\242", "\010\000"),
+	LOGGED_IN,
+	{'C', "\010\0\0\0\3select1", 12},
+	{'S',
+	 "\1\0\0\1\3" DEFINITION("\030", "\2", "\2", "id", "\375", "\0\0")
+		 DEFINITION("\036", "\3", "\10", "password", "\375", "\0\0")
+			 DEFINITION("\032", "\4", "\4", "note", "\375", "\0\0")
+				 EOF_PACKET("\5") "\016\0\0\6\0011\7hunter2\3a,b"
+						  "\4\0\0\7\0012\373\0" EOF_PACKET("\10"),
+	 5 + 28 + 34 + 30 + 9 + 18 + 8 + 9},
+	{0, NULL, 0}};
+
+static void rows_are_kept_and_secret_columns_masked(void **state)
+{
+	struct weir_host host;
+
+	tell_kept(&host, text_rows, WEIR_REDACT_DEFAULT);
+	assert_int_equal(host.nrecords, 1);
+	assert_non_null(field(&host, "\"columns\":[\"id\",\"password\",\"note\"]"));
+	assert_non_null(field(&host, "\"rows\":[\"1,[redacted 7],\\\"a,b\\\"\",\"2,,\\\"\\\"\"]"));
+	mock_fini(&host);
+	tell_kept(&host, text_rows, WEIR_REDACT_OFF);
+	assert_non_null(field(&host, "\"rows\":[\"1,hunter2,\\\"a,b\\\"\","));
+	mock_fini(&host);
+	tell(&host, text_rows, 1);
+	assert_null(field(&host, "\"rows\":"));
+	assert_null(field(&host, "hunter2"));
+	mock_fini(&host);
+}
+
+static void rows_of_prepared_statements_are_text(void **state)
+{
+	static const struct shuffle_event events[] = {
+		GREETING("\011\242", "\010\000"),
+		LOGIN("\011\242", "\010\000"),
+		LOGGED_IN,
+		{'C', "\7\0\0\0\026select", 11},
+		{'S',
+		 "\014\0\0\1\0\1\0\0\0\1\0\0\0\0\0\0" DEFINITION("\027", "\2", "\1", "n", "\10",
+								 "\40\0") EOF_PACKET("\3"),
+		 16 + 27 + 9},
+		{'C', "\012\0\0\0\027\1\0\0\0\0\1\0\0\0", 14},
+		{'S',
+		 "\1\0\0\1\3" DEFINITION("\027", "\2", "\1", "n", "\10", "\40\0")
+			 DEFINITION("\027", "\3", "\1", "d", "\014", "\0\0")
+				 DEFINITION("\027", "\4", "\1", "s", "\375", "\0\0")
+					 EOF_PACKET("\5") "\025\0\0\6\0\0\377\377\377\377\377\377"
+							  "\377\377\7\350\7\2\035\015\036;\2ok"
+							  "\2\0\0\7\0\034" EOF_PACKET("\10"),
+		 5 + 3 * 27 + 9 + 25 + 6 + 9},
+		{0, NULL, 0}};
+	struct weir_host host;
+
+	tell_kept(&host, events, WEIR_REDACT_DEFAULT);
+	assert_int_equal(host.nrecords, 2);
+	assert_non_null(field(&host, "\"columns\":[\"n\",\"d\",\"s\"]"));
+	assert_non_null(
+		field(&host, "\"rows\":[\"18446744073709551615,2024-02-29 13:30:59,ok\",\",,\"]"));
+	mock_fini(&host);
+}
+
+/* Without a login it is not known whether an EOF ends the definitions: it is counted when it comes, wherever the next command is. */
+static void eof_behind_the_last_definition_is_of_the_prepare(void **state)
+{
+	static const struct shuffle_event events[] = {
+		{'C', "\7\0\0\0\026select", 11},
+		{'S',
+		 "\014\0\0\1\0\1\0\0\0\0\0\1\0\0\0\0" DEFINITION("\027", "\2", "\1", "?", "\375",
+								 "\0\0") EOF_PACKET("\3"),
+		 16 + 27 + 9},
+		{'C', "\1\0\0\0\1", 5},
+		{0, NULL, 0}};
+	struct weir_host host;
+
+	tell(&host, events, 2);
+	assert_non_null(field(&host, "\"size\":52"));
+	assert_non_null(field(&host, "\"completeness\":\"complete\""));
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +355,9 @@ int main(void)
 		cmocka_unit_test(tls_is_handed_over_at_its_first_byte),
 		cmocka_unit_test(login_that_fails_is_told_without_its_secret),
 		cmocka_unit_test(progress_is_no_error),
+		cmocka_unit_test(rows_are_kept_and_secret_columns_masked),
+		cmocka_unit_test(rows_of_prepared_statements_are_text),
+		cmocka_unit_test(eof_behind_the_last_definition_is_of_the_prepare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,12 +87,41 @@ static void password_is_nowhere(void **state)
 	mock_fini(&host);
 }
 
+static void rows_are_kept_and_secret_columns_masked(void **state)
+{
+	static const struct shuffle_event events[] = {
+		{'C', "\0\0\0\020\0\3\0\0user\0u\0\0", 16},
+		{'S', "R\0\0\0\010\0\0\0\0Z\0\0\0\5I", 15},
+		{'C', "Q\0\0\0\015select 1\0", 14},
+		{'S',
+		 "T\0\0\0G\0\3id\0\0\0\0\0\0\0\0\0\0\027\0\4\377\377\377\377\0\0"
+		 "token\0\0\0\0\0\0\0\0\0\0\031\377\377\377\377\377\377\0\0"
+		 "b\0\0\0\0\0\0\0\0\0\0\025\0\2\377\377\377\377\0\1"
+		 "D\0\0\0\030\0\3\0\0\0\0017\0\0\0\3abc\0\0\0\2\0\5"
+		 "D\0\0\0\023\0\3\377\377\377\377\0\0\0\0\0\0\0\1x"
+		 "C\0\0\0\015SELECT 2\0Z\0\0\0\5I",
+		 72 + 25 + 20 + 14 + 6},
+		{0, NULL, 0}};
+	struct weir_config config;
+	struct weir_host host;
+
+	weir_config_init(&config);
+	config.bodies = WEIR_BODIES_KEEP;
+	shuffle(parser_find("pgsql"), &config, events, &host);
+	assert_int_equal(host.nrecords, 1);
+	assert_non_null(strstr(strbuf_text(&host.records), "\"columns\":[\"id\",\"token\",\"b\"]"));
+	assert_non_null(strstr(strbuf_text(&host.records),
+			       "\"rows\":[\"7,[redacted 3],\\\\x0005\",\",[redacted 0],x\"]"));
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_conversation_gives_four_records),
 		cmocka_unit_test(hole_touches_one_exchange_only),
 		cmocka_unit_test(password_is_nowhere),
+		cmocka_unit_test(rows_are_kept_and_secret_columns_masked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
