@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: DNS over TCP with holes, in three ways of splitting; see parser_dice.h. */
+/* Fuzz target: DNS over TCP with holes, in four ways of splitting; see parser_dice.h. */
 #include "parser_dice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

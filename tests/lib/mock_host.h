@@ -62,6 +62,8 @@ struct weir_host {
 	bool parks; /* park and unpark the parser after whatever happened, when that is legal */
 	unsigned nparked;   /* how often it was */
 	size_t parked_size; /* bytes, the last time */
+	/* before parking, and afterwards; state NULL: it was not. NULL: nobody looks */
+	void (*check)(const void *state, void **taken);
 };
 
 /* ---- the parser's view ---- */
@@ -198,6 +200,9 @@ void weir_host_tick(struct weir_host *host, int64_t delay_ns)
 
 /* ---- the test's view ---- */
 
+/* What mock_init() gives a host. */
+static void (*mock_check)(const void *state, void **taken);
+
 static inline void mock_init(struct weir_host *host, const struct weir_parser *parser)
 {
 	memset(host, 0, sizeof(*host));
@@ -210,6 +215,7 @@ static inline void mock_init(struct weir_host *host, const struct weir_parser *p
 	host->now_ns = INT64_C(1700000000000000000);
 	host->state = calloc(1, parser->state_size);
 	host->parks = getenv("WEIR_MOCK_PARK") != NULL;
+	host->check = mock_check;
 	strbuf_init(&host->records);
 	strbuf_init(&host->interims);
 	strbuf_init(&host->anomalies);
@@ -368,6 +374,7 @@ enum { MOCK_PARK_ROOM = 16384 };
 static inline void mock_park(struct weir_host *host)
 {
 	static uint8_t room[MOCK_PARK_ROOM];
+	void *taken = NULL;
 	uint8_t *bytes;
 	size_t len;
 
@@ -376,8 +383,14 @@ static inline void mock_park(struct weir_host *host)
 	    host->dir[1].skip > 0) {
 		return;
 	}
+	if (host->check != NULL) {
+		host->check(host->state, &taken);
+	}
 	len = host->parser->park(host->state, host, room, sizeof(room));
 	if (len == 0) {
+		if (host->check != NULL) {
+			host->check(NULL, &taken);
+		}
 		return;
 	}
 	assert(len <= sizeof(room));
@@ -391,6 +404,9 @@ static inline void mock_park(struct weir_host *host)
 		host->not_mine = true;
 	}
 	free(bytes);
+	if (host->check != NULL) {
+		host->check(host->state, &taken);
+	}
 	host->nparked++;
 	host->parked_size = len;
 }

@@ -8,6 +8,7 @@
  * or after data came behind it.
  */
 #include "mock_host.h"
+#include "http1_state.h"
 #include "parser/registry.h"
 
 enum { EXCHANGES = 200, MAX_PACKETS = 8 * EXCHANGES, STREAM = 1 << 20 };
@@ -293,6 +294,7 @@ static int run(int window, unsigned percent, bool swap)
 		converse(&c, window);
 		lose(&c, percent, swap);
 		mock_init(&host, parser_find("http1"));
+		host.parks = host.parks || seed % 2 == 0;
 		mock_open(&host);
 		capture(&host, &c);
 		mock_end(&host);
@@ -317,6 +319,7 @@ int main(void)
 	size_t i;
 	int window;
 
+	mock_check = http1_state_check;
 	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
 		for (window = 1; window <= 4; window += 3) {
 			failed |= run(window, losses[i], false);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "shuffle.h"
+#include "http1_state.h"
 #include "parser/registry.h"
 
 #pragma GCC diagnostic ignored                                                                     \
@@ -103,6 +104,7 @@ static void anomalies_are(const char *want)
 static int set_up(void **state)
 {
 	weir_config_init(&config);
+	mock_check = http1_state_check;
 	return 0;
 }
 
@@ -967,6 +969,32 @@ static void a_parked_connection_takes_little(void **state)
 	mock_fini(&host);
 }
 
+/* http1_state.h compares all of the state, whenever it is parked: here in the states that other conversations pass over. */
+static void every_state_comes_back(void **state)
+{
+	converse((struct shuffle_event[]){
+		{'C', "\r\n"},
+		{'C', "POST /up HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n"
+		      "Connection: close, upgrade\r\nTransfer-Encoding: gzip, chunked\r\n"
+		      "Content-Type: text/plain\r\nExpect: 100-continue\r\n\r\n"},
+		{'S', "HTTP/1.1 100 Continue\r\n\r\n"},
+		{'C', "5\r\nhello\r\n"},
+		{'C', "0\r\nX-Sum: 1\r\n\r\n"},
+		{'s', NULL, 3},
+		{'S', "HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\n"
+		      "Transfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n"
+		      "Content-Encoding: br\r\n\r\n"},
+		{'S', "3\r\nabc\r\n"},
+		{'s', NULL, 4},
+		{'S', "x\r\n"},
+		{'F'},
+		{'f'},
+		{0}});
+	count_is(1);
+	is_text(0, "http.request.target", "/up");
+	over();
+}
+
 /* What cannot be written stays: a line beyond the limit, and a body that is looked into. */
 static void what_cannot_be_parked_is_not(void **state)
 {
@@ -1093,10 +1121,11 @@ int main(void)
 		cmocka_unit_test(heads_without_end_cost_bounded_memory),
 		cmocka_unit_test(without_memory_parsing_goes_on),
 		cmocka_unit_test(detection_goes_by_content),
-		cmocka_unit_test_setup(a_parked_connection_takes_little, set_up),
-		cmocka_unit_test_setup(what_cannot_be_parked_is_not, set_up),
-		cmocka_unit_test_setup(more_than_four_exchanges_stay, set_up),
-		cmocka_unit_test_setup(without_memory_an_unparked_exchange_is_given_up, set_up),
+		cmocka_unit_test(a_parked_connection_takes_little),
+		cmocka_unit_test(every_state_comes_back),
+		cmocka_unit_test(what_cannot_be_parked_is_not),
+		cmocka_unit_test(more_than_four_exchanges_stay),
+		cmocka_unit_test(without_memory_an_unparked_exchange_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
