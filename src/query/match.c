@@ -63,7 +63,7 @@ static bool match_text(struct query *query, const struct query_value *value, con
 	return false;
 }
 
-static bool any_text(struct query *query, const struct query_term *term, const uint8_t *p,
+bool query_any_text(struct query *query, const struct query_term *term, const uint8_t *p,
 		     size_t len)
 {
 	size_t i;
@@ -213,7 +213,7 @@ static int match_headers(struct query *query, const struct query_term *term,
 			continue;
 		}
 		found = NO;
-		if (any_text(query, term, header->value.p, header->value.len)) {
+		if (query_any_text(query, term, header->value.p, header->value.len)) {
 			return YES;
 		}
 	}
@@ -230,7 +230,7 @@ static int match_list(struct query *query, const struct query_term *term, enum w
 	for (i = 0; i < value->len; i++) {
 		if (kind == WEIR_KIND_U64S
 			    ? match_number(term, clamp(value->v.u64s[i]))
-			    : any_text(query, term, value->v.strs[i].p, value->v.strs[i].len)) {
+			    : query_any_text(query, term, value->v.strs[i].p, value->v.strs[i].len)) {
 			return YES;
 		}
 	}
@@ -251,11 +251,11 @@ static int match_value(struct query *query, const struct query_term *term, enum 
 	case WEIR_KIND_TIME:
 		return match_number(term, value->v.i64);
 	case WEIR_KIND_STR:
-		return any_text(query, term, value->v.bytes, value->len);
+		return query_any_text(query, term, value->v.bytes, value->len);
 	case WEIR_KIND_ADDRESS:
 		return match_address(query, term, value->v.bytes, value->len);
 	case WEIR_KIND_HEX:
-		return any_text(query, term, (const uint8_t *)text,
+		return query_any_text(query, term, (const uint8_t *)text,
 				hex_text(value->v.bytes, value->len, text));
 	case WEIR_KIND_STRS:
 	case WEIR_KIND_U64S:
@@ -274,7 +274,7 @@ static int match_target(struct query *query, const struct query_term *term, size
 	if (strcmp(term->targets[target].field, "type") == 0) {
 		const char *type = rec->schema->type;
 
-		return any_text(query, term, (const uint8_t *)type, strlen(type));
+		return query_any_text(query, term, (const uint8_t *)type, strlen(type));
 	}
 	if (field < 0 || !weir_record_has(rec, (size_t)field)) {
 		return ABSENT;

@@ -61,6 +61,11 @@ struct query_raw {
 bool query_read_value(struct query_source *source, const struct query_term *term,
 		      const struct query_raw *raw, struct query_value *ret);
 
+/* ---- match.c ---- */
+
+/** Is one of the term's values met by a text? */
+bool query_any_text(struct query *query, const struct query_term *term, const uint8_t *p, size_t len);
+
 /* ---- regex.c ---- */
 
 bool query_regex_new(struct query_source *source, const struct query_raw *raw,

@@ -205,6 +205,27 @@ void record_set_own(struct weir_record *rec, size_t field, const uint8_t *p, siz
 	mark_present(rec, field);
 }
 
+void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len)
+{
+	struct weir_value *value = &rec->values[field];
+	struct weir_header *headers, *longest;
+	uint32_t i;
+
+	assert(weir_record_has(rec, field));
+	if (record_kind(rec->schema, field) != WEIR_KIND_HEADERS) {
+		value->full_len = full_len;
+		return;
+	}
+	memcpy(&headers, &value->v.headers, sizeof(headers)); /* ours: only readers see it as const */
+	longest = headers;
+	for (i = 1; i < value->len; i++) {
+		longest = headers[i].value.len > longest->value.len ? &headers[i] : longest;
+	}
+	if (value->len > 0) {
+		longest->full_len = full_len;
+	}
+}
+
 void weir_record_set_static(struct weir_record *rec, size_t field, const char *text)
 {
 	struct weir_value *to = slot(rec, field);

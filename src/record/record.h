@@ -33,6 +33,9 @@ int record_new(struct arena_pool *pool, const struct weir_schema *schema, struct
 /** Set a field of bytes that lie in the record's own memory already: they are not copied. */
 void record_set_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len);
 
+/** The value of a field that is present was longer once: full_len of it (of a header list: of its longest value). */
+void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len);
+
 /** Release a record of record_new(). NULL is fine. Not for copies: they go with their arena. */
 void record_free(struct weir_record *rec);
 
