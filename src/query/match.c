@@ -64,7 +64,7 @@ static bool match_text(struct query *query, const struct query_value *value, con
 }
 
 bool query_any_text(struct query *query, const struct query_term *term, const uint8_t *p,
-		     size_t len)
+		    size_t len)
 {
 	size_t i;
 
@@ -228,9 +228,9 @@ static int match_list(struct query *query, const struct query_term *term, enum w
 	uint32_t i;
 
 	for (i = 0; i < value->len; i++) {
-		if (kind == WEIR_KIND_U64S
-			    ? match_number(term, clamp(value->v.u64s[i]))
-			    : query_any_text(query, term, value->v.strs[i].p, value->v.strs[i].len)) {
+		if (kind == WEIR_KIND_U64S ? match_number(term, clamp(value->v.u64s[i]))
+					   : query_any_text(query, term, value->v.strs[i].p,
+							    value->v.strs[i].len)) {
 			return YES;
 		}
 	}
@@ -256,7 +256,7 @@ static int match_value(struct query *query, const struct query_term *term, enum 
 		return match_address(query, term, value->v.bytes, value->len);
 	case WEIR_KIND_HEX:
 		return query_any_text(query, term, (const uint8_t *)text,
-				hex_text(value->v.bytes, value->len, text));
+				      hex_text(value->v.bytes, value->len, text));
 	case WEIR_KIND_STRS:
 	case WEIR_KIND_U64S:
 		return match_list(query, term, kind, value);

@@ -64,7 +64,8 @@ bool query_read_value(struct query_source *source, const struct query_term *term
 /* ---- match.c ---- */
 
 /** Is one of the term's values met by a text? */
-bool query_any_text(struct query *query, const struct query_term *term, const uint8_t *p, size_t len);
+bool query_any_text(struct query *query, const struct query_term *term, const uint8_t *p,
+		    size_t len);
 
 /* ---- regex.c ---- */
 

@@ -193,13 +193,13 @@ static bool say_address(struct strbuf *out, const struct query_value *value, con
 	return false;
 }
 
-static enum piece say_value(struct saying *saying, struct strbuf *out, const struct query_term *term,
-			    enum weir_kind kind, const struct query_value *value, const char *x,
-			    bool *ret_unsaid)
+static enum piece say_value(struct saying *saying, struct strbuf *out,
+			    const struct query_term *term, enum weir_kind kind,
+			    const struct query_value *value, const char *x, bool *ret_unsaid)
 {
 	bool said = false;
 
-	if (value->kind == QUERY_PRESENT) {
+	if (value->kind == QUERY_PRESENT && term->header.len == 0) {
 		strbuf_printf(out, "%s NOT NULL", x);
 		return WRITTEN;
 	}
@@ -291,9 +291,8 @@ static void say_targets(struct saying *saying, const struct query_term *term,
 		strbuf_printf(&said->there, "%s NOT NULL", strbuf_text(&x));
 		strbuf_str(&said->yes, said->yes.len > 0 ? " OR " : "");
 		at = said->yes.len;
-		if (say_target(saying, &said->yes, term,
-			       record_kind(saying->schema, (size_t)field), strbuf_text(&x),
-			       &said->unsaid) == NEVER) {
+		if (say_target(saying, &said->yes, term, record_kind(saying->schema, (size_t)field),
+			       strbuf_text(&x), &said->unsaid) == NEVER) {
 			said->yes.len = at - (at > 0 ? 4 : 0);
 		}
 		said->yes.failed |= x.failed;

@@ -22,7 +22,8 @@ enum query_said {
 /* How a store names the fields of a type. */
 struct query_names {
 	/** Append an expression of the field's value, NULL when it is absent: numbers, text, addresses and digests as their text. */
-	void (*put)(void *context, struct strbuf *out, const struct weir_schema *schema, size_t field);
+	void (*put)(void *context, struct strbuf *out, const struct weir_schema *schema,
+		    size_t field);
 	void *context;
 };
 

@@ -228,7 +228,7 @@ bool list_set(struct weir_record *rec, size_t field, enum weir_kind kind, const 
 
 	strbuf_init(&in.raw);
 	strbuf_init(&in.text);
-	good = kind == WEIR_KIND_STRS	? read_strs(&in, rec, field)
+	good = kind == WEIR_KIND_STRS   ? read_strs(&in, rec, field)
 	       : kind == WEIR_KIND_U64S ? read_u64s(&in, rec, field)
 					: read_headers(&in, rec, field);
 	strbuf_fini(&in.raw);

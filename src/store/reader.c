@@ -29,7 +29,7 @@ const char *store_end_name(enum store_end end)
 int store_by_find(const char *name, size_t len)
 {
 	static const char *const names[] = {"none",   "protocol", "service", "endpoint",
-					    "server", "status",	  "client",  "statement"};
+					    "server", "status",   "client",  "statement"};
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -172,7 +172,7 @@ int64_t reader_floor(int64_t ns, int64_t step_ns)
 
 int64_t reader_step(int64_t from_ns, int64_t to_ns)
 {
-	static const int64_t widths_ms[] = {10,	    100,     1000,     10000,	 60000,
+	static const int64_t widths_ms[] = {10,     100,     1000,     10000,    60000,
 					    600000, 3600000, 86400000, 864000000};
 	uint64_t length = (uint64_t)to_ns - (uint64_t)from_ns - 1;
 	size_t i;
@@ -200,7 +200,7 @@ bool reader_wants_exact(struct store_reader *reader, const struct store_scope *s
 static void write_cursor(char *to, enum store_sort sort, const struct store_place *place)
 {
 	(void)snprintf(to, STORE_CURSOR_MAX, "%c%016llx%016llx", "nos"[sort],
-		       (unsigned long long)place->key, (unsigned long long)place->row);
+		       (unsigned long long)place -> key, (unsigned long long)place -> row);
 }
 
 static bool read_hex(const char *p, int64_t *ret)
@@ -421,10 +421,10 @@ static void find_health_fields(struct watching *watching)
 	size_t i;
 
 	for (i = 0; i < H_NFIELDS; i++) {
-		watching->fields[i] = watching->tcp == NULL
-					      ? -1
-					      : weir_schema_find(watching->tcp, names[i],
-								 strlen(names[i]));
+		watching->fields[i] =
+			watching->tcp == NULL
+				? -1
+				: weir_schema_find(watching->tcp, names[i], strlen(names[i]));
 	}
 }
 

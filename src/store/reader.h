@@ -34,16 +34,17 @@
 #include "weir/record.h"
 
 enum {
-	STORE_FIELDS_MAX = 16,          /* of one question */
-	STORE_TEXTS_MAX = 4,            /* texts that a group is named by */
-	STORE_ANSWER_MAX = 1000,           /* groups in an answer */
-	STORE_GROUPS_MAX = 1 << 16,     /* groups that are told apart; what comes later is in `other` */
-	STORE_STEPS_MAX = 4096,         /* intervals in an answer */
-	STORE_PAGE_MAX = 1000,          /* records of a page */
-	STORE_CURSOR_MAX = 96,          /* bytes of a cursor, with its NUL */
-	STORE_DEFAULT_ROWS = 200000,    /* records that a question may look at, unless the limits say otherwise */
-	STORE_TEXT_MAX = 1024,          /* bytes of a group's text; longer ones are cut */
-	STORE_EXACT_VALUES = 8 << 20,   /* durations that are kept to be exact; beyond: a histogram */
+	STORE_FIELDS_MAX = 16,      /* of one question */
+	STORE_TEXTS_MAX = 4,        /* texts that a group is named by */
+	STORE_ANSWER_MAX = 1000,    /* groups in an answer */
+	STORE_GROUPS_MAX = 1 << 16, /* groups that are told apart; what comes later is in `other` */
+	STORE_STEPS_MAX = 4096,     /* intervals in an answer */
+	STORE_PAGE_MAX = 1000,      /* records of a page */
+	STORE_CURSOR_MAX = 96,      /* bytes of a cursor, with its NUL */
+	STORE_DEFAULT_ROWS =
+		200000, /* records that a question may look at, unless the limits say otherwise */
+	STORE_TEXT_MAX = 1024,        /* bytes of a group's text; longer ones are cut */
+	STORE_EXACT_VALUES = 8 << 20, /* durations that are kept to be exact; beyond: a histogram */
 	STORE_PROBLEM_MAX = 512
 };
 
@@ -55,7 +56,7 @@ struct store_limits {
 };
 
 struct store_scope {
-	struct query *filter; /* borrowed; NULL: everything. Made with the reader's schemas */
+	struct query *filter;   /* borrowed; NULL: everything. Made with the reader's schemas */
 	int64_t from_ns, to_ns; /* to_ns 0: no end; from_ns 0 and to_ns 0: all there is */
 	struct store_limits limits;
 	bool exact; /* no rollups as long as the limits allow to look at all records */
@@ -110,7 +111,8 @@ void store_cancel(struct store_reader *reader);
 
 struct store_span {
 	int64_t first_ns, last_ns; /* times of records; 0, 0: there are none */
-	uint64_t records;          /* of all types; at most this many (rows that are gone may be counted in) */
+	uint64_t
+		records; /* of all types; at most this many (rows that are gone may be counted in) */
 	int64_t low_row, high_row;
 };
 
@@ -131,7 +133,7 @@ struct store_red {
 	int64_t send_ns, wait_ns, receive_ns, stall_ns; /* sums: where the time went */
 	uint64_t timed;                                 /* have a duration */
 	int64_t total_ns;                               /* sum of the durations */
-	int64_t max_ns; /* of those; 0 when timed is 0. Likewise: */
+	int64_t max_ns;                                 /* of those; 0 when timed is 0. Likewise: */
 	int64_t min_ns, p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns;
 };
 
@@ -142,8 +144,8 @@ enum store_by {
 	STORE_GROUP_SERVICE,  /* type, service.name (of databases db.namespace) */
 	STORE_GROUP_ENDPOINT, /* type, service, http.request.method, http.route; of databases db.operation.name and
 			       * db.query.digest; of DNS dns.question.type */
-	STORE_GROUP_SERVER,    /* type, server.address, server.port */
-	STORE_GROUP_STATUS,    /* type, status code (of databases their error's; of DNS dns.response_code) */
+	STORE_GROUP_SERVER, /* type, server.address, server.port */
+	STORE_GROUP_STATUS, /* type, status code (of databases their error's; of DNS dns.response_code) */
 	STORE_GROUP_CLIENT,    /* client.address */
 	STORE_GROUP_STATEMENT, /* type, db.query.digest: of databases only */
 	STORE_GROUP_FIELD      /* any one field */
@@ -164,7 +166,13 @@ struct store_group {
 	struct store_red *steps; /* of a series: nsteps; NULL else */
 };
 
-enum store_order { STORE_ORDER_COUNT, STORE_ORDER_ERRORS, STORE_ORDER_P99, STORE_ORDER_TIME, STORE_ORDER_BYTES };
+enum store_order {
+	STORE_ORDER_COUNT,
+	STORE_ORDER_ERRORS,
+	STORE_ORDER_P99,
+	STORE_ORDER_TIME,
+	STORE_ORDER_BYTES
+};
 
 struct store_groups {
 	struct store_answer answer;
@@ -175,7 +183,8 @@ struct store_groups {
 	size_t ngroups;
 	struct store_red total; /* of all there were */
 	struct store_red other; /* of what is in none of the groups; percentiles are left out */
-	uint64_t distinct; /* groups there were; at least that many when other groups were not told apart */
+	uint64_t
+		distinct; /* groups there were; at least that many when other groups were not told apart */
 	void *memory;
 };
 
@@ -203,7 +212,8 @@ struct store_heatmap {
 	struct store_answer answer;
 	int64_t start_ns, step_ns;
 	size_t nsteps, nbins;
-	int64_t *bounds; /* nbins + 1, ascending: bin i holds bounds[i] <= duration < bounds[i + 1] */
+	int64_t *
+		bounds; /* nbins + 1, ascending: bin i holds bounds[i] <= duration < bounds[i + 1] */
 	uint64_t *counts; /* [step * nbins + bin] */
 	void *memory;
 };
@@ -219,7 +229,8 @@ void store_heatmap_free(struct store_heatmap *heatmap);
 struct store_terms {
 	struct store_answer answer; /* of all fields: they are answered in one pass */
 	size_t nfields;
-	struct store_groups fields[STORE_FIELDS_MAX]; /* in the order asked for; an absent field is no group */
+	struct store_groups
+		fields[STORE_FIELDS_MAX]; /* in the order asked for; an absent field is no group */
 };
 
 int store_terms(struct store_reader *reader, const struct store_scope *scope,
@@ -231,14 +242,14 @@ void store_terms_free(struct store_terms *terms);
 struct store_difference {
 	const char *field; /* as asked for */
 	struct store_text value;
-	uint64_t a, b;         /* records with it */
+	uint64_t a, b;           /* records with it */
 	double share_a, share_b; /* of those that have the field */
-	double score;          /* |share_a - share_b| * lift, lift = larger share / smaller, at most 100 */
+	double score; /* |share_a - share_b| * lift, lift = larger share / smaller, at most 100 */
 };
 
 struct store_compare {
 	struct store_answer answer_a, answer_b;
-	uint64_t na, nb; /* records of each side */
+	uint64_t na, nb;                      /* records of each side */
 	struct store_difference *differences; /* highest score first */
 	size_t ndifferences;
 	struct store_terms terms[2];

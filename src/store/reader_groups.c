@@ -37,7 +37,7 @@ static size_t step_of(const struct counting *counting, int64_t ts_ns)
 			       : (int64_t)(((uint64_t)ts_ns - (uint64_t)counting->start_ns) /
 					   (uint64_t)counting->step_ns);
 
-	return step < 0			       ? 0
+	return step < 0                            ? 0
 	       : step >= (int64_t)counting->nsteps ? counting->nsteps - 1
 						   : (size_t)step;
 }
@@ -129,8 +129,7 @@ static int count_records(struct counting *counting, const struct store_scope *sc
 	if (err == 0) {
 		ret->basis = STORE_FROM_SCAN;
 		ret->error = tally_is_rough(counting->tally) ? ROLLUP_ERROR : 0;
-		ret->limited =
-			scope->filter == NULL ? 0 : query_limited(scope->filter) - limited;
+		ret->limited = scope->filter == NULL ? 0 : query_limited(scope->filter) - limited;
 	}
 	return err;
 }
@@ -139,9 +138,8 @@ static int count(struct counting *counting, const struct store_scope *scope,
 		 const struct store_question *question, struct store_groups *ret)
 {
 	uint32_t types = plan_types(counting, question);
-	struct store_answer answer = {.basis = STORE_FROM_SCAN,
-				      .from_ns = scope->from_ns,
-				      .to_ns = scope->to_ns};
+	struct store_answer answer = {
+		.basis = STORE_FROM_SCAN, .from_ns = scope->from_ns, .to_ns = scope->to_ns};
 	size_t i;
 	int err = tally_new(counting->nkeys, counting->nsteps, &counting->tally);
 
@@ -156,7 +154,8 @@ static int count(struct counting *counting, const struct store_scope *scope,
 		err = count_records(counting, scope, types, &answer);
 	}
 	if (err == 0) {
-		err = tally_finish(counting->tally, question->top == 0 ? DEFAULT_TOP : question->top,
+		err = tally_finish(counting->tally,
+				   question->top == 0 ? DEFAULT_TOP : question->top,
 				   question->order, counting->step_ns != 0, ret);
 	}
 	for (i = 0; i < STORE_TEXTS_MAX; i++) {
@@ -226,7 +225,8 @@ static int set_steps(struct store_reader *reader, const struct store_scope *scop
 	last = reader_floor(scope->to_ns - 1, counting->step_ns);
 	counting->start_ns = first * counting->step_ns;
 	if (last - first >= STORE_STEPS_MAX) {
-		return reader_refuse(reader, "an answer has %d intervals at most; these would be %lld",
+		return reader_refuse(reader,
+				     "an answer has %d intervals at most; these would be %lld",
 				     STORE_STEPS_MAX, (long long)(last - first + 1));
 	}
 	counting->nsteps = (size_t)(last - first + 1);

@@ -22,8 +22,8 @@ struct heating {
 
 static void heat(struct heating *heating, int64_t ts_ns, unsigned bucket, uint64_t n)
 {
-	uint64_t step = ((uint64_t)ts_ns - (uint64_t)heating->start_ns) /
-			(uint64_t)heating->step_ns;
+	uint64_t step =
+		((uint64_t)ts_ns - (uint64_t)heating->start_ns) / (uint64_t)heating->step_ns;
 	size_t bin = bucket / heating->width;
 
 	if (ts_ns < heating->start_ns || step >= heating->nsteps) {
@@ -61,9 +61,9 @@ static int visit_rollup(void *context, const struct store_rollup *row)
 	hist_add_blob(&heating->scratch, row->hist, row->hist_len);
 	for (i = heating->scratch.low; i < heating->scratch.high; i++) {
 		if (heating->scratch.buckets[i] > 0) {
-			heat(heating, row->from_ns < heating->start_ns ? heating->start_ns
-								       : row->from_ns,
-			     i, heating->scratch.buckets[i]);
+			heat(heating,
+			     row->from_ns < heating->start_ns ? heating->start_ns : row->from_ns, i,
+			     heating->scratch.buckets[i]);
 		}
 	}
 	return 0;
@@ -146,8 +146,8 @@ int store_heatmap(struct store_reader *reader, const struct store_scope *scope, 
 	memset(ret, 0, sizeof(*ret));
 	ret->answer.from_ns = whole.from_ns;
 	ret->answer.to_ns = whole.to_ns;
-	if (step_ns < 0 || (per_octave != 1 && per_octave != 2 && per_octave != 4 &&
-			    per_octave != 8)) {
+	if (step_ns < 0 ||
+	    (per_octave != 1 && per_octave != 2 && per_octave != 4 && per_octave != 8)) {
 		return reader_refuse(reader, "a duration's double is reached in 1, 2, 4 or 8 bins");
 	}
 	if (empty) {

@@ -20,7 +20,7 @@ enum {
 /* A field that is asked for, in one type. */
 struct term_target {
 	int16_t fields[SEEN_BEFORE]; /* KEY_NONE: not there; KEY_TYPE */
-	const char *header; /* lower case; NULL: none */
+	const char *header;          /* lower case; NULL: none */
 };
 
 struct terming {
@@ -82,16 +82,15 @@ static int find_targets(struct terming *terming, const char *const *fields, size
 
 		for (k = 0; k < reader->nschemas; k++) {
 			struct term_target *target = &terming->targets[i][k];
-			int field = weir_schema_find(reader->schemas[k], fields[i],
-						     strlen(fields[i]));
+			int field =
+				weir_schema_find(reader->schemas[k], fields[i], strlen(fields[i]));
 
 			target->fields[0] = (int16_t)(field >= 0 ? field : KEY_NONE);
 			target->fields[1] = KEY_NONE;
 			if (strcmp(fields[i], "type") == 0) {
 				target->fields[0] = KEY_TYPE;
 			}
-			found |= field >= 0 ||
-				 find_header(reader->schemas[k], fields[i], target);
+			found |= field >= 0 || find_header(reader->schemas[k], fields[i], target);
 		}
 		if (!found) {
 			return reader_refuse(reader, "there is no field \"%.64s\"", fields[i]);
@@ -185,11 +184,11 @@ static int add_list(struct terming *terming, struct tally *tally, const struct t
 		} else if (kind == WEIR_KIND_U64S) {
 			strbuf_clear(&terming->scratch);
 			strbuf_u64(&terming->scratch, value->v.u64s[i]);
-			err = add(tally,
-				  (struct store_text){
-					  (const uint8_t *)strbuf_text(&terming->scratch),
-					  (uint32_t)terming->scratch.len},
-				  one);
+			err = add(
+				tally,
+				(struct store_text){(const uint8_t *)strbuf_text(&terming->scratch),
+						    (uint32_t)terming->scratch.len},
+				one);
 		}
 	}
 	return err < 0 ? err : add_strs(tally, strs, n, one);
@@ -294,9 +293,8 @@ static int ask_terms(struct store_reader *reader, const struct store_scope *scop
 		err = tally_finish(terming->tallies[i], top == 0 ? DEFAULT_TOP : top,
 				   STORE_ORDER_COUNT, false, &ret->fields[i]);
 		if (err == 0) {
-			ret->answer.error = tally_is_rough(terming->tallies[i])
-						    ? 1.0 / 64
-						    : ret->answer.error;
+			ret->answer.error =
+				tally_is_rough(terming->tallies[i]) ? 1.0 / 64 : ret->answer.error;
 			terming->tallies[i] = NULL;
 			ret->nfields++;
 		}
@@ -425,8 +423,7 @@ int store_compare(struct store_reader *reader, const struct store_scope *a,
 	}
 	if (err == 0) {
 		ret->answer_b = ret->terms[1].answer;
-		ret->differences =
-			calloc(2 * COMPARED * nfields + 1, sizeof(*ret->differences));
+		ret->differences = calloc(2 * COMPARED * nfields + 1, sizeof(*ret->differences));
 		err = ret->differences == NULL ? WEIR_ENOMEM : 0;
 	}
 	if (err < 0) {

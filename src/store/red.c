@@ -111,10 +111,12 @@ void red_plan_init(struct red_plan *plan, const struct weir_schema *schema, enum
 		[RED_STATUS] = {"http.response.status_code"},
 		[RED_DB_STATUS] = {"db.response.status"},
 		[RED_DNS_CODE] = {"dns.response_code"},
-		[RED_REQUEST_BYTES] = {"http.request.body.size", "db.request.size",
-				       "dns.request.size", "tcp.c2s.bytes"},
-		[RED_RESPONSE_BYTES] = {"http.response.body.size", "db.response.size",
+		[RED_REQUEST_BYTES] = {"http.request.size", "db.request.size", "dns.request.size",
+				       "tcp.c2s.bytes"},
+		[RED_RESPONSE_BYTES] = {"http.response.size", "db.response.size",
 					"dns.response.size", "tcp.s2c.bytes"},
+		[RED_REQUEST_BYTES_ELSE] = {"http.request.body.size"},
+		[RED_RESPONSE_BYTES_ELSE] = {"http.response.body.size"},
 	};
 	size_t i;
 
@@ -179,6 +181,11 @@ static uint64_t u64_of(const struct weir_record *rec, int field)
 	return is_there(rec, field) ? rec->values[field].v.u64 : 0;
 }
 
+static uint64_t u64_or(const struct weir_record *rec, int field, int other)
+{
+	return u64_of(rec, is_there(rec, field) ? field : other);
+}
+
 static int64_t i64_of(const struct weir_record *rec, int field)
 {
 	return is_there(rec, field) ? rec->values[field].v.i64 : 0;
@@ -208,10 +215,12 @@ void red_of(const struct red_plan *plan, const struct weir_record *rec, struct s
 	memset(ret, 0, sizeof(*ret));
 	ret->count = 1;
 	judge(plan, rec, ret);
-	ret->incomplete = is_there(rec, WEIR_F_COMPLETENESS) &&
-			  !says(rec, WEIR_F_COMPLETENESS, "complete");
-	ret->request_bytes = u64_of(rec, plan->fields[RED_REQUEST_BYTES]);
-	ret->response_bytes = u64_of(rec, plan->fields[RED_RESPONSE_BYTES]);
+	ret->incomplete =
+		is_there(rec, WEIR_F_COMPLETENESS) && !says(rec, WEIR_F_COMPLETENESS, "complete");
+	ret->request_bytes =
+		u64_or(rec, plan->fields[RED_REQUEST_BYTES], plan->fields[RED_REQUEST_BYTES_ELSE]);
+	ret->response_bytes = u64_or(rec, plan->fields[RED_RESPONSE_BYTES],
+				     plan->fields[RED_RESPONSE_BYTES_ELSE]);
 	ret->retransmits = u64_of(rec, WEIR_F_TCP_RETRANSMITS);
 	ret->gaps = u64_of(rec, WEIR_F_TCP_GAPS);
 	ret->missing_bytes = u64_of(rec, WEIR_F_MISSING_BYTES);

@@ -15,6 +15,8 @@ enum red_field {
 	RED_DNS_CODE,
 	RED_REQUEST_BYTES,
 	RED_RESPONSE_BYTES,
+	RED_REQUEST_BYTES_ELSE, /* of a record that has none of those */
+	RED_RESPONSE_BYTES_ELSE,
 	RED_NFIELDS
 };
 

@@ -17,8 +17,9 @@
 #include "weir/error.h"
 
 enum {
-	MEMORY = 64 << 20,   /* of a record that is being looked at */
-	OPCODES = 2000,      /* of SQLite's machine between two looks at the clock: well below a millisecond */
+	MEMORY = 64 << 20, /* of a record that is being looked at */
+	OPCODES =
+		2000, /* of SQLite's machine between two looks at the clock: well below a millisecond */
 	CACHE_KIB = 65536,
 };
 
@@ -102,7 +103,7 @@ static void lite_close(struct store_backend *backend)
 }
 
 static int lite_open(const char *path, const struct weir_schema *const *schemas,
-		       struct store_backend **ret, char *ret_problem)
+		     struct store_backend **ret, char *ret_problem)
 {
 	struct store_backend *backend = calloc(1, sizeof(*backend));
 	char pragma[64];
@@ -252,7 +253,7 @@ static int find_in(struct store_backend *backend, size_t type, const char *id, s
 
 /* An id says its millisecond, so the index on times leads to it. */
 static int lite_record(struct store_backend *backend, const char *id, size_t len,
-			 store_record_fn record, void *context)
+		       store_record_fn record, void *context)
 {
 	int64_t first_ns, low, high;
 	int found = 0;

@@ -62,8 +62,8 @@ sqlite3_stmt *lite_prepare(struct store_backend *backend, const char *sql);
  * @param key, verdict expressions
  */
 void lite_rows_select(struct lite_rows *rows, struct store_backend *backend,
-			const struct weir_schema *schema, const uint64_t fields[2],
-			const char *key, const char *verdict, struct strbuf *out);
+		      const struct weir_schema *schema, const uint64_t fields[2], const char *key,
+		      const char *verdict, struct strbuf *out);
 int lite_rows_prepare(struct lite_rows *rows, struct strbuf *sql);
 void lite_rows_fini(struct lite_rows *rows);
 
@@ -72,7 +72,7 @@ int lite_rows_record(struct lite_rows *rows, struct weir_record **ret);
 
 /** The column of a field in the view, quoted; times by their number. For query_say_sql() too. */
 void lite_put_field(void *context, struct strbuf *out, const struct weir_schema *schema,
-		      size_t field);
+		    size_t field);
 
 int lite_scan(struct store_backend *backend, struct store_scan *scan, struct store_answer *ret);
 int lite_rollups(struct store_backend *backend, struct store_summing *summing);

@@ -19,7 +19,7 @@ static bool has_bit(const uint64_t bits[2], size_t i)
 }
 
 void lite_put_field(void *context, struct strbuf *out, const struct weir_schema *schema,
-		      size_t field)
+		    size_t field)
 {
 	const struct weir_field *def = weir_schema_field(schema, field);
 
@@ -35,8 +35,8 @@ static bool may_be_escaped(enum weir_kind kind)
 }
 
 void lite_rows_select(struct lite_rows *rows, struct store_backend *backend,
-			const struct weir_schema *schema, const uint64_t fields[2],
-			const char *key, const char *verdict, struct strbuf *out)
+		      const struct weir_schema *schema, const uint64_t fields[2], const char *key,
+		      const char *verdict, struct strbuf *out)
 {
 	const struct weir_field *field;
 	size_t i;
@@ -134,8 +134,8 @@ static void set_text(struct lite_rows *rows, struct weir_record *rec, size_t fie
 static void set_list(struct lite_rows *rows, struct weir_record *rec, size_t field,
 		     enum weir_kind kind, const char *text, size_t len)
 {
-	bool escaped = is_noted(rows->stmt, ROWS_ESCAPED,
-				weir_schema_field(rows->schema, field)->name);
+	bool escaped =
+		is_noted(rows->stmt, ROWS_ESCAPED, weir_schema_field(rows->schema, field)->name);
 
 	(void)list_set(rec, field, kind, text, len, escaped);
 }
@@ -200,7 +200,8 @@ static void set_cuts(struct lite_rows *rows, struct weir_record *rec)
 			list_number(cuts, len, weir_schema_field(rows->schema, field)->name);
 
 		if (full > 0 && weir_record_has(rec, field)) {
-			record_set_cut(rec, field, (uint32_t)(full < UINT32_MAX ? full : UINT32_MAX));
+			record_set_cut(rec, field,
+				       (uint32_t)(full < UINT32_MAX ? full : UINT32_MAX));
 		}
 	}
 }

@@ -33,9 +33,10 @@ struct source {
 	struct walk *walk;
 	struct lite_rows rows;
 	enum state state;
-	struct store_place place; /* of the row that was looked at last; before any: where it begins */
-	int verdict;              /* of that row */
-	bool looked;              /* at a row, since the last that was given */
+	struct store_place
+		place; /* of the row that was looked at last; before any: where it begins */
+	int verdict;   /* of that row */
+	bool looked;   /* at a row, since the last that was given */
 };
 
 static const char pointer_type[] = "weir_source";
@@ -93,7 +94,8 @@ static int say_filter(struct walk *walk, const struct weir_schema *schema, struc
 	} else if (what == QUERY_SAID_EXACT || what == QUERY_SAID_WIDER) {
 		/* a text that was escaped is not what it was: the filter itself must see it */
 		strbuf_str(verdict, texts ? "CASE WHEN escaped IS NULL THEN " : "");
-		strbuf_printf(verdict, what == QUERY_SAID_EXACT ? "(%s) IS TRUE" : "2*((%s) IS TRUE)",
+		strbuf_printf(verdict,
+			      what == QUERY_SAID_EXACT ? "(%s) IS TRUE" : "2*((%s) IS TRUE)",
 			      strbuf_text(&said));
 		strbuf_str(verdict, texts ? " ELSE 2 END" : "");
 		walk->filtered = true;
@@ -157,7 +159,7 @@ static int source_init(struct source *source, struct walk *walk, const struct we
 	if (said >= 0 && said != QUERY_SAID_NONE) {
 		choose_fields(walk, schema, said, fields);
 		lite_rows_select(&source->rows, walk->backend, schema, fields, "NULL", "NULL",
-				   &sql);
+				 &sql);
 		put_conditions(walk, &sql, strbuf_text(&verdict));
 		err = lite_rows_prepare(&source->rows, &sql);
 	}
@@ -285,7 +287,7 @@ static void set_answer(const struct walk *walk, struct store_answer *ret)
 	ret->to_ns = scan->scope->to_ns;
 	if (scan->more && stopped) {
 		ret->end = atomic_load(&backend->cancelled) ? STORE_CANCELLED
-			   : backend->timed_out		    ? STORE_TIME_SPENT
+			   : backend->timed_out             ? STORE_TIME_SPENT
 							    : STORE_ROWS_SPENT;
 	}
 	if (scan->more && walk->oldest) {
@@ -309,8 +311,8 @@ static int walk_through(struct store_backend *backend, struct store_scan *scan,
 		return WEIR_ENOMEM;
 	}
 	walk.oldest = scan->sort == STORE_OLDEST;
-	walk.max_rows = scan->scope->limits.rows == 0 ? STORE_DEFAULT_ROWS
-						      : scan->scope->limits.rows;
+	walk.max_rows =
+		scan->scope->limits.rows == 0 ? STORE_DEFAULT_ROWS : scan->scope->limits.rows;
 	for (i = 0; i < backend->nschemas && err >= 0; i++) {
 		if ((scan->types & backend->there & UINT32_C(1) << i) != 0) {
 			err = source_init(&sources[n], &walk, backend->schemas[i]);
@@ -339,7 +341,7 @@ struct slowest {
 	struct kept {
 		struct store_place place; /* duration, row */
 		const struct weir_schema *schema;
-	} *heap;
+	} * heap;
 	size_t n, size;
 };
 

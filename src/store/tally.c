@@ -373,8 +373,7 @@ static bool add_bin(struct tally *tally, struct cell *cell, uint32_t bucket, uin
 			sizeof(*cell->bins))) {
 		return false;
 	}
-	memmove(&cell->bins[low + 1], &cell->bins[low],
-		(cell->nbins - low) * sizeof(*cell->bins));
+	memmove(&cell->bins[low + 1], &cell->bins[low], (cell->nbins - low) * sizeof(*cell->bins));
 	cell->bins[low].bucket = bucket;
 	cell->bins[low].n = n;
 	cell->nbins++;

@@ -1,0 +1,1224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/reader.h: what a store answers is what its records say, worked out plainly from the records themselves (tests/lib/store_model.h).
+ * Every backend is held to these.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <pthread.h>
+
+#include "store_model.h"
+#include "weir/error.h"
+
+enum { RECORDS = 3000 };
+
+static struct model *model;
+static struct store_reader *reader;
+
+static int set_up(void **state)
+{
+	(void)state;
+	model = calloc(1, sizeof(*model));
+	model_init(model, 7);
+	model_fill(model, RECORDS);
+	model_store(model, 0);
+	reader = model_reader(model);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	store_reader_free(reader);
+	model_fini(model);
+	free(model);
+	return 0;
+}
+
+static const struct store_scope everything = {.exact = true, .limits = {.rows = 1 << 20}};
+
+/* ---- the model ---- */
+
+static int64_t ts_of(size_t i)
+{
+	return model->records[i]->values[WEIR_F_TS].v.i64;
+}
+
+static struct query *parse(const char *text)
+{
+	struct query_error error;
+	struct query *query = NULL;
+
+	if (query_new(text, model->schemas, &query, &error) != 0) {
+		print_error("%s: %zu+%zu: %s\n", text, error.offset, error.length, error.reason);
+		fail();
+	}
+	return query;
+}
+
+static bool in_scope(const struct store_scope *scope, size_t i)
+{
+	return (scope->to_ns == 0 || (ts_of(i) >= scope->from_ns && ts_of(i) < scope->to_ns)) &&
+	       (scope->filter == NULL || query_match(scope->filter, model->records[i]));
+}
+
+static int by_time(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return ts_of(x) != ts_of(y) ? (ts_of(x) < ts_of(y) ? 1 : -1) : x < y ? 1 : -1;
+}
+
+/* Numbers of the records of a scope, the newest first. */
+static size_t select_records(const struct store_scope *scope, size_t *to)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < model->n; i++) {
+		if (in_scope(scope, i)) {
+			to[n++] = i;
+		}
+	}
+	qsort(to, n, sizeof(*to), by_time);
+	return n;
+}
+
+/* ---- records ---- */
+
+struct collected {
+	size_t rows[MODEL_MAX];
+	size_t n;
+};
+
+static int collect(void *context, const struct weir_record *rec, int64_t row)
+{
+	struct collected *collected = context;
+
+	(void)rec;
+	assert_true(collected->n < MODEL_MAX);
+	collected->rows[collected->n++] = (size_t)row - 1;
+	return 0;
+}
+
+/* All pages of a scope. @return pages */
+static size_t read_pages(const struct store_scope *scope, enum store_sort sort, size_t limit,
+			 struct collected *to)
+{
+	char cursor[STORE_CURSOR_MAX] = "";
+	struct store_answer answer;
+	size_t pages = 0;
+
+	to->n = 0;
+	do {
+		struct store_page page = {.sort = sort,
+					  .limit = limit,
+					  .cursor = cursor,
+					  .record = collect,
+					  .context = to};
+		int err = store_page(reader, scope, &page, cursor, &answer);
+
+		if (err != 0) {
+			print_error("%d: %s\n", err, store_problem(reader));
+		}
+		assert_int_equal(err, 0);
+		pages++;
+		assert_true(pages < 20000);
+	} while (cursor[0] != '\0');
+	return pages;
+}
+
+static void text_of(struct json_writer *writer, const struct weir_record *rec, struct strbuf *to)
+{
+	strbuf_clear(to);
+	assert_int_equal(json_write_record(writer, rec, to), 0);
+}
+
+struct expected {
+	struct json_writer writer;
+	struct strbuf have, want;
+	const struct weir_record *rec;
+	size_t row;
+	size_t n;
+};
+
+static int compare_json(void *context, const struct weir_record *rec, int64_t row)
+{
+	struct expected *expected = context;
+
+	text_of(&expected->writer, rec, &expected->have);
+	text_of(&expected->writer, expected->rec, &expected->want);
+	if (strcmp(strbuf_text(&expected->have), strbuf_text(&expected->want)) != 0) {
+		print_error("have %s\nwant %s\n", strbuf_text(&expected->have),
+			    strbuf_text(&expected->want));
+		fail();
+	}
+	assert_int_equal(row, expected->row);
+	expected->n++;
+	return 0;
+}
+
+static void a_record_comes_back_whole(void **state)
+{
+	struct expected expected = {.n = 0};
+	size_t i;
+
+	(void)state;
+	json_writer_init(&expected.writer);
+	strbuf_init(&expected.have);
+	strbuf_init(&expected.want);
+	for (i = 0; i < model->n; i += 3) {
+		char id[WEIR_ID_LEN + 1] = "";
+
+		memcpy(id, model->records[i]->values[WEIR_F_ID].v.bytes, WEIR_ID_LEN);
+		expected.rec = model->records[i];
+		expected.row = i + 1;
+		assert_int_equal(store_record(reader, id, compare_json, &expected), 0);
+	}
+	assert_int_equal(expected.n, (model->n + 2) / 3);
+	assert_int_equal(
+		store_record(reader, "01KAMZ9Q1P0000000000000000", compare_json, &expected),
+		WEIR_ENOTFOUND);
+	assert_int_equal(store_record(reader, "' OR 1=1 --", compare_json, &expected),
+			 WEIR_ENOTFOUND);
+	assert_int_equal(store_record(reader, "", compare_json, &expected), WEIR_ENOTFOUND);
+	json_writer_fini(&expected.writer);
+	strbuf_fini(&expected.have);
+	strbuf_fini(&expected.want);
+}
+
+static void same_rows(const struct collected *have, const size_t *want, size_t n, const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < n && i < have->n && have->rows[i] == want[i]; i++) {
+	}
+	if (i < n || have->n != n) {
+		print_error("%s: %zu rows, want %zu; the first that differs is %zu (row %zu, want "
+			    "%zu)\n",
+			    what, have->n, n, i, i < have->n ? have->rows[i] : 0,
+			    i < n ? want[i] : 0);
+		fail();
+	}
+}
+
+static void pages_are_in_the_order_of_time_and_miss_nothing(void **state)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX], turned[MODEL_MAX];
+	size_t n = select_records(&everything, want), i;
+
+	(void)state;
+	assert_int_equal(read_pages(&everything, STORE_NEWEST, 1000, &have), 4);
+	same_rows(&have, want, n, "newest");
+	assert_int_equal(read_pages(&everything, STORE_NEWEST, 7, &have),
+			 (n + 6) / 7 + (n % 7 == 0));
+	same_rows(&have, want, n, "newest, small pages");
+	for (i = 0; i < n; i++) {
+		turned[i] = want[n - 1 - i];
+	}
+	read_pages(&everything, STORE_OLDEST, 100, &have);
+	same_rows(&have, turned, n, "oldest");
+}
+
+static int by_duration(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	int64_t dx = model->records[x]->values[WEIR_F_DURATION].v.i64;
+	int64_t dy = model->records[y]->values[WEIR_F_DURATION].v.i64;
+
+	return dx != dy ? (dx < dy ? 1 : -1) : x < y ? 1 : -1;
+}
+
+static void the_slowest_are_found(void **state)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX];
+	struct store_scope scope = everything;
+	size_t n = 0, i;
+
+	(void)state;
+	scope.filter = parse("type:http");
+	for (i = 0; i < model->n; i++) {
+		if (in_scope(&scope, i) && weir_record_has(model->records[i], WEIR_F_DURATION)) {
+			want[n++] = i;
+		}
+	}
+	qsort(want, n, sizeof(*want), by_duration);
+	read_pages(&scope, STORE_SLOWEST, 300, &have);
+	same_rows(&have, want, n, "slowest");
+	query_free(scope.filter);
+}
+
+static void a_time_is_from_its_beginning_up_to_before_its_end(void **state)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX];
+	struct store_scope scope = everything;
+	size_t n;
+
+	(void)state;
+	scope.from_ns = ts_of(500);
+	scope.to_ns = ts_of(1500);
+	n = select_records(&scope, want);
+	assert_true(n > 100 && n < model->n / 2);
+	read_pages(&scope, STORE_NEWEST, 64, &have);
+	same_rows(&have, want, n, "a time");
+	read_pages(&scope, STORE_OLDEST, 64, &have);
+	assert_int_equal(have.n, n);
+	assert_int_equal(have.rows[0], want[n - 1]);
+}
+
+/* ---- filters ---- */
+
+/* Those of tests/cli/test_query.py, and what SQL could get wrong. */
+static const char *const filters[] = {
+	"status>=500",
+	"status:404,503",
+	"status:4xx",
+	"status!=200",
+	"-status:200",
+	"status:200..299",
+	"http.response.status_code == 201",
+	"method:POST",
+	"type:http -method:GET",
+	"dur>100ms",
+	"dur>=1s OR stall>0",
+	"wait:1ms..2ms",
+	"rtt<1ms",
+	"size>10kB",
+	"size>=1KiB size<1MB",
+	"host:~^api",
+	"host!~^api",
+	"host:shop.example",
+	"host:*.example",
+	"path:/v1/*",
+	"path:*.pdf,*.png",
+	"path:*product*",
+	"path:/v1/*s",
+	"path:~\"^/v1/[a-z]+$\"",
+	"header.content-type:application/json*",
+	"http.request.header.cookie:*",
+	"retrans>0",
+	"gap:true",
+	"complete:gap",
+	"anomaly:http.*",
+	"client:10.0.0.1",
+	"port:80",
+	"type:tcp,anomaly",
+	"ts>=2025-11-22T14:17:31",
+	"ts:2025-11-22T14:17:30",
+	"pairing:exact -http.request.framing:none",
+	"http.interim:1xx",
+	"version:1.0",
+	"ua:Prometheus/*",
+	"(status:404 OR status:500) method:POST,GET",
+	"prometheus -path:/metrics",
+	"\"application/pdf\"",
+	"mime:image/*",
+	"body:*error*",
+	"",
+	"type:*",
+	"type!=tcp",
+	"-type:http",
+	"NOT (type:http OR type:tcp)",
+	"path:*",
+	"-path:*",
+	"path:\"\"",
+	"path!=\"\"",
+	"path:\\\\xff",
+	"path:*\\\\xff",
+	"path:*\\\\*",
+	"path:\"/a*b\"",
+	"path:/*b",
+	"path:/users/*,/orders",
+	"path!=/users/*,/orders",
+	"url:*DROP*",
+	"ua:\"'; DROP TABLE _http;--\"",
+	"ua:NULL",
+	"ua:%_",
+	"client:10.0.0.0/8",
+	"client:10.1.0.0/16 -server:10.0.0.0/24",
+	"ip:10.0.0.0/9",
+	"client:2001:db8::1",
+	"client:::ffff:10.0.0.1",
+	"client:0.0.0.0/0",
+	"client!=10.0.0.1",
+	"client:10.*",
+	"size:true",
+	"size:false",
+	"size>=9223372036854775807",
+	"size<=9223372036854775807",
+	"size>9223372036854775806",
+	"size:1..9223372036854775807",
+	"dur<0",
+	"dur>=0 dur<1us",
+	"tls.decrypted:true",
+	"-tls.decrypted:false",
+	"sha256:0101*",
+	"sha256:0101010101010101010101010101010101010101010101010101010101010101",
+	"user:*",
+	"-(user:* OR ua:*)",
+	"-(-status:200)",
+	"NOT (NOT (path:~a OR status:200))",
+	"-(path:~a status:200)",
+	"(path:~a OR status:200) -method:PUT",
+	"db:orders op:SELECT",
+	"error:*",
+	"sqlstate:*",
+	"state:reset,evicted",
+	"anomalies:*",
+	"NULL",
+	"host:~(?i)API",
+	"method:GET method:POST",
+	"status:200 OR type:tcp retrans>3",
+};
+
+static void check_filter(const char *text)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX];
+	struct store_scope scope = everything;
+	size_t n;
+
+	scope.filter = parse(text);
+	n = select_records(&scope, want);
+	read_pages(&scope, STORE_NEWEST, 1000, &have);
+	same_rows(&have, want, n, text);
+	query_free(scope.filter);
+}
+
+static void a_filter_lets_through_what_the_matcher_does(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		check_filter(filters[i]);
+	}
+}
+
+/* A filter of dice: terms about any field with values that occur, joined in all ways. */
+static void put_random(struct model *dice, struct strbuf *to, unsigned depth)
+{
+	static const char *const ops[] = {":", "!=", "<", "<=", ">", ">="};
+	const struct weir_record *rec = model->records[model_roll(dice, (uint32_t)model->n)];
+	uint32_t what = model_roll(dice, depth > 3 ? 4 : 7);
+	size_t field = 1 + model_roll(dice, WEIR_NCOMMON + (uint32_t)rec->schema->nfields - 1);
+	const struct weir_value *value = &rec->values[field];
+	const char *name = weir_schema_field(rec->schema, field)->name;
+	uint32_t i;
+
+	if (what >= 4) {
+		strbuf_str(to, what == 4 ? "-(" : "(");
+		put_random(dice, to, depth + 1);
+		strbuf_str(to, what == 5 ? " OR " : " ");
+		put_random(dice, to, depth + 1);
+		strbuf_char(to, ')');
+		return;
+	}
+	if (!weir_record_has(rec, field) || what == 0) {
+		strbuf_printf(to, "%s:*", name);
+		return;
+	}
+	switch (record_kind(rec->schema, field)) {
+	case WEIR_KIND_U64:
+		strbuf_printf(to, "%s%s%llu", name, ops[model_roll(dice, 6)],
+			      (unsigned long long)(value->v.u64 & INT64_MAX));
+		break;
+	case WEIR_KIND_DURATION:
+		strbuf_printf(to, "%s%s%lldns", name, ops[model_roll(dice, 6)],
+			      (long long)value->v.i64);
+		break;
+	case WEIR_KIND_STR:
+		strbuf_printf(to, "%s%s", name, ops[model_roll(dice, 2)]);
+		if (what == 1) {
+			strbuf_char(to, '"');
+			for (i = 0; i < value->len; i++) {
+				strbuf_str(to, value->v.bytes[i] == '"' || value->v.bytes[i] == '\\'
+						       ? "\\"
+						       : "");
+				strbuf_char(to, (char)value->v.bytes[i]);
+			}
+			strbuf_char(to, '"');
+		} else {
+			strbuf_printf(to, "%c*", 'a' + (int)model_roll(dice, 4));
+		}
+		break;
+	case WEIR_KIND_ADDRESS:
+		strbuf_printf(to, "%s:10.%u.0.0/%u", name, model_roll(dice, 2),
+			      8 * (1 + model_roll(dice, 4)));
+		break;
+	default:
+		strbuf_printf(to, "%s:*", name);
+	}
+}
+
+static void a_random_filter_does_too(void **state)
+{
+	struct model *dice = calloc(1, sizeof(*dice));
+	struct strbuf text;
+	size_t read = 0, i;
+
+	(void)state;
+	dice->dice = 99;
+	strbuf_init(&text);
+	for (i = 0; i < 400; i++) {
+		struct query_error error;
+		struct query *query = NULL;
+
+		strbuf_clear(&text);
+		put_random(dice, &text, 0);
+		/* a value with a NUL cannot be written in a filter's text */
+		if (strlen(strbuf_text(&text)) != text.len ||
+		    query_new(strbuf_text(&text), model->schemas, &query, &error) != 0) {
+			continue;
+		}
+		query_free(query);
+		check_filter(strbuf_text(&text));
+		read++;
+	}
+	assert_true(read > 300);
+	strbuf_fini(&text);
+	free(dice);
+}
+
+/* ---- groups ---- */
+
+/* What a record counts as and is grouped by, said a second time, by names. */
+static const struct weir_value *value_of(const struct weir_record *rec, const char *name)
+{
+	int field = weir_schema_find(rec->schema, name, strlen(name));
+
+	return field >= 0 && weir_record_has(rec, (size_t)field) ? &rec->values[field] : NULL;
+}
+
+static bool is_text(const struct weir_value *value, const char *text)
+{
+	return value != NULL && value->len == strlen(text) &&
+	       memcmp(value->v.bytes, text, value->len) == 0;
+}
+
+static uint64_t number_of(const struct weir_record *rec, const char *name, const char *other)
+{
+	const struct weir_value *value = value_of(rec, name);
+
+	if (value == NULL && other != NULL) {
+		value = value_of(rec, other);
+	}
+	return value == NULL ? 0 : value->v.u64;
+}
+
+struct plain {
+	uint64_t count, failed, refused, unanswered, incomplete, request_bytes, response_bytes;
+	int64_t send, wait, receive, stall, total;
+	uint64_t retransmits;
+	int64_t durations[MODEL_MAX];
+	size_t n;
+};
+
+static void count_plainly(struct plain *plain, const struct weir_record *rec)
+{
+	const char *type = rec->schema->type;
+	bool http = strcmp(type, "http") == 0, dns = strcmp(type, "dns") == 0;
+	const struct weir_value *answer = value_of(rec, http  ? "http.response.status_code"
+							: dns ? "dns.response_code"
+							      : "db.response.status");
+	const struct weir_value *whole = value_of(rec, "completeness");
+
+	plain->count++;
+	plain->unanswered += answer == NULL;
+	if (http) {
+		uint64_t code = answer == NULL ? 0 : answer->v.u64;
+
+		plain->failed += code >= 500;
+		plain->refused += code >= 400 && code <= 499;
+	} else if (answer != NULL) {
+		plain->failed += dns ? !is_text(answer, "NOERROR") : is_text(answer, "error");
+	}
+	plain->incomplete += whole != NULL && !is_text(whole, "complete");
+	plain->request_bytes += http ? number_of(rec, "http.request.size", "http.request.body.size")
+				: dns ? number_of(rec, "dns.request.size", NULL)
+				      : number_of(rec, "db.request.size", NULL);
+	plain->response_bytes +=
+		http  ? number_of(rec, "http.response.size", "http.response.body.size")
+		: dns ? number_of(rec, "dns.response.size", NULL)
+		      : number_of(rec, "db.response.size", NULL);
+	plain->retransmits += number_of(rec, "tcp.retransmits", NULL);
+	plain->send += (int64_t)number_of(rec, "timing.send_ns", NULL);
+	plain->wait += (int64_t)number_of(rec, "timing.wait_ns", NULL);
+	plain->receive += (int64_t)number_of(rec, "timing.receive_ns", NULL);
+	plain->stall += (int64_t)number_of(rec, "timing.stall_ns", NULL);
+	if (value_of(rec, "duration_ns") != NULL) {
+		plain->durations[plain->n++] = value_of(rec, "duration_ns")->v.i64;
+		plain->total += value_of(rec, "duration_ns")->v.i64;
+	}
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int64_t rank(struct plain *plain, double percent)
+{
+	size_t at = (size_t)ceil(percent / 100 * (double)plain->n - 1e-9);
+
+	return plain->n == 0 ? 0 : plain->durations[at < 1 ? 0 : at - 1];
+}
+
+static void same_red(const struct store_red *have, struct plain *plain, const char *what)
+{
+	qsort(plain->durations, plain->n, sizeof(plain->durations[0]), by_number);
+	if (have->count != plain->count || have->p95_ns != rank(plain, 95)) {
+		print_error("%s: %llu, want %llu; p95 %lld, want %lld\n", what,
+			    (unsigned long long)have->count, (unsigned long long)plain->count,
+			    (long long)have->p95_ns, (long long)rank(plain, 95));
+	}
+	assert_int_equal(have->count, plain->count);
+	assert_int_equal(have->failed, plain->failed);
+	assert_int_equal(have->refused, plain->refused);
+	assert_int_equal(have->unanswered, plain->unanswered);
+	assert_int_equal(have->incomplete, plain->incomplete);
+	assert_int_equal(have->request_bytes, plain->request_bytes);
+	assert_int_equal(have->response_bytes, plain->response_bytes);
+	assert_int_equal(have->retransmits, plain->retransmits);
+	assert_int_equal(have->send_ns, plain->send);
+	assert_int_equal(have->wait_ns, plain->wait);
+	assert_int_equal(have->receive_ns, plain->receive);
+	assert_int_equal(have->stall_ns, plain->stall);
+	assert_int_equal(have->timed, plain->n);
+	assert_int_equal(have->total_ns, plain->total);
+	assert_int_equal(have->min_ns, plain->n == 0 ? 0 : plain->durations[0]);
+	assert_int_equal(have->max_ns, plain->n == 0 ? 0 : plain->durations[plain->n - 1]);
+	assert_int_equal(have->p50_ns, rank(plain, 50));
+	assert_int_equal(have->p75_ns, rank(plain, 75));
+	assert_int_equal(have->p90_ns, rank(plain, 90));
+	assert_int_equal(have->p95_ns, rank(plain, 95));
+	assert_int_equal(have->p99_ns, rank(plain, 99));
+	assert_int_equal(have->p999_ns, rank(plain, 99.9));
+}
+
+static bool is_transaction(size_t i)
+{
+	const char *type = model->records[i]->schema->type;
+
+	return strcmp(type, "tcp") != 0 && strcmp(type, "anomaly") != 0;
+}
+
+static bool is_key(const struct store_text *key, const struct weir_record *rec, const char *name)
+{
+	const struct weir_value *value = name == NULL ? NULL : value_of(rec, name);
+	char text[64];
+
+	if (name != NULL && strcmp(name, "type") == 0) {
+		return key->len == strlen(rec->schema->type) &&
+		       memcmp(key->p, rec->schema->type, key->len) == 0;
+	}
+	if (value == NULL || key->p == NULL) {
+		return value == NULL && key->p == NULL;
+	}
+	if (strcmp(name, "server.address") == 0 || strcmp(name, "client.address") == 0) {
+		inet_ntop(value->len == 4 ? AF_INET : AF_INET6, value->v.bytes, text, sizeof(text));
+		return key->len == strlen(text) && memcmp(key->p, text, key->len) == 0;
+	}
+	if (strcmp(name, "server.port") == 0 || strcmp(name, "http.response.status_code") == 0) {
+		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value->v.u64);
+		return key->len == strlen(text) && memcmp(key->p, text, key->len) == 0;
+	}
+	return key->len == value->len && memcmp(key->p, value->v.bytes, key->len) == 0;
+}
+
+/* The names of what groups are by, of a type. */
+static const char *key_name(enum store_by by, const char *type, unsigned key)
+{
+	bool http = strcmp(type, "http") == 0, dns = strcmp(type, "dns") == 0;
+
+	if (by == STORE_GROUP_CLIENT) {
+		return "client.address";
+	}
+	if (key == 0) {
+		return "type";
+	}
+	switch (by) {
+	case STORE_GROUP_SERVICE:
+	case STORE_GROUP_ENDPOINT:
+		return key == 1   ? (http || dns ? "service.name" : "db.namespace")
+		       : key == 2 ? (http  ? "http.request.method"
+				     : dns ? "dns.question.type"
+					   : "db.operation.name")
+				  : (http  ? "http.route"
+				     : dns ? NULL
+					   : "db.query.digest");
+	case STORE_GROUP_SERVER:
+		return key == 1 ? "server.address" : "server.port";
+	case STORE_GROUP_STATUS:
+		return http  ? "http.response.status_code"
+		       : dns ? "dns.response_code"
+			     : "db.response.status_code";
+	default:
+		return "db.query.digest";
+	}
+}
+
+static bool is_of_group(const struct store_groups *groups, const struct store_group *group,
+			enum store_by by, const struct weir_record *rec)
+{
+	unsigned i;
+
+	for (i = 0; i < groups->nkeys; i++) {
+		if (!is_key(&group->keys[i], rec, key_name(by, rec->schema->type, i))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void check_table(const struct store_scope *scope, enum store_by by)
+{
+	static struct plain plain, all;
+	struct store_question question = {.by = by, .top = 1000};
+	struct store_groups groups;
+	uint64_t sum = 0;
+	size_t i, k;
+
+	assert_int_equal(store_table(reader, scope, &question, &groups), 0);
+	assert_int_equal(groups.answer.end, STORE_COMPLETE);
+	assert_true(groups.ngroups > 0);
+	for (k = 0; k < groups.ngroups; k++) {
+		memset(&plain, 0, sizeof(plain));
+		for (i = 0; i < model->n; i++) {
+			if (is_transaction(i) && in_scope(scope, i) &&
+			    is_of_group(&groups, &groups.groups[k], by, model->records[i])) {
+				count_plainly(&plain, model->records[i]);
+			}
+		}
+		same_red(&groups.groups[k].red, &plain, "a group");
+		sum += plain.count;
+		assert_true(k == 0 || groups.groups[k].red.count <= groups.groups[k - 1].red.count);
+	}
+	memset(&all, 0, sizeof(all));
+	for (i = 0; i < model->n; i++) {
+		if (is_transaction(i) && in_scope(scope, i) &&
+		    (by != STORE_GROUP_STATEMENT ||
+		     strchr("mpr", model->records[i]->schema->type[0]) != NULL)) {
+			count_plainly(&all, model->records[i]);
+		}
+	}
+	same_red(&groups.total, &all, "all");
+	assert_int_equal(groups.other.count, all.count - sum);
+	assert_true(groups.distinct >= groups.ngroups);
+	store_groups_free(&groups);
+}
+
+static void tables_of_all_kinds(void **state)
+{
+	static const enum store_by kinds[] = {STORE_GROUP_NONE,    STORE_GROUP_PROTOCOL,
+					      STORE_GROUP_SERVICE, STORE_GROUP_ENDPOINT,
+					      STORE_GROUP_SERVER,  STORE_GROUP_STATUS,
+					      STORE_GROUP_CLIENT,  STORE_GROUP_STATEMENT};
+	struct store_scope scope = everything;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		check_table(&everything, kinds[i]);
+	}
+	scope.filter = parse("status>=400 OR type:mysql");
+	scope.from_ns = ts_of(100);
+	scope.to_ns = ts_of(2000);
+	check_table(&scope, STORE_GROUP_ENDPOINT);
+	query_free(scope.filter);
+}
+
+static void groups_come_in_the_order_asked_for(void **state)
+{
+	static const enum store_order orders[] = {STORE_ORDER_ERRORS, STORE_ORDER_P99,
+						  STORE_ORDER_TIME, STORE_ORDER_BYTES};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct store_question question = {
+			.by = STORE_GROUP_SERVICE, .top = 6, .order = orders[i]};
+		struct store_groups groups;
+		uint64_t count = 0;
+
+		assert_int_equal(store_table(reader, &everything, &question, &groups), 0);
+		assert_int_equal(groups.ngroups, 6);
+		for (k = 1; k < groups.ngroups; k++) {
+			const struct store_red *a = &groups.groups[k - 1].red;
+			const struct store_red *b = &groups.groups[k].red;
+
+			assert_true(i == 0   ? a->failed >= b->failed
+				    : i == 1 ? a->p99_ns >= b->p99_ns
+				    : i == 2 ? a->total_ns >= b->total_ns
+					     : a->request_bytes + a->response_bytes >=
+						       b->request_bytes + b->response_bytes);
+		}
+		for (k = 0; k < groups.ngroups; k++) {
+			count += groups.groups[k].red.count;
+		}
+		assert_int_equal(count + groups.other.count, groups.total.count);
+		store_groups_free(&groups);
+	}
+}
+
+static void a_series_is_a_table_of_each_interval(void **state)
+{
+	static struct plain plain;
+	struct store_question question = {.by = STORE_GROUP_PROTOCOL,
+					  .step_ns = INT64_C(500000000)};
+	struct store_groups groups;
+	size_t i, k, step, steps_with = 0;
+
+	(void)state;
+	assert_int_equal(store_series(reader, &everything, &question, &groups), 0);
+	assert_int_equal(groups.ngroups, 5);
+	assert_true(groups.nsteps > 10);
+	assert_int_equal(groups.start_ns % question.step_ns, 0);
+	for (k = 0; k < groups.ngroups; k++) {
+		for (step = 0; step < groups.nsteps; step++) {
+			int64_t from = groups.start_ns + (int64_t)step * groups.step_ns;
+
+			memset(&plain, 0, sizeof(plain));
+			for (i = 0; i < model->n; i++) {
+				if (is_transaction(i) && ts_of(i) >= from &&
+				    ts_of(i) < from + groups.step_ns &&
+				    is_of_group(&groups, &groups.groups[k], STORE_GROUP_PROTOCOL,
+						model->records[i])) {
+					count_plainly(&plain, model->records[i]);
+				}
+			}
+			same_red(&groups.groups[k].steps[step], &plain, "an interval");
+			steps_with += plain.count > 0;
+		}
+	}
+	assert_true(steps_with > 30);
+	store_groups_free(&groups);
+	question.step_ns = 1000;
+	assert_int_equal(store_series(reader, &everything, &question, &groups), WEIR_EINVAL);
+	assert_non_null(strstr(store_problem(reader), "intervals"));
+}
+
+static void a_heatmap_counts_each_duration_once(void **state)
+{
+	struct store_heatmap heatmap;
+	uint64_t sum = 0, want = 0;
+	size_t i, step, bin;
+
+	(void)state;
+	assert_int_equal(store_heatmap(reader, &everything, INT64_C(1000000000), 4, &heatmap), 0);
+	for (step = 0; step < heatmap.nsteps; step++) {
+		int64_t from = heatmap.start_ns + (int64_t)step * heatmap.step_ns;
+
+		for (bin = 0; bin < heatmap.nbins; bin++) {
+			uint64_t n = 0;
+
+			assert_true(heatmap.bounds[bin] < heatmap.bounds[bin + 1]);
+			for (i = 0; i < model->n; i++) {
+				const struct weir_value *value =
+					value_of(model->records[i], "duration_ns");
+				int64_t ns = value == NULL ? 0 : value->v.i64;
+
+				n += is_transaction(i) && value != NULL && ts_of(i) >= from &&
+				     ts_of(i) < from + heatmap.step_ns &&
+				     (ns < 0 ? 0 : ns) >= heatmap.bounds[bin] &&
+				     (ns < 0 ? 0 : ns) < heatmap.bounds[bin + 1];
+			}
+			assert_int_equal(heatmap.counts[step * heatmap.nbins + bin], n);
+			sum += n;
+		}
+	}
+	for (i = 0; i < model->n; i++) {
+		want += is_transaction(i) && value_of(model->records[i], "duration_ns") != NULL;
+	}
+	assert_int_equal(sum, want);
+	store_heatmap_free(&heatmap);
+	assert_int_equal(store_heatmap(reader, &everything, 0, 3, &heatmap), WEIR_EINVAL);
+}
+
+/* ---- terms ---- */
+
+static bool has_element(const struct weir_record *rec, const char *name, const char *header,
+			const struct store_text *text)
+{
+	const struct weir_value *value = value_of(rec, name);
+	uint32_t i;
+
+	for (i = 0; value != NULL && i < value->len; i++) {
+		const struct weir_str *str =
+			header == NULL ? &value->v.strs[i] : &value->v.headers[i].value;
+
+		if (header != NULL &&
+		    (value->v.headers[i].name.len != strlen(header) ||
+		     memcmp(value->v.headers[i].name.p, header, strlen(header)) != 0)) {
+			continue;
+		}
+		if (str->len == text->len && memcmp(str->p, text->p, text->len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void terms_are_the_most_frequent_values(void **state)
+{
+	static const char *const fields[] = {"http.request.method",
+					     "http.response.status_code",
+					     "anomalies",
+					     "http.request.header.content-type",
+					     "type",
+					     "client.address"};
+	struct store_terms terms;
+	size_t k, g, i;
+
+	(void)state;
+	assert_int_equal(store_terms(reader, &everything, fields, 6, 1000, &terms), 0);
+	assert_int_equal(terms.nfields, 6);
+	for (k = 0; k < 6; k++) {
+		const struct store_groups *groups = &terms.fields[k];
+
+		assert_true(groups->ngroups > 2);
+		for (g = 0; g < groups->ngroups; g++) {
+			const struct store_text *text = &groups->groups[g].keys[0];
+			uint64_t n = 0;
+
+			for (i = 0; i < model->n; i++) {
+				const struct weir_record *rec = model->records[i];
+
+				n += k == 2   ? has_element(rec, fields[2], NULL, text)
+				     : k == 3 ? has_element(rec, "http.request.header",
+							    "content-type", text)
+					      : is_key(text, rec, fields[k]);
+			}
+			assert_int_equal(groups->groups[g].red.count, n);
+			assert_true(g == 0 || n <= groups->groups[g - 1].red.count);
+		}
+	}
+	store_terms_free(&terms);
+	assert_int_equal(
+		store_terms(reader, &everything, (const char *const[]){"nope"}, 1, 3, &terms),
+		WEIR_EINVAL);
+	assert_non_null(strstr(store_problem(reader), "\"nope\""));
+}
+
+static void what_differs_comes_first(void **state)
+{
+	static const char *const fields[] = {"http.request.method", "http.response.status_code",
+					     "server.address"};
+	struct store_scope a = everything, b = everything;
+	struct store_compare compare;
+	uint64_t na = 0, nb = 0, with = 0, has = 0;
+	size_t i;
+
+	(void)state;
+	a.filter = parse("type:http status:503");
+	b.filter = parse("type:http -status:503");
+	assert_int_equal(store_compare(reader, &a, &b, fields, 3, 10, &compare), 0);
+	for (i = 0; i < model->n; i++) {
+		na += in_scope(&a, i);
+		nb += in_scope(&b, i);
+		has += in_scope(&b, i) && value_of(model->records[i], fields[1]) != NULL;
+		with += in_scope(&b, i) && number_of(model->records[i], fields[1], NULL) == 200;
+	}
+	assert_int_equal(compare.na, na);
+	assert_int_equal(compare.nb, nb);
+	/* all of a have 503, none of b: a share of 1 against 0, a lift of 100 at most */
+	assert_string_equal(compare.differences[0].field, fields[1]);
+	assert_memory_equal(compare.differences[0].value.p, "503", 3);
+	assert_int_equal(compare.differences[0].a, na);
+	assert_int_equal(compare.differences[0].b, 0);
+	assert_true(compare.differences[0].score == 100);
+	for (i = 0; i < compare.ndifferences; i++) {
+		const struct store_difference *is = &compare.differences[i];
+
+		assert_true(i == 0 || is->score <= compare.differences[i - 1].score);
+		if (strcmp(is->field, fields[1]) == 0 && is->value.len == 3 &&
+		    memcmp(is->value.p, "200", 3) == 0) {
+			assert_int_equal(is->a, 0);
+			assert_int_equal(is->b, with);
+			assert_true(fabs(is->share_b - (double)with / (double)has) < 1e-9);
+		}
+	}
+	store_compare_free(&compare);
+	query_free(a.filter);
+	query_free(b.filter);
+}
+
+static void health_is_what_flows_and_transactions_say(void **state)
+{
+	struct store_health health;
+	struct store_health want = {.flows = 0};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(store_health(reader, &everything, &health), 0);
+	for (i = 0; i < model->n; i++) {
+		const struct weir_record *rec = model->records[i];
+		uint64_t c2s = number_of(rec, "tcp.c2s.packets", NULL);
+		uint64_t s2c = number_of(rec, "tcp.s2c.packets", NULL);
+
+		if (strcmp(rec->schema->type, "tcp") == 0) {
+			want.flows++;
+			want.packets += c2s + s2c;
+			want.gap_bytes += number_of(rec, "tcp.c2s.gap_bytes", NULL) +
+					  number_of(rec, "tcp.s2c.gap_bytes", NULL);
+			want.one_sided += (c2s == 0) != (s2c == 0);
+			want.midstream += is_text(value_of(rec, "tcp.handshake"), "none");
+			want.evicted += is_text(value_of(rec, "tcp.state"), "evicted");
+		} else if (is_transaction(i)) {
+			want.transactions++;
+			want.missing_bytes += number_of(rec, "missing_bytes", NULL);
+		} else {
+			want.anomalies++;
+		}
+	}
+	assert_int_equal(health.flows, want.flows);
+	assert_int_equal(health.packets, want.packets);
+	assert_int_equal(health.gap_bytes, want.gap_bytes);
+	assert_int_equal(health.one_sided, want.one_sided);
+	assert_int_equal(health.midstream, want.midstream);
+	assert_int_equal(health.evicted, want.evicted);
+	assert_int_equal(health.transactions, want.transactions);
+	assert_int_equal(health.missing_bytes, want.missing_bytes);
+	assert_int_equal(health.anomalies, want.anomalies);
+}
+
+/* ---- limits ---- */
+
+static void a_bounded_scan_says_so_and_can_be_gone_on_with(void **state)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX];
+	static const char *const texts[] = {"path:~users", "status:503", "type:http path:~zzzz"};
+	struct store_scope scope = everything;
+	struct store_answer answer;
+	struct store_groups groups;
+	struct store_question question = {.by = STORE_GROUP_PROTOCOL};
+	char cursor[STORE_CURSOR_MAX] = "";
+	size_t n, i, k;
+
+	(void)state;
+	scope.limits.rows = 100;
+	for (k = 0; k < 3; k++) {
+		struct store_page page = {
+			.limit = 1000, .cursor = cursor, .record = collect, .context = &have};
+
+		scope.filter = parse(texts[k]);
+		n = select_records(&scope, want);
+		have.n = 0;
+		cursor[0] = '\0';
+		for (i = 0; i == 0 || cursor[0] != '\0'; i++) {
+			assert_int_equal(store_page(reader, &scope, &page, cursor, &answer), 0);
+			assert_int_equal(answer.basis, STORE_FROM_SCAN);
+			assert_true(answer.rows <= 100);
+			assert_int_equal(answer.end,
+					 cursor[0] == '\0' ? STORE_COMPLETE : STORE_ROWS_SPENT);
+		}
+		assert_true(i > 8);
+		same_rows(&have, want, n, texts[k]);
+		query_free(scope.filter);
+	}
+	/* figures are of the time that was looked at, and nothing else */
+	scope.filter = NULL;
+	scope.exact = true;
+	assert_int_equal(store_table(reader, &scope, &question, &groups), 0);
+	if (groups.answer.basis == STORE_FROM_SCAN) {
+		assert_int_equal(groups.answer.end, STORE_ROWS_SPENT);
+		assert_true(groups.answer.from_ns > ts_of(model->n - 300));
+		assert_true(groups.total.count > 0 && groups.total.count <= 100);
+	}
+	store_groups_free(&groups);
+}
+
+static void an_index_is_told_from_a_scan(void **state)
+{
+	static struct collected have;
+	struct store_page page = {.limit = 10, .record = collect, .context = &have};
+	struct store_answer answer;
+	char cursor[STORE_CURSOR_MAX];
+
+	(void)state;
+	have.n = 0;
+	assert_int_equal(store_page(reader, &everything, &page, cursor, &answer), 0);
+	assert_int_equal(answer.basis, STORE_FROM_INDEX);
+	assert_true(answer.rows < 30);
+	assert_int_equal(answer.end, STORE_COMPLETE);
+}
+
+static void time_ends_a_question_with_what_it_has(void **state)
+{
+	static struct collected have;
+	struct store_scope scope = everything;
+	struct store_page page = {.limit = 1000, .record = collect, .context = &have};
+	struct store_answer answer;
+	char cursor[STORE_CURSOR_MAX];
+
+	(void)state;
+	have.n = 0;
+	scope.filter = parse("path:~\"(a|b)*zzz\"");
+	scope.limits.time_ns = 1;
+	assert_int_equal(store_page(reader, &scope, &page, cursor, &answer), 0);
+	assert_int_equal(answer.end, STORE_TIME_SPENT);
+	assert_true(cursor[0] != '\0');
+	query_free(scope.filter);
+}
+
+static int cancel_soon(void *context, const struct weir_record *rec, int64_t row)
+{
+	(void)rec;
+	(void)row;
+	if (++*(size_t *)context == 5) {
+		store_cancel(reader);
+	}
+	return 0;
+}
+
+static void a_question_can_be_cancelled(void **state)
+{
+	size_t n = 0;
+	struct store_page page = {.limit = 1000, .record = cancel_soon, .context = &n};
+	struct store_answer answer;
+	char cursor[STORE_CURSOR_MAX];
+
+	(void)state;
+	assert_int_equal(store_page(reader, &everything, &page, cursor, &answer), 0);
+	assert_int_equal(answer.end, STORE_CANCELLED);
+	assert_true(n >= 5 && n < 1000);
+	/* the next one is not */
+	page.cursor = cursor;
+	assert_int_equal(store_page(reader, &everything, &page, cursor, &answer), 0);
+	assert_int_equal(answer.end, STORE_COMPLETE);
+}
+
+static void what_is_no_cursor_is_refused(void **state)
+{
+	static const char *const cursors[] = {"x",
+					      "n",
+					      "n00000000000000000000000000000000g",
+					      "o00000000000000000000000000000000",
+					      "n000000000000000000000000000000000",
+					      "nFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF",
+					      "' OR 1=1"};
+	static struct collected have;
+	struct store_answer answer;
+	char cursor[STORE_CURSOR_MAX];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
+		struct store_page page = {
+			.cursor = cursors[i], .record = collect, .context = &have};
+
+		assert_int_equal(store_page(reader, &everything, &page, cursor, &answer),
+				 WEIR_EINVAL);
+		assert_non_null(strstr(store_problem(reader), "cursor"));
+	}
+	{
+		/* any numbers are a place */
+		struct store_page page = {.cursor = "nffffffffffffffff7fffffffffffffff",
+					  .record = collect,
+					  .context = &have};
+
+		have.n = 0;
+		assert_int_equal(store_page(reader, &everything, &page, cursor, &answer), 0);
+		assert_int_equal(have.n, 0);
+	}
+}
+
+static void an_empty_store_answers_with_nothing(void **state)
+{
+	struct model *empty = calloc(1, sizeof(*empty));
+	struct store_reader *old = reader;
+	struct store_question question = {.by = STORE_GROUP_SERVICE};
+	struct store_groups groups;
+	struct store_heatmap heatmap;
+	struct store_span span;
+	static struct collected have;
+
+	(void)state;
+	model_init(empty, 8);
+	model_store(empty, 0);
+	reader = model_reader(empty);
+	assert_int_equal(store_span(reader, &span), 0);
+	assert_int_equal(span.records, 0);
+	assert_int_equal(read_pages(&everything, STORE_NEWEST, 10, &have), 1);
+	assert_int_equal(have.n, 0);
+	assert_int_equal(store_table(reader, &everything, &question, &groups), 0);
+	assert_int_equal(groups.ngroups, 0);
+	store_groups_free(&groups);
+	assert_int_equal(store_series(reader, &everything, &question, &groups), 0);
+	assert_int_equal(groups.nsteps, 0);
+	store_groups_free(&groups);
+	assert_int_equal(store_heatmap(reader, &everything, 0, 4, &heatmap), 0);
+	assert_int_equal(heatmap.nsteps, 0);
+	store_heatmap_free(&heatmap);
+	store_reader_free(reader);
+	reader = old;
+	model_fini(empty);
+	free(empty);
+}
+
+static void pages_do_not_shift_while_records_are_written(void **state)
+{
+	static struct collected have;
+	static size_t want[MODEL_MAX];
+	struct store_page page = {.limit = 40, .record = collect, .context = &have};
+	struct store_scope scope = everything;
+	struct store_answer answer;
+	char cursor[STORE_CURSOR_MAX];
+	size_t n, before = model->n;
+
+	(void)state;
+	scope.filter = parse("type:http");
+	n = select_records(&scope, want);
+	have.n = 0;
+	assert_int_equal(store_page(reader, &scope, &page, cursor, &answer), 0);
+	model_fill(model, 200);
+	model_store(model, before);
+	page.cursor = cursor;
+	while (cursor[0] != '\0') {
+		assert_int_equal(store_page(reader, &scope, &page, cursor, &answer), 0);
+	}
+	/* newer ones come before the first page's place, whatever of them is older than that comes in its place */
+	assert_true(have.n >= n);
+	assert_memory_equal(have.rows, want, 40 * sizeof(want[0]));
+	n = select_records(&scope, want);
+	read_pages(&scope, STORE_NEWEST, 100, &have);
+	same_rows(&have, want, n, "with the new ones");
+	query_free(scope.filter);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_comes_back_whole),
+		cmocka_unit_test(pages_are_in_the_order_of_time_and_miss_nothing),
+		cmocka_unit_test(the_slowest_are_found),
+		cmocka_unit_test(a_time_is_from_its_beginning_up_to_before_its_end),
+		cmocka_unit_test(a_filter_lets_through_what_the_matcher_does),
+		cmocka_unit_test(a_random_filter_does_too),
+		cmocka_unit_test(tables_of_all_kinds),
+		cmocka_unit_test(groups_come_in_the_order_asked_for),
+		cmocka_unit_test(a_series_is_a_table_of_each_interval),
+		cmocka_unit_test(a_heatmap_counts_each_duration_once),
+		cmocka_unit_test(terms_are_the_most_frequent_values),
+		cmocka_unit_test(what_differs_comes_first),
+		cmocka_unit_test(health_is_what_flows_and_transactions_say),
+		cmocka_unit_test(a_bounded_scan_says_so_and_can_be_gone_on_with),
+		cmocka_unit_test(an_index_is_told_from_a_scan),
+		cmocka_unit_test(time_ends_a_question_with_what_it_has),
+		cmocka_unit_test(a_question_can_be_cancelled),
+		cmocka_unit_test(what_is_no_cursor_is_refused),
+		cmocka_unit_test(an_empty_store_answers_with_nothing),
+		cmocka_unit_test(pages_do_not_shift_while_records_are_written),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
