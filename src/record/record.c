@@ -216,7 +216,8 @@ void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len)
 		value->full_len = full_len;
 		return;
 	}
-	memcpy(&headers, &value->v.headers, sizeof(headers)); /* ours: only readers see it as const */
+	memcpy(&headers, &value->v.headers,
+	       sizeof(headers)); /* ours: only readers see it as const */
 	longest = headers;
 	for (i = 1; i < value->len; i++) {
 		longest = headers[i].value.len > longest->value.len ? &headers[i] : longest;

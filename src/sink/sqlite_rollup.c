@@ -102,32 +102,49 @@ static bool add_status(const struct plan *plan, const struct weir_record *rec, i
 	return false;
 }
 
+/* Sizes are what a peer claims: sums stop where they would overflow. */
+static void add_u64(int64_t *sum, uint64_t n)
+{
+	if (n > INT64_MAX || __builtin_add_overflow(*sum, (int64_t)n, sum)) {
+		*sum = INT64_MAX;
+	}
+}
+
+static void add_i64(int64_t *sum, int64_t n)
+{
+	int64_t at = *sum;
+
+	if (__builtin_add_overflow(at, n, sum)) {
+		*sum = n > 0 ? INT64_MAX : INT64_MIN;
+	}
+}
+
 static void add_sums(const struct plan *plan, const struct weir_record *rec, int64_t *sums)
 {
 	sums[SUM_N]++;
 	sums[SUM_INCOMPLETE] += weir_record_has(rec, WEIR_F_COMPLETENESS) &&
 				!is_common(rec, WEIR_F_COMPLETENESS, "complete");
-	sums[SUM_REQUEST_BYTES] += (int64_t)(has_role(plan, rec, ROLE_REQUEST_BYTES)
-						     ? u64_of(plan, rec, ROLE_REQUEST_BYTES)
-						     : u64_of(plan, rec, ROLE_REQUEST_BYTES_ELSE));
-	sums[SUM_RESPONSE_BYTES] +=
-		(int64_t)(has_role(plan, rec, ROLE_RESPONSE_BYTES)
-				  ? u64_of(plan, rec, ROLE_RESPONSE_BYTES)
-				  : u64_of(plan, rec, ROLE_RESPONSE_BYTES_ELSE));
-	sums[SUM_DURATION] += time_of(rec, WEIR_F_DURATION);
-	sums[SUM_SEND] += time_of(rec, WEIR_F_TIMING_SEND);
-	sums[SUM_WAIT] += time_of(rec, WEIR_F_TIMING_WAIT);
-	sums[SUM_RECEIVE] += time_of(rec, WEIR_F_TIMING_RECEIVE);
-	sums[SUM_STALL] += time_of(rec, WEIR_F_TIMING_STALL);
-	sums[SUM_RETRANSMITS] += (int64_t)(u64_of(plan, rec, ROLE_RETRANSMITS) +
-					   u64_of(plan, rec, ROLE_RETRANSMITS_2));
-	sums[SUM_OUT_OF_ORDER] += (int64_t)(u64_of(plan, rec, ROLE_OUT_OF_ORDER) +
-					    u64_of(plan, rec, ROLE_OUT_OF_ORDER_2));
-	sums[SUM_GAPS] += (int64_t)(u64_of(plan, rec, ROLE_GAPS) + u64_of(plan, rec, ROLE_GAPS_2));
-	sums[SUM_MISSING] +=
-		(int64_t)(u64_of(plan, rec, ROLE_MISSING) + u64_of(plan, rec, ROLE_MISSING_2));
-	sums[SUM_PACKETS] +=
-		(int64_t)(u64_of(plan, rec, ROLE_PACKETS) + u64_of(plan, rec, ROLE_PACKETS_2));
+	add_u64(&sums[SUM_REQUEST_BYTES], has_role(plan, rec, ROLE_REQUEST_BYTES)
+						  ? u64_of(plan, rec, ROLE_REQUEST_BYTES)
+						  : u64_of(plan, rec, ROLE_REQUEST_BYTES_ELSE));
+	add_u64(&sums[SUM_RESPONSE_BYTES], has_role(plan, rec, ROLE_RESPONSE_BYTES)
+						   ? u64_of(plan, rec, ROLE_RESPONSE_BYTES)
+						   : u64_of(plan, rec, ROLE_RESPONSE_BYTES_ELSE));
+	add_i64(&sums[SUM_DURATION], time_of(rec, WEIR_F_DURATION));
+	add_i64(&sums[SUM_SEND], time_of(rec, WEIR_F_TIMING_SEND));
+	add_i64(&sums[SUM_WAIT], time_of(rec, WEIR_F_TIMING_WAIT));
+	add_i64(&sums[SUM_RECEIVE], time_of(rec, WEIR_F_TIMING_RECEIVE));
+	add_i64(&sums[SUM_STALL], time_of(rec, WEIR_F_TIMING_STALL));
+	add_u64(&sums[SUM_RETRANSMITS], u64_of(plan, rec, ROLE_RETRANSMITS));
+	add_u64(&sums[SUM_RETRANSMITS], u64_of(plan, rec, ROLE_RETRANSMITS_2));
+	add_u64(&sums[SUM_OUT_OF_ORDER], u64_of(plan, rec, ROLE_OUT_OF_ORDER));
+	add_u64(&sums[SUM_OUT_OF_ORDER], u64_of(plan, rec, ROLE_OUT_OF_ORDER_2));
+	add_u64(&sums[SUM_GAPS], u64_of(plan, rec, ROLE_GAPS));
+	add_u64(&sums[SUM_GAPS], u64_of(plan, rec, ROLE_GAPS_2));
+	add_u64(&sums[SUM_MISSING], u64_of(plan, rec, ROLE_MISSING));
+	add_u64(&sums[SUM_MISSING], u64_of(plan, rec, ROLE_MISSING_2));
+	add_u64(&sums[SUM_PACKETS], u64_of(plan, rec, ROLE_PACKETS));
+	add_u64(&sums[SUM_PACKETS], u64_of(plan, rec, ROLE_PACKETS_2));
 }
 
 static size_t slot_of(const struct rollup *rollup, int64_t t, int64_t shape)
@@ -490,7 +507,7 @@ static int add_stored(struct rollup *rollup, int64_t *sums, int64_t *max_ns)
 
 	if (sqlite3_step(rollup->get) == SQLITE_ROW) {
 		for (i = 0; i < NSUMS; i++) {
-			sums[i] += sqlite3_column_int64(rollup->get, i);
+			add_i64(&sums[i], sqlite3_column_int64(rollup->get, i));
 		}
 		if (sqlite3_column_type(rollup->get, NSUMS) != SQLITE_NULL &&
 		    sqlite3_column_int64(rollup->get, NSUMS) > *max_ns) {
@@ -540,7 +557,7 @@ static int write_row(struct rollup *rollup, int level, int dim, const struct gro
 		const struct cell *cell = &rollup->cells[groups[i].cell];
 
 		for (k = 0; k < NSUMS; k++) {
-			sums[k] += cell->sums[k];
+			add_i64(&sums[k], cell->sums[k]);
 		}
 		max_ns = cell->max_ns > max_ns ? cell->max_ns : max_ns;
 		add_hist(rollup, cell, rollup->hist);

@@ -121,8 +121,8 @@ int store_span(struct store_reader *reader, struct store_span *ret);
 /* ---- rate, errors, duration ---- */
 
 /*
- * A transaction has *failed* when its server says so: status 500 and above, a database's error, a DNS answer that is neither
- * NOERROR nor NXDOMAIN; and is *refused* when it is the client's fault: status 400 to 499, NXDOMAIN.
+ * A transaction has *failed* when its server says so: status 500 and above, a database's error, SERVFAIL of DNS; and is *refused* when
+ * it is the client's fault: status 400 to 499.
  */
 struct store_red {
 	uint64_t count;

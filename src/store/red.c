@@ -206,7 +206,7 @@ static void judge(const struct red_plan *plan, const struct weir_record *rec, st
 		ret->failed = ret->unanswered == 0 && says(rec, fields[RED_DB_STATUS], "error");
 	} else if (fields[RED_DNS_CODE] >= 0) {
 		ret->unanswered = !is_there(rec, fields[RED_DNS_CODE]);
-		ret->failed = ret->unanswered == 0 && !says(rec, fields[RED_DNS_CODE], "NOERROR");
+		ret->failed = ret->unanswered == 0 && says(rec, fields[RED_DNS_CODE], "SERVFAIL");
 	}
 }
 

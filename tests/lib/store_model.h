@@ -130,8 +130,9 @@ static inline void model_set_number(struct model *model, struct weir_record *rec
 				       65535,     UINT32_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1,
 				       UINT64_MAX};
 	uint32_t i = model_roll(model, 26);
+	bool packet = field == WEIR_F_PACKET_FIRST || field == WEIR_F_PACKET_LAST;
 
-	weir_record_set_u64(rec, field, i < 13 ? odd[i] : model_roll(model, 1000));
+	weir_record_set_u64(rec, field, i < 13 && !packet ? odd[i] : model_roll(model, 1000));
 }
 
 static inline void model_set_address(struct model *model, struct weir_record *rec, size_t field)

@@ -537,7 +537,7 @@ static void count_plainly(struct plain *plain, const struct weir_record *rec)
 		plain->failed += code >= 500;
 		plain->refused += code >= 400 && code <= 499;
 	} else if (answer != NULL) {
-		plain->failed += dns ? !is_text(answer, "NOERROR") : is_text(answer, "error");
+		plain->failed += dns ? is_text(answer, "SERVFAIL") : is_text(answer, "error");
 	}
 	plain->incomplete += whole != NULL && !is_text(whole, "complete");
 	plain->request_bytes += http ? number_of(rec, "http.request.size", "http.request.body.size")
