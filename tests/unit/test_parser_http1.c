@@ -972,6 +972,7 @@ static void a_parked_connection_takes_little(void **state)
 /* http1_state.h compares all of the state, whenever it is parked: here in the states that other conversations pass over. */
 static void every_state_comes_back(void **state)
 {
+	weir_config_init(&config);
 	converse((struct shuffle_event[]){
 		{'C', "\r\n"},
 		{'C', "POST /up HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n"
