@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text in little room: see pack.h. length << 2 | bit << 1 | known, then how far back its bytes stand or they themselves. */
+/*
+ * What is no number in little room: see pack.h.
+ *
+ *	text: length << 2 | bit << 1 | known, then how far back its bytes stand or they themselves
+ *	sparse: zeros, other bytes and those, by turns to the end
+ */
 #include "base/pack.h"
 
 enum {
@@ -48,4 +53,35 @@ const uint8_t *pack_text(struct pack *pack, const uint8_t *begin, const uint8_t 
 		pack->at += *len;
 	}
 	return p;
+}
+
+/* Bytes up to the next two zeros: one of them costs as much as it takes. */
+static size_t count_others(const uint8_t *p, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && (p[n] != 0 || (n + 1 < size && p[n + 1] != 0))) {
+		n++;
+	}
+	return n;
+}
+
+void pack_sparse(struct pack *pack, void *p, size_t size)
+{
+	uint8_t *at = p, *end = at + size;
+
+	while (at < end && !pack->failed) {
+		size_t n = 0;
+
+		while (!pack->reading && at + n < end && at[n] == 0) {
+			n++;
+		}
+		n = pack_u64(pack, n);
+		assert(n <= (size_t)(end - at));
+		at += n;
+		n = pack_u64(pack, pack->reading ? 0 : count_others(at, (size_t)(end - at)));
+		assert(n <= (size_t)(end - at));
+		pack_bytes(pack, at, n);
+		at += n;
+	}
 }

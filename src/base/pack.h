@@ -133,4 +133,9 @@ static inline void pack_bytes(struct pack *pack, void *bytes, size_t n)
 const uint8_t *pack_text(struct pack *pack, const uint8_t *begin, const uint8_t *p, uint32_t *len,
 			 bool *bit);
 
+/**
+ * A struct of which most bytes are 0, as it is: what it points to must stay where it is. Reading, it must be all 0 before.
+ */
+void pack_sparse(struct pack *pack, void *p, size_t size);
+
 #endif

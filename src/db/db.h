@@ -190,6 +190,20 @@ void db_end(struct db *db);
 /** NULL-terminated or not: a name of the flow, said on all records made from now on. */
 void db_name_set(struct db_name *name, const void *p, size_t len);
 
+/* ---- park.c: for park() and unpark() of a parser whose connection is idle ---- */
+
+struct pack; /* base/pack.h */
+
+/** Does anything wait for a response? */
+static inline bool db_is_idle(const struct db *db)
+{
+	return db->head == NULL;
+}
+/** In a copy of the state: what db_set_again() sets. */
+void db_unset(struct db *db);
+/** After the state was read: what the parser's open() set in `opened`. */
+void db_set_again(struct db *db, const struct db *opened);
+
 /* ---- exchange.c: an exchange and its record ---- */
 
 /**

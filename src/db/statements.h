@@ -44,6 +44,8 @@ struct db_text *db_statements_put(struct db *db, struct db_statements *all, cons
 struct db_text *db_statements_get(struct db_statements *all, const void *key, size_t key_len);
 void db_statements_remove(struct db *db, struct db_statements *all, const void *key,
 			  size_t key_len);
+/** To bytes or back, into no statements: without memory some are forgotten. Writing, they stay. */
+void db_statements_pack(struct pack *pack, struct db *db, struct db_statements *all);
 /** Forget all. */
 void db_statements_clear(struct db *db, struct db_statements *all);
 

@@ -782,4 +782,6 @@ const struct weir_parser parser_mysql = {
 	.on_close = mysql_on_close,
 	.on_tick = mysql_on_tick,
 	.done = mysql_done,
+	.park = mysql_park,
+	.unpark = mysql_unpark,
 };

@@ -7,6 +7,7 @@
  *   mysql_client.c    packets of the client: login, commands
  *   mysql_server.c    packets of the server: greeting, results
  *   mysql_value.c     integers and strings with lengths; values of parameters as text
+ *   mysql_park.c      all of it in few bytes while the connection is idle
  *
  * A packet is looked at when its first bytes are there, as many as it is worth; the rest goes by unseen (SKIP). Packets of 16 MiB - 1
  * bytes go on in the next one.
@@ -246,5 +247,10 @@ void my_values(struct my_exchange *ex, struct wire *wire, uint64_t n, struct db_
 /** A definition of a column, a row: what is kept of them (--bodies=keep). */
 void my_column(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet);
 void my_row(struct mysql *my, struct my_exchange *ex, const struct my_packet *packet);
+
+/* ---- mysql_park.c: see weir/parser.h ---- */
+
+size_t mysql_park(void *state, struct weir_host *host, void *to, size_t room);
+int mysql_unpark(void *state, struct weir_host *host, const void *from, size_t len);
 
 #endif

@@ -650,4 +650,6 @@ const struct weir_parser parser_pgsql = {
 	.on_close = pgsql_on_close,
 	.on_tick = pgsql_on_tick,
 	.done = pgsql_done,
+	.park = pgsql_park,
+	.unpark = pgsql_unpark,
 };

@@ -5,6 +5,7 @@
  *   pgsql.c         the parser: bytes of both directions to messages; gaps, ends; detection
  *   pgsql_client.c  messages of the client: what is asked
  *   pgsql_server.c  messages of the server: what became of it
+ *   pgsql_park.c    all of it in few bytes while the connection is idle
  *
  * A message is looked at when its first bytes are there, as many as its type is worth (prefix_of()); the rest of it goes by unseen (SKIP),
  * which is also what makes a hole in the middle of a message harmless. Its end is told apart (end of message: times, emission).
@@ -139,5 +140,10 @@ int pg_server_plausible(const uint8_t *p, size_t len);
 struct pg_exchange *pg_exchange_new(struct pg *pg, enum pg_kind kind, enum weir_direction dir,
 				    const struct pg_message *m);
 void pg_finish(struct pg *pg, struct pg_exchange *ex);
+
+/* ---- pgsql_park.c: see weir/parser.h ---- */
+
+size_t pgsql_park(void *state, struct weir_host *host, void *to, size_t room);
+int pgsql_unpark(void *state, struct weir_host *host, const void *from, size_t len);
 
 #endif

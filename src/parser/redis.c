@@ -229,4 +229,6 @@ const struct weir_parser parser_redis = {
 	.on_close = redis_on_close,
 	.on_tick = redis_on_tick,
 	.done = redis_done,
+	.park = redis_park,
+	.unpark = redis_unpark,
 };

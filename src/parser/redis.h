@@ -6,6 +6,7 @@
  *   redis_command.c   commands: RESP arrays and inline lines, their arguments, keys and secrets
  *   redis_reply.c     values of the server: what a value is (reply, push, confirmation), where it ends, what it says
  *   redis_exchange.c  a command and its reply, from the first byte to the record; which command a reply answers
+ *   redis_park.c      all of it in few bytes while the connection is idle
  *
  * An exchange lives in the arena of its record. Nothing is carried over between chunks but the numbers below and, of the server's
  * direction, the few bytes that tell a push from a reply (the engine keeps those): text goes into the record as it comes.
@@ -255,5 +256,10 @@ struct redis_exchange *redis_choose(struct redis *redis, uint64_t offset, uint64
 uint64_t redis_next_proof(const struct redis *redis, uint64_t from, uint64_t to);
 /** A push lay at [begin, end) of s2c. */
 void redis_push_over(struct redis *redis, uint64_t begin, uint64_t end);
+
+/* ---- redis_park.c: see weir/parser.h ---- */
+
+size_t redis_park(void *state, struct weir_host *host, void *to, size_t room);
+int redis_unpark(void *state, struct weir_host *host, const void *from, size_t len);
 
 #endif
