@@ -5,9 +5,38 @@
 #include "base/time.h"
 #include "sink/escape.h"
 #include "sink/human.h"
+#include "weir/error.h"
 
 #include <arpa/inet.h>
 #include <string.h>
+
+/* The names of other types for what is shown; NULL: they have none. */
+static const char *other_name(enum text_field field, bool dns)
+{
+	static const char *const db[TEXT_NFIELDS] = {
+		[TEXT_METHOD] = "db.operation.name",
+		[TEXT_TARGET] = "db.query.text",
+		[TEXT_RESPONSE_SIZE] = "db.response.size",
+		[TEXT_OUTCOME] = "db.response.status",
+		[TEXT_ERROR_CODE] = "db.response.status_code",
+		[TEXT_ERROR_MESSAGE] = "error.message",
+		[TEXT_NAMESPACE] = "db.namespace",
+		[TEXT_ROWS] = "db.response.returned_rows",
+		[TEXT_CHANGED] = "db.response.affected_rows",
+	};
+	static const char *const of_dns[TEXT_NFIELDS] = {
+		[TEXT_METHOD] = "dns.question.type",
+		[TEXT_TARGET] = "dns.question.name",
+		[TEXT_OUTCOME] = "dns.response_code",
+	};
+
+	return dns ? of_dns[field] : db[field];
+}
+
+static int find(const struct weir_schema *schema, const char *name)
+{
+	return name == NULL ? WEIR_ENOTFOUND : weir_schema_find(schema, name, strlen(name));
+}
 
 void text_schema_init(struct text_schema *of, const struct weir_schema *schema)
 {
@@ -35,13 +64,23 @@ void text_schema_init(struct text_schema *of, const struct weir_schema *schema)
 		[TEXT_RESPONSE_GAPS] = "http.response.body.gaps",
 		[TEXT_RESPONSE_DECODED_SIZE] = "http.response.body.decoded_size",
 	};
+	bool dns;
 	size_t i;
 
 	of->schema = schema;
 	for (i = 0; i < TEXT_NFIELDS; i++) {
-		of->index[i] = weir_schema_find(schema, names[i], strlen(names[i]));
+		of->index[i] = find(schema, names[i]);
 	}
 	of->transaction = of->index[TEXT_METHOD] >= 0 && of->index[TEXT_STATUS] >= 0;
+	if (of->transaction) {
+		of->request = false;
+		return;
+	}
+	dns = find(schema, other_name(TEXT_METHOD, true)) >= 0;
+	for (i = 0; i < TEXT_NFIELDS; i++) {
+		of->index[i] = find(schema, other_name((enum text_field)i, dns));
+	}
+	of->request = of->index[TEXT_METHOD] >= 0;
 }
 
 bool text_has(const struct text_schema *of, const struct weir_record *rec, enum text_field field)

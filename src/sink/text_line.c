@@ -176,12 +176,37 @@ static enum tone status_tone(uint64_t status)
 	return status >= 400 ? TONE_WARN : status >= 100 ? TONE_FINE : TONE_WARN;
 }
 
+static bool says(const struct weir_value *value, const char *text)
+{
+	return value != NULL && value->len == strlen(text) &&
+	       memcmp(value->v.bytes, text, value->len) == 0;
+}
+
+/* Of a request without an HTTP status: did it go well? */
+static bool is_error(const struct text_schema *of, const struct weir_record *rec)
+{
+	const struct weir_value *outcome = text_value(of, rec, TEXT_OUTCOME);
+
+	return outcome != NULL && !says(outcome, "ok") && !says(outcome, "NOERROR");
+}
+
 static void put_status(const struct text_style *style, const struct text_schema *of,
 		       const struct weir_record *rec, struct strbuf *out)
 {
 	const struct weir_value *status = text_value(of, rec, TEXT_STATUS);
 	char text[24];
 
+	if (of->request && text_has(of, rec, TEXT_OUTCOME)) {
+		bool bad = is_error(of, rec);
+
+		put_toned(style, bad ? TONE_BAD : TONE_FINE, bad ? "err" : "ok ", STATUS_WIDTH,
+			  out);
+		return;
+	}
+	if (of->request && !text_is(rec, WEIR_F_COMPLETENESS, "no_response")) {
+		put_blanks(out, STATUS_WIDTH); /* none is due */
+		return;
+	}
 	if (status == NULL) {
 		put_toned(style, TONE_DIM, style->ascii ? "..." : "\xc2\xb7\xc2\xb7\xc2\xb7",
 			  style->ascii ? 3 : 6, out);
@@ -197,10 +222,10 @@ static void put_status(const struct text_style *style, const struct text_schema 
  * The path, whose last segment is what differs, stands out; the query is dim. When both do not fit the query is cut at
  * its end, then the path in its middle.
  */
-static void put_path_text(const struct text_style *style, const char *path, size_t len,
-			  struct strbuf *out)
+static void put_path_text(const struct text_style *style, bool is_path, const char *path,
+			  size_t len, struct strbuf *out)
 {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = is_path ? memrchr(path, '/', len) : NULL;
 	size_t head = slash == NULL || len == 1 ? 0 : (size_t)(slash - path) + 1;
 
 	put_toned(style, TONE_DIM, path, head, out);
@@ -226,6 +251,56 @@ static void put_query_text(const struct text_style *style, const char *query, si
 	put_blanks(out, room);
 }
 
+/* Text in one line: white space of any kind and length is one blank. */
+static void escape_line(const struct text_style *style, struct strbuf *out, const uint8_t *p,
+			size_t len)
+{
+	static const char blanks[] = " \t\r\n";
+	size_t from = 0, at = 0;
+
+	while (at < len) {
+		while (at < len && (p[at] == 0 || strchr(blanks, p[at]) == NULL)) {
+			at++;
+		}
+		(void)text_escape(style, out, p + from, at - from);
+		while (at < len && p[at] != 0 && strchr(blanks, p[at]) != NULL) {
+			at++;
+		}
+		if (at < len) {
+			strbuf_char(out, ' ');
+		}
+		from = at;
+	}
+}
+
+/* A statement; of one that failed, what the server says comes first. */
+static size_t make_statement(struct text_style *style, const struct text_schema *of,
+			     const struct weir_record *rec)
+{
+	const struct weir_value *text = text_value(of, rec, TEXT_TARGET);
+	const struct weir_value *code = text_value(of, rec, TEXT_ERROR_CODE);
+	const struct weir_value *message = text_value(of, rec, TEXT_ERROR_MESSAGE);
+	struct strbuf *cell = &style->cell;
+	size_t split = 0;
+
+	code = code == NULL && is_error(of, rec) ? text_value(of, rec, TEXT_OUTCOME) : code;
+	if (code != NULL) {
+		(void)text_escape(style, cell, code->v.bytes, code->len);
+	}
+	if (message != NULL) {
+		strbuf_str(cell, cell->len > 0 ? " " : "");
+		escape_line(style, cell, message->v.bytes, message->len);
+	}
+	split = cell->len;
+	if (text != NULL && text->len > 0) {
+		strbuf_str(cell, split > 0 ? ": " : "");
+		escape_line(style, cell, text->v.bytes, text->len);
+	} else if (text_is(rec, WEIR_F_COMPLETENESS, "no_request")) {
+		strbuf_str(cell, split > 0 ? ": (request not seen)" : "(request not seen)");
+	}
+	return split == 0 ? cell->len : split;
+}
+
 /* The target as safe text in style->cell; where its query begins is returned. */
 static size_t make_target(struct text_style *style, const struct text_schema *of,
 			  const struct weir_record *rec)
@@ -236,6 +311,9 @@ static size_t make_target(struct text_style *style, const struct text_schema *of
 	const char *mark;
 
 	strbuf_clear(cell);
+	if (of->request) {
+		return make_statement(style, of, rec);
+	}
 	if (path != NULL && path->len > 0) {
 		size_t split;
 
@@ -271,12 +349,12 @@ static void put_path(struct text_style *style, const struct text_schema *of,
 
 		put_toned(style, TONE_DIM, text, head, out);
 		put_toned(style, TONE_DIM, ellipsis(style), strlen(ellipsis(style)), out);
-		put_path_text(style, text + split - tail, tail, out);
+		put_path_text(style, of->transaction, text + split - tail, tail, out);
 		put_blanks(out, width - 1 - escape_columns(text, head) -
 					escape_columns(text + split - tail, tail));
 		return;
 	}
-	put_path_text(style, text, split, out);
+	put_path_text(style, of->transaction, text, split, out);
 	put_query_text(style, text + split, len - split, width - columns, out);
 }
 
@@ -313,7 +391,7 @@ static enum tone judge_duration(struct text_style *style, const struct text_sche
 
 	hash = hash_text(hash, text_value(of, rec, TEXT_METHOD));
 	hash = hash_text(hash, text_value(of, rec, TEXT_DOMAIN));
-	hash = hash_text(hash, text_value(of, rec, TEXT_PATH));
+	hash = hash_text(hash, text_value(of, rec, of->request ? TEXT_TARGET : TEXT_PATH));
 	endpoint = &style->endpoints[hash % TEXT_ENDPOINTS];
 	if (endpoint->tag != hash || endpoint->count == 0) {
 		*endpoint = (struct text_endpoint){.tag = hash, .median_ns = (double)ns};
@@ -499,6 +577,11 @@ static void make_host(struct text_style *style, const struct text_schema *of,
 	const struct weir_value *host = text_value(of, rec, TEXT_DOMAIN);
 
 	strbuf_clear(&style->cell);
+	if (of->request) {
+		strbuf_str(&style->cell, of->schema->type);
+		strbuf_char(&style->cell, ' ');
+		host = text_value(of, rec, TEXT_NAMESPACE);
+	}
 	if (host == NULL && weir_record_has(rec, WEIR_F_SERVICE_NAME)) {
 		host = &rec->values[WEIR_F_SERVICE_NAME];
 	}
@@ -551,10 +634,42 @@ static void put_method(struct text_style *style, const struct text_schema *of,
 	strbuf_char(out, ' ');
 }
 
+/* "12 rows", "3 rows changed" as a delta; else bytes. */
+static void put_amount(const struct text_style *style, const struct text_schema *of,
+		       const struct weir_record *rec, size_t width, struct strbuf *out)
+{
+	const struct weir_value *rows = text_value(of, rec, TEXT_ROWS);
+	const struct weir_value *changed = text_value(of, rec, TEXT_CHANGED);
+	const struct weir_value *size = text_value(of, rec, TEXT_RESPONSE_SIZE);
+	char text[HUMAN_LEN + 16] = "";
+	const char *delta = "";
+	uint64_t n;
+
+	if (rows == NULL && changed != NULL) {
+		delta = style->ascii ? "~" : "\xce\x94";
+		rows = changed;
+	}
+	if (rows != NULL && !is_error(of, rec)) {
+		n = rows->v.u64;
+		(void)snprintf(text, sizeof(text),
+			       n > 999999 ? "%s%lluM"
+			       : n > 999  ? "%s%lluk"
+					  : "%s%llu",
+			       delta,
+			       (unsigned long long)(n > 999999 ? n / 1000000
+						    : n > 999  ? n / 1000
+							       : n));
+		strcat(text, n == 1 ? " row" : " rows");
+	} else if (size != NULL) {
+		human_size(size->v.u64, text);
+	}
+	strbuf_char(out, ' ');
+	put_right(style, TONE_NONE, text, width, out);
+}
+
 static void put_transaction(struct text_style *style, const struct text_schema *of,
 			    const struct weir_record *rec, struct strbuf *out)
 {
-	const struct weir_value *size = text_value(of, rec, TEXT_RESPONSE_SIZE);
 	int64_t ns = part_of(rec, WEIR_F_DURATION);
 	char text[HUMAN_LEN] = "";
 	struct layout layout;
@@ -567,7 +682,8 @@ static void put_transaction(struct text_style *style, const struct text_schema *
 	put_host(style, of, rec, layout.host, out);
 	put_path(style, of, rec, layout.path, out);
 	strbuf_char(out, ' ');
-	if (!text_has(of, rec, TEXT_STATUS)) {
+	if (of->request ? text_is(rec, WEIR_F_COMPLETENESS, "no_response")
+			: !text_has(of, rec, TEXT_STATUS)) {
 		put_no_response(style, rec,
 				layout.duration + 1 + layout.bar + (layout.bar > 0) + layout.flags +
 					layout.size + (layout.size > 0),
@@ -592,12 +708,7 @@ static void put_transaction(struct text_style *style, const struct text_schema *
 	}
 	put_flags(style, of, rec, layout.flags, out);
 	if (layout.size > 0) {
-		text[0] = '\0';
-		if (size != NULL) {
-			human_size(size->v.u64, text);
-		}
-		strbuf_char(out, ' ');
-		put_right(style, TONE_NONE, text, layout.size, out);
+		put_amount(style, of, rec, layout.size, out);
 	}
 	put_client(style, rec, layout.client, out);
 }
@@ -615,21 +726,12 @@ static void put_end(struct strbuf *out, const struct weir_record *rec, size_t ad
 	}
 }
 
-/* Any other type: type, ends, and the fields that it has. */
-static void put_other(struct text_style *style, const struct weir_record *rec, struct strbuf *out)
+/* The fields that a record has, name=value. */
+static void put_pairs(struct text_style *style, const struct weir_record *rec, struct strbuf *out)
 {
 	const struct weir_field *field;
-	char type[16];
 	size_t i;
 
-	(void)snprintf(type, sizeof(type), "%-9s", rec->schema->type);
-	put_toned(style, TONE_BOLD, type, strlen(type), out);
-	strbuf_char(out, ' ');
-	strbuf_clear(&style->cell);
-	put_end(&style->cell, rec, WEIR_F_CLIENT_ADDRESS, WEIR_F_CLIENT_PORT);
-	strbuf_str(&style->cell, style->ascii ? " > " : " \xe2\x86\x92 ");
-	put_end(&style->cell, rec, WEIR_F_SERVER_ADDRESS, WEIR_F_SERVER_PORT);
-	put_toned(style, TONE_DIM, style->cell.p, style->cell.len, out);
 	for (i = WEIR_F_DURATION; (field = weir_schema_field(rec->schema, i)) != NULL; i++) {
 		struct strbuf *cell = &style->cell;
 
@@ -654,6 +756,22 @@ static void put_other(struct text_style *style, const struct weir_record *rec, s
 	}
 }
 
+/* Any other type: type, ends, and the fields that it has. */
+static void put_other(struct text_style *style, const struct weir_record *rec, struct strbuf *out)
+{
+	char type[16];
+
+	(void)snprintf(type, sizeof(type), "%-9s", rec->schema->type);
+	put_toned(style, TONE_BOLD, type, strlen(type), out);
+	strbuf_char(out, ' ');
+	strbuf_clear(&style->cell);
+	put_end(&style->cell, rec, WEIR_F_CLIENT_ADDRESS, WEIR_F_CLIENT_PORT);
+	strbuf_str(&style->cell, style->ascii ? " > " : " \xe2\x86\x92 ");
+	put_end(&style->cell, rec, WEIR_F_SERVER_ADDRESS, WEIR_F_SERVER_PORT);
+	put_toned(style, TONE_DIM, style->cell.p, style->cell.len, out);
+	put_pairs(style, rec, out);
+}
+
 /* No blanks at the end of a line: they wrap in a terminal that was made narrower. */
 static void trim_line(struct strbuf *out, size_t start)
 {
@@ -668,12 +786,17 @@ void text_put_line(struct text_style *style, const struct text_schema *of,
 	size_t start = out->len;
 
 	put_time(style, rec, out);
-	if (of->transaction) {
+	if (of->transaction || of->request) {
 		put_transaction(style, of, rec, out);
 	} else {
 		put_other(style, rec, out);
 	}
 	trim_line(out, start);
 	strbuf_char(out, '\n');
+	if (of->request && style->verbose > 0) {
+		put_blanks(out, TIME_WIDTH + 1);
+		put_pairs(style, rec, out);
+		strbuf_char(out, '\n');
+	}
 	text_put_details(style, of, rec, out);
 }

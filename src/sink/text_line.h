@@ -8,6 +8,10 @@
  * as the logarithm of the duration, split into the server's thinking █, the stall for missing segments ▒ and sending and
  * receiving ▌. Flags: ↻n retransmissions, ⋯ gap, ✂ cut short, ½ one side seen, ↑ switched to another protocol.
  *
+ * What asks for something and has no HTTP status, as databases and DNS do, has the same columns: ok or err, the statement's verb, the
+ * type with the database, the statement (behind an error: what the server says), rows (Δ: changed) or else bytes. With -v
+ * all of its fields are below.
+ *
  * Tab-separated, in this order: time, type, client, server, and for transactions: status, method, host, target, duration
  * in ns, bytes of the request's body, of the response's, retransmissions, completeness, anomalies. Absent is "-". Other
  * types have name=value columns behind the first four.
@@ -29,6 +33,13 @@ enum text_field {
 	TEXT_STATUS,
 	TEXT_REQUEST_SIZE,
 	TEXT_RESPONSE_SIZE,
+	/* of requests without an HTTP status */
+	TEXT_OUTCOME,
+	TEXT_ERROR_CODE,
+	TEXT_ERROR_MESSAGE,
+	TEXT_NAMESPACE,
+	TEXT_ROWS,
+	TEXT_CHANGED,
 	TEXT_REQUEST_HEADER,
 	TEXT_RESPONSE_HEADER,
 	TEXT_REQUEST_TRAILER,
@@ -52,6 +63,7 @@ struct text_schema {
 	const struct weir_schema *schema;
 	int index[TEXT_NFIELDS];
 	bool transaction; /* it has a method and a status */
+	bool request;     /* it has a method, and no HTTP status */
 };
 
 void text_schema_init(struct text_schema *of, const struct weir_schema *schema);

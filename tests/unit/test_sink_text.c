@@ -365,6 +365,91 @@ static void other_types_name_their_fields(void **state)
 	style_free(style);
 }
 
+enum {
+	D_OPERATION = WEIR_NCOMMON,
+	D_TEXT,
+	D_SIZE,
+	D_STATUS,
+	D_CODE,
+	D_MESSAGE,
+	D_DATABASE,
+	D_ROWS,
+	D_CHANGED
+};
+
+static const struct weir_field db_fields[] = {
+	{"db.operation.name", WEIR_KIND_STR, 0, ""},
+	{"db.query.text", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
+	{"db.response.size", WEIR_KIND_U64, 0, ""},
+	{"db.response.status", WEIR_KIND_STR, 0, ""},
+	{"db.response.status_code", WEIR_KIND_STR, 0, ""},
+	{"error.message", WEIR_KIND_STR, WEIR_FIELD_STATEMENT, ""},
+	{"db.namespace", WEIR_KIND_STR, 0, ""},
+	{"db.response.returned_rows", WEIR_KIND_U64, 0, ""},
+	{"db.response.affected_rows", WEIR_KIND_U64, 0, ""},
+};
+static const struct weir_schema db_schema = {"mysql", db_fields,
+					     sizeof(db_fields) / sizeof(db_fields[0])};
+
+/* A request to a database of a millisecond; status NULL: no response. */
+static void check_db_line(const char *verb, const char *text, const char *status, int nrows,
+			  int changed, const char *want)
+{
+	struct text_style *style = style_of(100);
+	struct sample sample;
+	char *line;
+
+	sample_init(&sample, &db_schema);
+	weir_record_set_i64(sample.rec, WEIR_F_TS, 1763821049702 * MS);
+	sample_address(sample.rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
+	sample_address(sample.rec, WEIR_F_SERVER_ADDRESS, "10.2.4.17");
+	weir_record_set_str(sample.rec, D_DATABASE, "shop");
+	weir_record_set_str(sample.rec, D_OPERATION, verb);
+	weir_record_set_str(sample.rec, D_TEXT, text);
+	weir_record_set_str(sample.rec, WEIR_F_COMPLETENESS,
+			    status == NULL ? "no_response" : "complete");
+	if (status != NULL) {
+		weir_record_set_i64(sample.rec, WEIR_F_DURATION, MS);
+		weir_record_set_str(sample.rec, D_STATUS, status);
+		weir_record_set_u64(sample.rec, D_SIZE, 62);
+	}
+	if (status != NULL && strcmp(status, "error") == 0) {
+		weir_record_set_str(sample.rec, D_CODE, "1146");
+		weir_record_set_str(sample.rec, D_MESSAGE, "no\ntable");
+	}
+	if (nrows >= 0) {
+		weir_record_set_u64(sample.rec, D_ROWS, (uint64_t)nrows);
+	}
+	if (changed >= 0) {
+		weir_record_set_u64(sample.rec, D_CHANGED, (uint64_t)changed);
+	}
+	line = line_with(style, sample.rec, false);
+	assert_string_equal(line, want);
+	free(line);
+	sample_fini(&sample);
+	style_free(style);
+}
+
+static void requests_to_databases_have_the_columns_of_transactions(void **state)
+{
+	check_db_line("SELECT", "select *\n\tfrom t", "ok", 12, -1,
+		      "14:17:29.702  ok  SELECT  mysql shop   select * from t         1.0 ms       "
+		      "12 rows  10.2.1.40\n");
+	check_db_line("UPDATE", "update t", "ok", -1, 1,
+		      "14:17:29.702  ok  UPDATE  mysql shop   update t                1.0 ms       "
+		      " \xce\x94"
+		      "1 row  10.2.1.40\n");
+	check_db_line("SELECT", "select 1", "ok", 17321, -1,
+		      "14:17:29.702  ok  SELECT  mysql shop   select 1                1.0 ms      "
+		      "17k rows  10.2.1.40\n");
+	check_db_line("SELECT", "select 1 from u", "error", -1, -1,
+		      "14:17:29.702  err SELECT  mysql shop   1146 no table: selec\xe2\x80\xa6   "
+		      "1.0 ms          62 B  10.2.1.40\n");
+	check_db_line("SELECT", "a/b", NULL, -1, -1,
+		      "14:17:29.702  \xc2\xb7\xc2\xb7\xc2\xb7 SELECT  mysql shop   a/b             "
+		      "      (no response)           10.2.1.40\n");
+}
+
 static void verbose_shows_headers_then_bodies(void **state)
 {
 	struct text_style *style = style_of(120);
@@ -500,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_pipe_gets_tabs_in_a_fixed_order),
 		cmocka_unit_test(captured_tabs_and_line_ends_stay_in_their_column),
 		cmocka_unit_test(other_types_name_their_fields),
+		cmocka_unit_test(requests_to_databases_have_the_columns_of_transactions),
 		cmocka_unit_test(verbose_shows_headers_then_bodies),
 		cmocka_unit_test(tcp_is_shown_when_asked_for),
 		cmocka_unit_test(minor_anomalies_are_quiet),
