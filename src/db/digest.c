@@ -363,7 +363,7 @@ struct weir_str db_table(const char *digest, size_t len)
 {
 	static const char *const before[] = {"from", "into", "update", "table",
 					     "join", "copy", NULL};
-	static const char *const between[] = {"if",     "not",     "exists",       "only",
+	static const char *const between[] = {"if",     "not",     "exists",       "only", "table",
 					      "ignore", "lateral", "low_priority", NULL};
 	struct weir_str none = {NULL, 0};
 	const char *p = digest;

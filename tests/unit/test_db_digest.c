@@ -143,6 +143,7 @@ static void table_is_the_first_one_named(void **state)
 		{"update only t set x = ?", "t"},
 		{"create table if not exists `q` (a int)", "`q`"},
 		{"select * from (select ? from inner_t)", "inner_t"},
+		{"load data local infile ? into table t", "t"},
 		{"select ?", ""},
 		{"delete from", ""},
 		{NULL, NULL},
