@@ -567,7 +567,7 @@ static const struct option_def table[] = {
 	{"checksums", 'k', "POLICY",
 	 "auto, none or all: which checksums reject a segment (default auto)",
 	 .apply = apply_checksums, .words = CHECKSUM_WORDS},
-	{"bodies", 0, "WHAT", "size, hash or keep: what is done with HTTP bodies (default size)",
+	{"bodies", 0, "WHAT", "size, hash or keep: what is done with bodies and rows (default size)",
 	 .apply = apply_bodies, .words = BODIES_WORDS},
 	{"body-limit", 0, "SIZE", "bytes kept of a body (default 64K)", .apply = apply_body_limit},
 	{"redact", 0, "MODE", "default, off or strict: mask secrets before any record sink",
