@@ -357,9 +357,8 @@ static int client_lost(struct my_cursor *cur)
 	return MY_GO;
 }
 
-static int server_lost(struct my_cursor *cur)
+static int skip_to_response(struct my_cursor *cur, const uint8_t *stop)
 {
-	const uint8_t *stop = next_segment(cur);
 	uint64_t offset = offset_of(cur, cur->p);
 	uint64_t at = db_resync(&cur->my->db, offset, offset_of(cur, stop),
 				weir_chunk_mark(cur->chunk, offset)->peer_ack);
@@ -371,6 +370,20 @@ static int server_lost(struct my_cursor *cur)
 	}
 	cur->p += at - offset;
 	return found(cur);
+}
+
+static int server_lost(struct my_cursor *cur)
+{
+	const struct my_side *client = &cur->my->side[WEIR_C2S];
+	const uint8_t *stop = next_segment(cur);
+	uint64_t offset = offset_of(cur, cur->p);
+
+	/* no further than to where the client's next command was sent: it may say what follows */
+	if (client->holding && client->awaits > offset &&
+	    client->awaits - offset < (uint64_t)(stop - cur->p)) {
+		stop = cur->p + (client->awaits - offset);
+	}
+	return skip_to_response(cur, stop);
 }
 
 /* ---- the parser ---- */
@@ -390,6 +403,7 @@ static bool must_wait(struct my_cursor *cur)
 	}
 	/* each waits for the other: acknowledgements that contradict each other. From now on the client does not wait */
 	my->contradicted |= other->holding;
+	cur->side->awaits = mark->peer_ack;
 	if (cur->dir == WEIR_S2C) {
 		return db_must_hold(db, mark, (size_t)(cur->end - cur->p));
 	}
@@ -399,6 +413,15 @@ static bool must_wait(struct my_cursor *cur)
 	limit_ns = db->any[WEIR_S2C] ? db->config->hole_age_ns : db->config->hole_age_oneway_ns;
 	return cur->end - cur->p < DB_HOLD_LIMIT &&
 	       weir_host_now(db->host) - mark->ts_ns <= limit_ns;
+}
+
+/* What the client's bytes waited for has come: they are first. */
+static bool must_let_go(const struct my_cursor *cur)
+{
+	const struct my_side *client = &cur->my->side[WEIR_C2S];
+
+	return cur->dir == WEIR_S2C && client->holding &&
+	       client->awaits <= cur->my->db.pos[WEIR_S2C];
 }
 
 /* The first bytes of a direction: the connection phase, or somewhere in the middle. */
@@ -443,7 +466,7 @@ static int step(struct my_cursor *cur)
 		cur->skip = side->end - offset_of(cur, cur->p);
 		return WEIR_PARSE_SKIP;
 	}
-	if (side->step != MY_OVER && must_wait(cur)) {
+	if (side->step != MY_OVER && (must_wait(cur) || must_let_go(cur))) {
 		return WEIR_PARSE_HOLD;
 	}
 	switch (side->step) {

@@ -114,10 +114,11 @@ enum my_step { MY_START, MY_PACKETS, MY_LOST, MY_OVER };
 
 struct my_side {
 	uint8_t step;
-	bool fresh;     /* LOST: right behind the gap */
-	bool continues; /* the last packet goes on in the next */
-	bool holding;   /* the last verdict was HOLD */
-	uint8_t first;  /* byte of the packet whose beginning waits */
+	bool fresh;      /* LOST: right behind the gap */
+	bool continues;  /* the last packet goes on in the next */
+	bool holding;    /* the last verdict was HOLD */
+	uint8_t first;   /* byte of the packet whose beginning waits */
+	uint64_t awaits; /* with holding: the other direction's offset that is waited for */
 	uint64_t
 		begin; /* of the packet (compressed: frame) that goes by, or whose beginning waits; its end; 0: none */
 	uint64_t end;

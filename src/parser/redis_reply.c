@@ -606,6 +606,17 @@ static int take_line(struct redis_cursor *cur)
 	return lose(cur, REDIS_A_FRAMING);
 }
 
+/* The line has got longer than its limit by the bytes up to `stop`: the place of the byte that was too much, however the bytes came. */
+static const uint8_t *too_much(const struct redis_cursor *cur, const uint8_t *stop, size_t limit)
+{
+	size_t n = (size_t)(stop - cur->p) - cur->side->cr;
+	size_t over = cur->side->line_len - limit;
+	const uint8_t *at = cur->p + (over < n ? n - over : 0);
+
+	/* a CR counts when the byte behind it is no LF */
+	return n > 0 && *at == '\r' ? at + 1 : at;
+}
+
 static int step_line(struct redis_cursor *cur)
 {
 	struct redis_side *side = cur->side;
@@ -623,6 +634,13 @@ static int step_line(struct redis_cursor *cur)
 	}
 	limit = side->line_len > 0 && is_text_type(side->line[0]) ? REDIS_LINE_LIMIT : REDIS_LINE;
 	if (side->line_len > limit) {
+		const uint8_t *at = too_much(cur, stop, limit);
+
+		if (at > cur->p) {
+			cur->p = at - 1;
+			touch(cur);
+			cur->p++;
+		}
 		return lose(cur, limit == REDIS_LINE ? REDIS_A_LEN_INVALID : REDIS_A_LINE_TOO_LONG);
 	}
 	cur->p = lf == NULL ? cur->end - 1 : lf;
