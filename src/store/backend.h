@@ -40,14 +40,17 @@ struct store_rollup {
 	struct store_red red; /* percentiles are left out */
 	const void *hist;     /* blob of store/hist.h */
 	size_t hist_len;
+	bool other; /* of all groups that were too many to be told apart: there are no keys */
 };
 
 /* Sums of rollups. */
 struct store_summing {
 	enum store_by by;
+	const char *field;    /* of STORE_GROUP_FIELD */
+	struct query *filter; /* NULL: all */
 	uint32_t types;
 	int64_t from_ns, to_ns; /* in: what is asked for; out: whole intervals */
-	int64_t step_ns;        /* intervals no longer than that; 0: of any length */
+	int64_t step_ns;        /* no interval may be in two of these; 0: of any length */
 	int (*visit)(void *context, const struct store_rollup *row);
 	void *context;
 	uint64_t rows; /* out */

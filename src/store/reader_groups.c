@@ -88,6 +88,8 @@ static int count_rollups(struct counting *counting, const struct store_scope *sc
 			 struct store_answer *ret)
 {
 	struct store_summing summing = {.by = question->by,
+					.field = question->field,
+					.filter = scope->filter,
 					.types = types,
 					.from_ns = scope->from_ns,
 					.to_ns = scope->to_ns,
@@ -96,9 +98,6 @@ static int count_rollups(struct counting *counting, const struct store_scope *sc
 					.context = counting};
 	int err;
 
-	if (scope->filter != NULL && query_root(scope->filter) != NULL) {
-		return WEIR_EUNSUPPORTED;
-	}
 	if (reader_wants_exact(counting->reader, scope)) {
 		return WEIR_EUNSUPPORTED;
 	}
@@ -200,15 +199,29 @@ static int check(struct store_reader *reader, const struct store_question *quest
 	return 0;
 }
 
+/* There are no records of that time. */
+static void answer_nothing(const struct store_scope *scope, struct store_groups *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->answer.basis = STORE_FROM_INDEX;
+	ret->answer.from_ns = scope->from_ns;
+	ret->answer.to_ns = scope->to_ns;
+}
+
 int store_table(struct store_reader *reader, const struct store_scope *scope,
 		const struct store_question *question, struct store_groups *ret)
 {
 	struct counting counting = {.reader = reader, .nsteps = 1};
 	struct store_scope whole;
-	int err = reader_begin(reader, scope, &whole);
+	bool empty = false;
+	int err = check(reader, question);
 
 	if (err == 0) {
-		err = check(reader, question);
+		err = reader_begin_within(reader, scope, &whole, &empty);
+	}
+	if (err == 0 && empty) {
+		answer_nothing(&whole, ret);
+		return 0;
 	}
 	counting.nkeys = red_nkeys(question->by);
 	return err < 0 ? err : count(&counting, &whole, question, ret);
@@ -248,10 +261,7 @@ int store_series(struct store_reader *reader, const struct store_scope *scope,
 		return err;
 	}
 	if (empty) {
-		memset(ret, 0, sizeof(*ret));
-		ret->answer.basis = STORE_FROM_INDEX;
-		ret->answer.from_ns = whole.from_ns;
-		ret->answer.to_ns = whole.to_ns;
+		answer_nothing(&whole, ret);
 		return 0;
 	}
 	err = set_steps(reader, &whole, question->step_ns, &counting);

@@ -101,6 +101,7 @@ static int collect(struct store_reader *reader, const struct store_scope *scope,
 		   struct heating *heating, struct store_answer *ret)
 {
 	struct store_summing summing = {.by = STORE_GROUP_PROTOCOL,
+					.filter = scope->filter,
 					.types = reader_types(reader, true),
 					.from_ns = scope->from_ns,
 					.to_ns = scope->to_ns,
@@ -115,8 +116,7 @@ static int collect(struct store_reader *reader, const struct store_scope *scope,
 	int err = WEIR_EUNSUPPORTED;
 
 	memset(ret, 0, sizeof(*ret));
-	if ((scope->filter == NULL || query_root(scope->filter) == NULL) &&
-	    !reader_wants_exact(reader, scope)) {
+	if (!reader_wants_exact(reader, scope)) {
 		err = reader->type->rollups(reader->backend, &summing);
 		ret->basis = STORE_FROM_ROLLUPS;
 		ret->from_ns = summing.from_ns;

@@ -111,6 +111,8 @@ void red_plan_init(struct red_plan *plan, const struct weir_schema *schema, enum
 		[RED_STATUS] = {"http.response.status_code"},
 		[RED_DB_STATUS] = {"db.response.status"},
 		[RED_DNS_CODE] = {"dns.response_code"},
+		[RED_TCP_STATE] = {"tcp.state"},
+		[RED_TIME] = {"tcp.handshake_ns", "duration_ns"},
 		[RED_REQUEST_BYTES] = {"http.request.size", "db.request.size", "dns.request.size",
 				       "tcp.c2s.bytes"},
 		[RED_RESPONSE_BYTES] = {"http.response.size", "db.response.size",
@@ -136,7 +138,6 @@ bool red_wants(const struct red_plan *plan, size_t field)
 	size_t i;
 
 	switch (field) {
-	case WEIR_F_DURATION:
 	case WEIR_F_TIMING_SEND:
 	case WEIR_F_TIMING_WAIT:
 	case WEIR_F_TIMING_RECEIVE:
@@ -207,6 +208,8 @@ static void judge(const struct red_plan *plan, const struct weir_record *rec, st
 	} else if (fields[RED_DNS_CODE] >= 0) {
 		ret->unanswered = !is_there(rec, fields[RED_DNS_CODE]);
 		ret->failed = ret->unanswered == 0 && says(rec, fields[RED_DNS_CODE], "SERVFAIL");
+	} else if (is_there(rec, fields[RED_TCP_STATE])) {
+		ret->failed = says(rec, fields[RED_TCP_STATE], "reset");
 	}
 }
 
@@ -228,8 +231,8 @@ void red_of(const struct red_plan *plan, const struct weir_record *rec, struct s
 	ret->wait_ns = i64_of(rec, WEIR_F_TIMING_WAIT);
 	ret->receive_ns = i64_of(rec, WEIR_F_TIMING_RECEIVE);
 	ret->stall_ns = i64_of(rec, WEIR_F_TIMING_STALL);
-	ret->timed = is_there(rec, WEIR_F_DURATION);
-	ret->total_ns = i64_of(rec, WEIR_F_DURATION);
+	ret->timed = is_there(rec, plan->fields[RED_TIME]);
+	ret->total_ns = i64_of(rec, plan->fields[RED_TIME]);
 	ret->max_ns = ret->total_ns;
 }
 

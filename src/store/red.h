@@ -13,6 +13,8 @@ enum red_field {
 	RED_STATUS, /* http.response.status_code */
 	RED_DB_STATUS,
 	RED_DNS_CODE,
+	RED_TCP_STATE,
+	RED_TIME, /* duration_ns; of flows their handshake */
 	RED_REQUEST_BYTES,
 	RED_RESPONSE_BYTES,
 	RED_REQUEST_BYTES_ELSE, /* of a record that has none of those */

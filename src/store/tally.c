@@ -50,6 +50,8 @@ struct tally {
 	size_t nsteps;
 	struct group *groups;
 	size_t ngroups, groups_room;
+	uint32_t
+		beyond; /* the group of all that were not told apart when they were written; NONE */
 	struct cell *cells;
 	size_t ncells, cells_room;
 	uint32_t *group_slots, *cell_slots; /* open addressing: number, or NONE */
@@ -86,6 +88,7 @@ int tally_new(unsigned nkeys, size_t nsteps, struct tally **ret)
 	arena_init(&tally->arena, &tally->pool);
 	tally->nkeys = nkeys;
 	tally->nsteps = nsteps;
+	tally->beyond = NONE;
 	tally->seed = (uint64_t)(uintptr_t)tally ^ (uint64_t)(uintptr_t)&ret; /* of this run */
 	tally->ngroup_slots = FIRST_SLOTS;
 	tally->ncell_slots = FIRST_SLOTS;
@@ -196,6 +199,9 @@ static bool grow_group_slots(struct tally *tally)
 	for (i = 0; i < tally->ngroups; i++) {
 		size_t at = tally->groups[i].hash & (n - 1);
 
+		if (i == tally->beyond) {
+			continue;
+		}
 		while (slots[at] != NONE) {
 			at = (at + 1) & (n - 1);
 		}
@@ -407,9 +413,25 @@ int tally_add(struct tally *tally, const struct store_text *keys, size_t step,
 	return one->timed == 0 || add_value(tally, cell, one->total_ns) ? 0 : WEIR_ENOMEM;
 }
 
+/* A group that no keys lead to. */
+static struct cell *cell_beyond(struct tally *tally, size_t step)
+{
+	if (tally->beyond == NONE) {
+		if (!room(&tally->budget, (void **)&tally->groups, tally->ngroups,
+			  &tally->groups_room, sizeof(*tally->groups))) {
+			return NULL;
+		}
+		memset(&tally->groups[tally->ngroups], 0, sizeof(*tally->groups));
+		tally->groups[tally->ngroups].first = NONE;
+		tally->beyond = (uint32_t)tally->ngroups++;
+	}
+	return find_cell(tally, tally->beyond, step);
+}
+
 int tally_add_rollup(struct tally *tally, size_t step, const struct store_rollup *row)
 {
-	struct cell *cell = cell_of(tally, row->keys, step);
+	struct cell *cell = row->other && tally->nkeys > 0 ? cell_beyond(tally, step)
+							   : cell_of(tally, row->keys, step);
 	unsigned i;
 
 	if (cell == NULL) {
@@ -660,7 +682,7 @@ int tally_finish(struct tally *tally, size_t top, enum store_order order, bool s
 		ordered[n].group = &tally->groups[i];
 		good = sum_group(tally, &tally->groups[i], &mixed, &ordered[n].red);
 		/* the one that stands for all others is no group */
-		if (i == STORE_GROUPS_MAX) {
+		if (i == STORE_GROUPS_MAX || i == tally->beyond) {
 			add_red(&ret->other, &ordered[n].red);
 		} else {
 			n++;

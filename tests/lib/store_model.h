@@ -31,6 +31,8 @@ struct model {
 	size_t n;
 	struct weir_flow_info flow;
 	uint32_t dice;
+	int64_t gap_ns; /* between the beginnings of records, about */
+	bool tame;      /* numbers and texts as they come by every day */
 	char path[128];
 };
 
@@ -56,6 +58,7 @@ static inline void model_init(struct model *model, uint32_t seed)
 	budget_init(&model->budget, 512 << 20, NULL);
 	arena_pool_init(&model->pool, &model->budget, 4);
 	model->dice = seed;
+	model->gap_ns = 2333334;
 	(void)snprintf(model->path, sizeof(model->path), "test_store_%d_%u.db", (int)getpid(),
 		       seed);
 }
@@ -111,14 +114,15 @@ static inline size_t model_text(struct model *model, char *to, size_t size)
 	uint32_t i = model_roll(model, 2 * sizeof(odd) / sizeof(odd[0]));
 	size_t len;
 
-	if (i < sizeof(odd) / sizeof(odd[0])) {
+	if (i < sizeof(odd) / sizeof(odd[0]) && !model->tame) {
 		memcpy(to, odd[i].p, odd[i].len);
 		return odd[i].len;
 	}
 	len = model_roll(model, 12);
 	for (i = 0; i < len && i < size; i++) {
-		to[i] = (char)(model_roll(model, 20) == 0 ? model_roll(model, 256)
-							  : 'a' + model_roll(model, 4));
+		to[i] = (char)(model_roll(model, 20) == 0 && !model->tame
+				       ? model_roll(model, 256)
+				       : 'a' + model_roll(model, 4));
 	}
 	return len;
 }
@@ -132,7 +136,8 @@ static inline void model_set_number(struct model *model, struct weir_record *rec
 	uint32_t i = model_roll(model, 26);
 	bool packet = field == WEIR_F_PACKET_FIRST || field == WEIR_F_PACKET_LAST;
 
-	weir_record_set_u64(rec, field, i < 13 && !packet ? odd[i] : model_roll(model, 1000));
+	weir_record_set_u64(rec, field,
+			    i < 13 && !packet && !model->tame ? odd[i] : model_roll(model, 1000));
 }
 
 static inline void model_set_address(struct model *model, struct weir_record *rec, size_t field)
@@ -258,7 +263,7 @@ static inline void model_set_usual(struct model *model, struct weir_record *rec)
 /* One more record. ts: near its place, not quite in order, some the same. */
 static inline void model_add(struct model *model, const struct weir_schema *schema)
 {
-	int64_t ts = INT64_C(1763821049000000000) + (int64_t)(model->n / 3) * INT64_C(7000003) -
+	int64_t ts = INT64_C(1763821049000000000) + (int64_t)(model->n / 3) * 3 * model->gap_ns -
 		     (int64_t)model_roll(model, 50) * 1000000;
 	struct weir_record *rec;
 	char id[WEIR_ID_LEN];
