@@ -26,7 +26,7 @@ FLOORS = {
     'flow_count': 25,
     'har_entry': 13,
     'http_msg': 2,
-    'http_session': 11,
+    'http_session': 13,
     'http_tx': 126,
     'http_tx_count': 12,
     'packetbeat_assert': 158,

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to the TLS parser: tls.c (records and the session), tls_hello.c (what client and server say first, fingerprints),
+ * tls_cert.c (certificates), tls_names.c (names of numbers).
+ */
+#ifndef PARSER_TLS_H
+#define PARSER_TLS_H
+
+#include "base/wire.h"
+#include "weir/parser.h"
+
+enum tls_field {
+	TLS_F_SERVER_NAME = WEIR_NCOMMON,
+	TLS_F_VERSION,
+	TLS_F_NEXT_PROTOCOL,
+	TLS_F_HANDSHAKE,
+	TLS_F_ESTABLISHED,
+	TLS_F_RESUMED,
+	TLS_F_CIPHER,
+	TLS_F_CURVE,
+	TLS_F_ALERTS,
+	TLS_F_PROTOCOL_NAME,
+	TLS_F_HELLO_RETRY,
+	TLS_F_ECH,
+	TLS_F_CLIENT_VERSIONS,
+	TLS_F_CLIENT_PROTOCOLS,
+	TLS_F_CLIENT_CIPHERS,
+	TLS_F_JA3,
+	TLS_F_JA4,
+	TLS_F_JA3S,
+	TLS_F_SUBJECT, /* the server's: these as long as struct tls_leaf_fields says */
+	TLS_F_ISSUER,
+	TLS_F_NOT_BEFORE,
+	TLS_F_NOT_AFTER,
+	TLS_F_SERIAL,
+	TLS_F_NAMES,
+	TLS_F_SHA256,
+	TLS_F_CHAIN,
+	TLS_F_CLIENT_SUBJECT, /* the client's, in the same order */
+	TLS_F_CLIENT_ISSUER,
+	TLS_F_CLIENT_NOT_BEFORE,
+	TLS_F_CLIENT_NOT_AFTER,
+	TLS_F_CLIENT_SERIAL,
+	TLS_F_CLIENT_NAMES,
+	TLS_F_CLIENT_SHA256,
+	TLS_F_CLIENT_CHAIN,
+	TLS_F_C2S_BYTES,
+	TLS_F_S2C_BYTES
+};
+
+enum {
+	TLS_NUMBER_LEN = 16,             /* bytes of a number without a name, as text */
+	TLS_LIST_MAX = 128,              /* elements of a list in a record */
+	TLS_CHAIN_MAX = 16,              /* certificates of a chain that are hashed */
+	TLS_NAME_MAX = 1024,             /* bytes of a subject, an issuer */
+	TLS_HELLOS_MAX = 512,            /* numbers of a list that fingerprints are made of */
+	TLS_HANDSHAKE_MAX = 64 * 1024,   /* bytes of a handshake message ... */
+	TLS_CERTIFICATE_MAX = 256 * 1024 /* ... that has certificates */
+};
+
+/* What is known of a session from its hellos. */
+struct tls_hello {
+	uint16_t version; /* that the server chose; 0: not known */
+	uint16_t cipher;
+	bool client, server; /* seen */
+	bool no_name;        /* the client's had none */
+	bool retry;          /* the server's was a HelloRetryRequest */
+	bool ticket_or_psk;  /* TLS 1.3: a pre-shared key was taken */
+};
+
+/* ---- names; NULL: there is none ---- */
+
+const char *tls_cipher_name(uint16_t number);
+const char *tls_group_name(uint16_t number);
+const char *tls_alert_name(uint16_t number);
+/** The name, or the number in *scratch, which has room for TLS_NUMBER_LEN. */
+const char *tls_number_name(const char *name, uint16_t number, char *scratch);
+const char *tls_version_name(uint16_t version, char *scratch);
+
+/** RFC 8701: a number that means nothing, sent to keep peers tolerant. */
+static inline bool tls_is_grease(uint16_t number)
+{
+	return (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff);
+}
+
+/** TLS 1.3, a draft of it included. */
+static inline bool tls_is_13(uint16_t version)
+{
+	return version >= 0x0304;
+}
+
+/* ---- messages: `body` is what is behind type and length; false: it is malformed, what came before that is in the record ---- */
+
+bool tls_client_hello(struct weir_record *rec, const uint8_t *body, size_t len,
+		      struct tls_hello *hello);
+/** SSL 2.0's, as clients sent it that could do more; from its type on. */
+bool tls_client_hello2(struct weir_record *rec, const uint8_t *body, size_t len,
+		       struct tls_hello *hello);
+bool tls_server_hello(struct weir_record *rec, const uint8_t *body, size_t len,
+		      struct tls_hello *hello);
+/** Which curve, of a ServerKeyExchange. */
+bool tls_server_key_exchange(struct weir_record *rec, const uint8_t *body, size_t len,
+			     const struct tls_hello *hello);
+
+/** A chain of certificates. @param first TLS_F_SUBJECT or TLS_F_CLIENT_SUBJECT */
+bool tls_certificates(struct weir_record *rec, const uint8_t *body, size_t len, size_t first);
+
+/** Is this digest to be had? @param name "MD5" or "SHA256". @return bytes, 0: not */
+size_t tls_digest(const char *name, const void *p, size_t len, uint8_t *ret);
+
+#endif
