@@ -71,7 +71,8 @@ enum weir_field_flags {
 		1u
 		<< 4, /* some bytes of a stream: what looks like a secret in any of these ways is masked */
 	WEIR_FIELD_RARE =
-		1u << 5 /* few records have it: stores keep it apart from those that most have */
+		1u << 5, /* few records have it: stores keep it apart from those that most have */
+	WEIR_FIELD_DETAIL = 1u << 6 /* lines of text have it only when asked for details (-v) */
 };
 
 struct weir_field {

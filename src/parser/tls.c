@@ -53,37 +53,42 @@ static const struct weir_field fields[] = {
 	{"tls.curve", WEIR_KIND_STR, 0, "group of the key exchange: x25519, secp256r1 ..."},
 	{"tls.alerts", WEIR_KIND_STRS, 0,
 	 "alerts that were not encrypted: direction, level, description"},
-	{"tls.version_protocol", WEIR_KIND_STR, 0, "tls, or ssl up to 3.0"},
+	{"tls.version_protocol", WEIR_KIND_STR, WEIR_FIELD_DETAIL, "tls, or ssl up to 3.0"},
 	{"tls.hello_retry", WEIR_KIND_BOOL, 0, "the server asked for another hello"},
 	{"tls.client.ech", WEIR_KIND_BOOL, 0,
 	 "the client sent an encrypted hello, or something that looks like one"},
-	{"tls.client.supported_versions", WEIR_KIND_STRS, 0, "versions that the client offered"},
-	{"tls.client.supported_protocols", WEIR_KIND_STRS, 0,
+	{"tls.client.supported_versions", WEIR_KIND_STRS, WEIR_FIELD_DETAIL,
+	 "versions that the client offered"},
+	{"tls.client.supported_protocols", WEIR_KIND_STRS, WEIR_FIELD_DETAIL,
 	 "application protocols that the client offered (ALPN)"},
-	{"tls.client.supported_ciphers", WEIR_KIND_STRS, 0,
+	{"tls.client.supported_ciphers", WEIR_KIND_STRS, WEIR_FIELD_DETAIL,
 	 "cipher suites that the client offered, the first 128 of them"},
-	{"tls.client.ja3", WEIR_KIND_STR, 0, "JA3 fingerprint of the client"},
+	{"tls.client.ja3", WEIR_KIND_STR, WEIR_FIELD_DETAIL, "JA3 fingerprint of the client"},
 	{"tls.client.ja4", WEIR_KIND_STR, 0, "JA4 fingerprint of the client"},
-	{"tls.server.ja3s", WEIR_KIND_STR, 0, "JA3S fingerprint of the server's answer"},
-#define CERTIFICATE_FIELDS(of, who)                                                                \
-	{"tls." of ".subject", WEIR_KIND_STR, 0, "whom the " who " certificate is of, RFC 4514"},  \
-		{"tls." of ".issuer", WEIR_KIND_STR, 0, "who signed the " who " certificate"},     \
-		{"tls." of ".not_before", WEIR_KIND_TIME, 0,                                       \
+	{"tls.server.ja3s", WEIR_KIND_STR, WEIR_FIELD_DETAIL,
+	 "JA3S fingerprint of the server's answer"},
+#define CERTIFICATE_FIELDS(of, who, most)                                                          \
+	{"tls." of ".subject", WEIR_KIND_STR, most,                                                \
+	 "whom the " who " certificate is of, RFC 4514"},                                          \
+		{"tls." of ".issuer", WEIR_KIND_STR, most, "who signed the " who " certificate"},  \
+		{"tls." of ".not_before", WEIR_KIND_TIME, WEIR_FIELD_DETAIL,                       \
 		 "when the " who " certificate begins to be good"},                                \
-		{"tls." of ".not_after", WEIR_KIND_TIME, 0,                                        \
+		{"tls." of ".not_after", WEIR_KIND_TIME, most,                                     \
 		 "when the " who " certificate ends; 2262-04-11 stands for that day and later"},   \
-		{"tls." of ".serial_number", WEIR_KIND_HEX, 0, "of the " who " certificate"},      \
-		{"tls." of ".alternative_names", WEIR_KIND_STRS, 0,                                \
+		{"tls." of ".serial_number", WEIR_KIND_HEX, WEIR_FIELD_DETAIL,                     \
+		 "of the " who " certificate"},                                                    \
+		{"tls." of ".alternative_names", WEIR_KIND_STRS, WEIR_FIELD_DETAIL,                \
 		 "names and addresses that the " who " certificate is good for"},                  \
-		{"tls." of ".hash.sha256", WEIR_KIND_HEX, 0,                                       \
+		{"tls." of ".hash.sha256", WEIR_KIND_HEX, WEIR_FIELD_DETAIL,                       \
 		 "SHA-256 of the " who " certificate"},                                            \
 	{                                                                                          \
-		"tls." of ".certificate_chain.sha256", WEIR_KIND_STRS, 0,                          \
+		"tls." of ".certificate_chain.sha256", WEIR_KIND_STRS, WEIR_FIELD_DETAIL,          \
 			"SHA-256 of each certificate of the " who " chain"                         \
 	}
-	CERTIFICATE_FIELDS("server", "server's"),
-	CERTIFICATE_FIELDS("client", "client's"),
-	{"tls.c2s.bytes", WEIR_KIND_U64, 0, "bytes of the client's application data, encrypted"},
+	CERTIFICATE_FIELDS("server", "server's", 0),
+	CERTIFICATE_FIELDS("client", "client's", WEIR_FIELD_DETAIL),
+	{"tls.c2s.bytes", WEIR_KIND_U64, WEIR_FIELD_DETAIL,
+	 "bytes of the client's application data, encrypted"},
 	{"tls.s2c.bytes", WEIR_KIND_U64, 0, "bytes of the server's application data, encrypted"},
 };
 

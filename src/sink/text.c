@@ -205,7 +205,7 @@ static bool text_wants(struct weir_sink *sink, const struct weir_schema *schema,
 	}
 	of = schema_of(text, schema);
 	if (of == NULL || !of->transaction) {
-		return true;
+		return !text_is_hidden(&text->style, weir_schema_field(schema, field));
 	}
 	for (i = 0; i < TEXT_NFIELDS; i++) {
 		if (of->index[i] == (int)field) {

@@ -63,6 +63,12 @@ void text_schema_init(struct text_schema *of, const struct weir_schema *schema)
 		[TEXT_RESPONSE_TRUNCATED] = "http.response.body.truncated",
 		[TEXT_RESPONSE_GAPS] = "http.response.body.gaps",
 		[TEXT_RESPONSE_DECODED_SIZE] = "http.response.body.decoded_size",
+		[TEXT_VERSION] = "tls.version",
+		[TEXT_HANDSHAKE] = "tls.handshake_ns",
+		[TEXT_NEXT_PROTOCOL] = "tls.next_protocol",
+		[TEXT_CIPHER] = "tls.cipher",
+		[TEXT_RESUMED] = "tls.resumed",
+		[TEXT_SESSION_SIZE] = "tls.s2c.bytes",
 	};
 	bool dns;
 	size_t i;
@@ -72,7 +78,8 @@ void text_schema_init(struct text_schema *of, const struct weir_schema *schema)
 		of->index[i] = find(schema, names[i]);
 	}
 	of->transaction = of->index[TEXT_METHOD] >= 0 && of->index[TEXT_STATUS] >= 0;
-	if (of->transaction) {
+	of->session = of->index[TEXT_VERSION] >= 0 && of->index[TEXT_HANDSHAKE] >= 0;
+	if (of->transaction || of->session) {
 		of->request = false;
 		return;
 	}
@@ -264,13 +271,15 @@ static void put_transaction(const struct text_schema *of, const struct weir_reco
 }
 
 /* The type's own fields, and what is wrong with the record. */
-static void put_others(const struct weir_record *rec, struct strbuf *out)
+static void put_others(const struct text_style *style, const struct weir_record *rec,
+		       struct strbuf *out)
 {
 	const struct weir_field *field;
 	size_t i;
 
 	for (i = WEIR_F_COMPLETENESS; (field = weir_schema_field(rec->schema, i)) != NULL; i++) {
-		if (!weir_record_has(rec, i) || i == WEIR_F_FINAL || i == WEIR_F_PAIRING) {
+		if (!weir_record_has(rec, i) || i == WEIR_F_FINAL || i == WEIR_F_PAIRING ||
+		    text_is_hidden(style, field)) {
 			continue;
 		}
 		strbuf_char(out, '\t');
@@ -295,7 +304,7 @@ void text_put_columns(struct text_style *style, const struct text_schema *of,
 	if (of->transaction) {
 		put_transaction(of, rec, out);
 	} else {
-		put_others(rec, out);
+		put_others(style, rec, out);
 	}
 	strbuf_char(out, '\n');
 	text_put_details(style, of, rec, out);

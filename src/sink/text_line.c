@@ -713,6 +713,115 @@ static void put_transaction(struct text_style *style, const struct text_schema *
 	put_client(style, rec, layout.client, out);
 }
 
+/* Duration or handshake, size, client: the columns at the right of a session. */
+static void put_session_end(struct text_style *style, const struct text_schema *of,
+			    const struct weir_record *rec, const struct layout *layout,
+			    struct strbuf *out)
+{
+	const struct weir_value *took = text_value(of, rec, TEXT_HANDSHAKE);
+	const struct weir_value *size = text_value(of, rec, TEXT_SESSION_SIZE);
+	char text[HUMAN_LEN] = "";
+
+	if (took != NULL) {
+		int64_t ns = took->v.i64;
+
+		human_duration(ns, true, text);
+		put_right(style,
+			  ns > 3 * NS_PER_S ? TONE_BAD
+			  : ns > NS_PER_S   ? TONE_WARN
+					    : TONE_NONE,
+			  text, layout->duration, out);
+	} else {
+		put_blanks(out, layout->duration);
+	}
+	put_blanks(out, 1 + layout->bar + (layout->bar > 0));
+	put_flags(style, of, rec, layout->flags, out);
+	if (layout->size > 0) {
+		text[0] = '\0';
+		if (size != NULL) {
+			human_size(size->v.u64, text);
+		}
+		strbuf_char(out, ' ');
+		put_right(style, TONE_NONE, text, layout->size, out);
+	}
+	put_client(style, rec, layout->client, out);
+}
+
+/* What was agreed on, or why nothing was: "h2 AES_128_GCM_SHA256 resumed" */
+static enum tone make_agreed(struct text_style *style, const struct text_schema *of,
+			     const struct weir_record *rec)
+{
+	static const enum text_field parts[] = {TEXT_NEXT_PROTOCOL, TEXT_CIPHER};
+	const struct weir_value *resumed = text_value(of, rec, TEXT_RESUMED);
+	struct strbuf *cell = &style->cell;
+	size_t i;
+
+	strbuf_clear(cell);
+	if (weir_record_has(rec, WEIR_F_ERROR_TYPE)) {
+		(void)text_escape(style, cell, rec->values[WEIR_F_ERROR_TYPE].v.bytes,
+				  rec->values[WEIR_F_ERROR_TYPE].len);
+		return TONE_BAD;
+	}
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const struct weir_value *part = text_value(of, rec, parts[i]);
+
+		if (part != NULL) {
+			/* every suite's name begins so: there is little room */
+			size_t skip =
+				part->len > 4 && memcmp(part->v.bytes, "TLS_", 4) == 0 ? 4 : 0;
+
+			strbuf_str(cell, cell->len > 0 ? " " : "");
+			(void)text_escape(style, cell, part->v.bytes + skip, part->len - skip);
+		}
+	}
+	if (resumed != NULL && resumed->v.u64 != 0) {
+		strbuf_str(cell, " resumed");
+	}
+	if (cell->len == 0) {
+		strbuf_str(cell, text_is(rec, WEIR_F_COMPLETENESS, "no_response")
+					 ? "(no answer)"
+					 : "(handshake not seen)");
+		return TONE_DIM;
+	}
+	return TONE_NONE;
+}
+
+static void put_session(struct text_style *style, const struct text_schema *of,
+			const struct weir_record *rec, struct strbuf *out)
+{
+	const struct weir_value *version = text_value(of, rec, TEXT_VERSION);
+	struct layout layout;
+	enum tone tone;
+	char type[8];
+	size_t i;
+
+	measure_host(style, of, rec);
+	lay_out(style, &layout);
+	strbuf_clear(&style->cell);
+	if (version != NULL) {
+		(void)text_escape(style, &style->cell, version->v.bytes,
+				  version->len < STATUS_WIDTH ? version->len : STATUS_WIDTH);
+	} else {
+		strbuf_str(&style->cell, style->ascii ? "..." : "\xc2\xb7\xc2\xb7\xc2\xb7");
+	}
+	tone = version == NULL ? TONE_DIM : TONE_FINE;
+	tone = weir_record_has(rec, WEIR_F_ERROR_TYPE) ? TONE_BAD : tone;
+	put_cell(style, tone, strbuf_text(&style->cell), style->cell.len, STATUS_WIDTH, out);
+	strbuf_char(out, ' ');
+	for (i = 0; i < sizeof(type) - 1 && rec->schema->type[i] != '\0'; i++) {
+		char c = rec->schema->type[i];
+
+		type[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+	}
+	put_cell(style, TONE_DIM, type, i, layout.method, out);
+	strbuf_char(out, ' ');
+	put_host(style, of, rec, layout.host, out);
+	tone = make_agreed(style, of, rec);
+	put_cell(style, tone, strbuf_text(&style->cell), style->cell.len, layout.path, out);
+	strbuf_char(out, ' ');
+	put_session_end(style, of, rec, &layout, out);
+}
+
 static void put_end(struct strbuf *out, const struct weir_record *rec, size_t address, size_t port)
 {
 	if (!weir_record_has(rec, address)) {
@@ -736,6 +845,7 @@ static void put_pairs(struct text_style *style, const struct weir_record *rec, s
 		struct strbuf *cell = &style->cell;
 
 		if (!weir_record_has(rec, i) || field->kind == WEIR_KIND_HEADERS ||
+		    text_is_hidden(style, field) ||
 		    (i > WEIR_F_DURATION && i < WEIR_NCOMMON && i != WEIR_F_ERROR_TYPE &&
 		     i != WEIR_F_ANOMALIES)) {
 			continue;
@@ -788,12 +898,14 @@ void text_put_line(struct text_style *style, const struct text_schema *of,
 	put_time(style, rec, out);
 	if (of->transaction || of->request) {
 		put_transaction(style, of, rec, out);
+	} else if (of->session) {
+		put_session(style, of, rec, out);
 	} else {
 		put_other(style, rec, out);
 	}
 	trim_line(out, start);
 	strbuf_char(out, '\n');
-	if (of->request && style->verbose > 0) {
+	if ((of->request || of->session) && style->verbose > 0) {
 		put_blanks(out, TIME_WIDTH + 1);
 		put_pairs(style, rec, out);
 		strbuf_char(out, '\n');

@@ -11,10 +11,12 @@
  * What asks for something and has no HTTP status, as databases and DNS do, has the same columns: ok or err, the statement's verb, the
  * type with the database, the statement (behind an error: what the server says), rows (Δ: changed) or else bytes. With -v
  * all of its fields are below.
+ * A session of TLS has the same columns: its version stands for the status, what was agreed on for the path, the handshake's time for the
+ * duration, and no bar.
  *
  * Tab-separated, in this order: time, type, client, server, and for transactions: status, method, host, target, duration
  * in ns, bytes of the request's body, of the response's, retransmissions, completeness, anomalies. Absent is "-". Other
- * types have name=value columns behind the first four.
+ * types have name=value columns behind the first four; those of WEIR_FIELD_DETAIL with -v.
  */
 #ifndef SINK_TEXT_LINE_H
 #define SINK_TEXT_LINE_H
@@ -55,6 +57,13 @@ enum text_field {
 	TEXT_RESPONSE_TRUNCATED,
 	TEXT_RESPONSE_GAPS,
 	TEXT_RESPONSE_DECODED_SIZE,
+	/* of sessions */
+	TEXT_VERSION,
+	TEXT_HANDSHAKE,
+	TEXT_NEXT_PROTOCOL,
+	TEXT_CIPHER,
+	TEXT_RESUMED,
+	TEXT_SESSION_SIZE,
 	TEXT_NFIELDS
 };
 
@@ -64,6 +73,7 @@ struct text_schema {
 	int index[TEXT_NFIELDS];
 	bool transaction; /* it has a method and a status */
 	bool request;     /* it has a method, and no HTTP status */
+	bool session;     /* it has a handshake and a version */
 };
 
 void text_schema_init(struct text_schema *of, const struct weir_schema *schema);
@@ -109,6 +119,11 @@ void text_put_value(struct strbuf *out, enum weir_kind kind, const struct weir_v
 		    bool human);
 /** The field's name without the type's: mysql's "db.query.text" stays, "anomaly.code" is "code". */
 const char *text_short_name(const struct weir_schema *schema, const struct weir_field *field);
+/** Is it a detail that was not asked for? */
+static inline bool text_is_hidden(const struct text_style *style, const struct weir_field *field)
+{
+	return style->verbose == 0 && (field->flags & WEIR_FIELD_DETAIL) != 0;
+}
 /** Escaped bytes; in ASCII, when the style says so. @return columns */
 size_t text_escape(const struct text_style *style, struct strbuf *out, const void *p, size_t len);
 

@@ -450,6 +450,107 @@ static void requests_to_databases_have_the_columns_of_transactions(void **state)
 		      "      (no response)           10.2.1.40\n");
 }
 
+enum { T_VERSION = WEIR_NCOMMON, T_NEXT, T_HANDSHAKE, T_CIPHER, T_RESUMED, T_BYTES, T_JA3, T_END };
+
+static const struct weir_field session_fields[] = {
+	{"tls.version", WEIR_KIND_STR, 0, ""},
+	{"tls.next_protocol", WEIR_KIND_STR, 0, ""},
+	{"tls.handshake_ns", WEIR_KIND_DURATION, 0, ""},
+	{"tls.cipher", WEIR_KIND_STR, 0, ""},
+	{"tls.resumed", WEIR_KIND_BOOL, 0, ""},
+	{"tls.s2c.bytes", WEIR_KIND_U64, 0, ""},
+	{"tls.client.ja3", WEIR_KIND_STR, WEIR_FIELD_DETAIL, ""},
+};
+static const struct weir_schema session_schema = {"tls", session_fields, T_END - WEIR_NCOMMON};
+
+static void fill_session(struct weir_record *rec, const char *version, const char *next,
+			 const char *cipher, const char *error)
+{
+	weir_record_set_i64(rec, WEIR_F_TS, 1763821049702 * MS);
+	sample_address(rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
+	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, 51774);
+	sample_address(rec, WEIR_F_SERVER_ADDRESS, "10.2.4.17");
+	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, 443);
+	weir_record_set_static(rec, WEIR_F_COMPLETENESS,
+			       version == NULL ? "no_response" : "complete");
+	if (version != NULL) {
+		weir_record_set_str(rec, WEIR_F_SERVICE_NAME, "shop.example");
+		weir_record_set_str(rec, T_VERSION, version);
+		weir_record_set_i64(rec, T_HANDSHAKE, 31 * MS);
+		weir_record_set_str(rec, T_CIPHER, cipher);
+		weir_record_set_u64(rec, T_BYTES, 38400);
+	}
+	if (next != NULL) {
+		weir_record_set_str(rec, T_NEXT, next);
+	}
+	if (error != NULL) {
+		weir_record_set_str(rec, WEIR_F_ERROR_TYPE, error);
+	}
+	weir_record_set_str(rec, T_JA3, "f35d08c46026a7c8edfab6e19cef8620");
+}
+
+static void check_session(const char *version, const char *next, const char *cipher,
+			  const char *error, const char *want)
+{
+	struct text_style *style = style_of(120);
+	struct text_schema of;
+	struct sample sample;
+	struct strbuf out;
+
+	text_schema_init(&of, &session_schema);
+	strbuf_init(&out);
+	sample_init(&sample, &session_schema);
+	fill_session(sample.rec, version, next, cipher, error);
+	text_put_line(style, &of, sample.rec, &out);
+	assert_string_equal(strbuf_text(&out), want);
+	sample_fini(&sample);
+	strbuf_fini(&out);
+	style_free(style);
+}
+
+/* In the columns of transactions: version, host, what was agreed on, time of the handshake, bytes. */
+static void a_session_is_a_line(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	check_session("1.3", "h2", "TLS_AES_128_GCM_SHA256", NULL,
+		"14:17:29.702  1.3 TLS     shop.example h2 AES_128_GCM_SHA256          31 ms                     38.4 kB  10.2.1.40\n");
+	check_session("1.2", NULL, "TLS_RSA_WITH_RC4_128_MD5", "bad_certificate",
+		"14:17:29.702  1.2 TLS     shop.example bad_certificate                31 ms                     38.4 kB  10.2.1.40\n");
+	check_session(NULL, NULL, NULL, NULL,
+		"14:17:29.702  \xc2\xb7\xc2\xb7\xc2\xb7 TLS     10.2.4.17    (no answer)                                                       10.2.1.40\n");
+	/* clang-format on */
+}
+
+/* JA3 and its kind make long lines: with -v only. */
+static void details_are_shown_when_asked_for(void **state)
+{
+	struct text_style *style = style_of(120);
+	struct text_schema of;
+	struct sample sample;
+	struct strbuf out;
+
+	(void)state;
+	text_schema_init(&of, &session_schema);
+	strbuf_init(&out);
+	sample_init(&sample, &session_schema);
+	fill_session(sample.rec, "1.3", "h2", "TLS_AES_128_GCM_SHA256", NULL);
+	text_put_columns(style, &of, sample.rec, &out);
+	assert_string_equal(
+		strbuf_text(&out),
+		"2025-11-22T14:17:29.702000000Z\ttls\t10.2.1.40:51774\t10.2.4.17:443\t"
+		"completeness=complete\tversion=1.3\tnext_protocol=h2\t"
+		"handshake_ns=31000000\tcipher=TLS_AES_128_GCM_SHA256\ts2c.bytes=38400\n");
+	strbuf_clear(&out);
+	style->verbose = 1;
+	text_put_columns(style, &of, sample.rec, &out);
+	assert_non_null(
+		strstr(strbuf_text(&out), "\tclient.ja3=f35d08c46026a7c8edfab6e19cef8620\n"));
+	sample_fini(&sample);
+	strbuf_fini(&out);
+	style_free(style);
+}
+
 static void verbose_shows_headers_then_bodies(void **state)
 {
 	struct text_style *style = style_of(120);
@@ -586,6 +687,8 @@ int main(void)
 		cmocka_unit_test(captured_tabs_and_line_ends_stay_in_their_column),
 		cmocka_unit_test(other_types_name_their_fields),
 		cmocka_unit_test(requests_to_databases_have_the_columns_of_transactions),
+		cmocka_unit_test(a_session_is_a_line),
+		cmocka_unit_test(details_are_shown_when_asked_for),
 		cmocka_unit_test(verbose_shows_headers_then_bodies),
 		cmocka_unit_test(tcp_is_shown_when_asked_for),
 		cmocka_unit_test(minor_anomalies_are_quiet),
