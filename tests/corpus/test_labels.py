@@ -23,6 +23,8 @@ NAMES = {'http2': 'http', 'websocket': 'http', 'resp': 'redis', 'ssl': 'tls', 'p
 # Words that say nothing about what TCP carries.
 NOTHING = {'data', 'tcp', 'mptcp', ''}
 LOGIN = 'a login and nothing else: no transaction, so no record'
+STARTTLS = 'TLS behind a beginning in clear text that weir does not read'
+MIDDLE = 'the middle of one record and no beginning of another: tshark goes by the port, or by the rest of the flow'
 # Flows that peers label and weir does not: capture, first packet.
 UNKNOWN = {
     'suricata-verify/tests__bug-3286-02-linux-evasion__with_evasion_linux.pcap 1':
@@ -41,6 +43,18 @@ UNKNOWN = {
     'tcpdump/tests__babel_update_oobr.pcap 5': 'random bytes: tshark goes by port 6379',
     'tcpdump/tests__babel_update_oobr.pcap 6': 'random bytes: tshark goes by port 6379',
     'zeek/testing__btest__Traces__postgresql__bad-backend-message-1.pcap 1': LOGIN,
+    'suricata-verify/tests__tcp-fastopen-10-syn-data-ignore__input.pcap 52': 'a SYN/ACK that comes again after the end: no byte',
+    'beats/packetbeat__tests__system__pcaps__mongo_one_row.pcap 1': 'MongoDB on port 27017, which tshark takes for TLS',
+    'beats/packetbeat__tests__system__pcaps__mongodb_find.pcap 1': 'MongoDB on port 27017, which tshark takes for TLS',
+    'brimcap/cmd__brimcap__ztests__in.pcap 4': MIDDLE,
+    'brimcap/cmd__brimcap__ztests__ng.pcap 4': MIDDLE,
+    'deepflow/agent__resources__test__common__decapsulate_erspan1.pcap 862': MIDDLE,
+    'PcapPlusPlus/Tests__Fuzzers__RegressionTests__regression_samples__clusterfuzz-testcase-minimized-FuzzTarget-5165538295939072 1':
+        'random bytes: tshark goes by port 5061',
+    'PcapPlusPlus/Tests__Fuzzers__RegressionTests__regression_samples__clusterfuzz-testcase-minimized-FuzzTarget-5700358767902720 1':
+        'a ClientHello of version 0x2020 that is shorter than its beginning',
+    'zeek/testing__btest__Traces__tls__imap-starttls.pcap 1': STARTTLS,
+    'zeek/testing__btest__Traces__tls__pop3-starttls.pcap 1': STARTTLS,
 }
 
 
