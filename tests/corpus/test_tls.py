@@ -133,7 +133,7 @@ def against_peers(weir, item):
     for row in rows:
         fields = json.loads(row['fields'])
         problem = of_connection(fields, records) if row['kind'] == 'tls' else counted(fields, int(row['count']), records)
-        answers.append(((corpus.short(file), row['case'], json.dumps(fields, sort_keys=True)), problem))
+        answers.append(((corpus.short(file), row['case'], len(answers)), problem))
     return answers
 
 
