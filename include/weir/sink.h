@@ -99,6 +99,8 @@ struct weir_sink_type {
 	unsigned confirm;
 	/** A failure of record() or flush() loses what was given since the last flush, and may pass: it is asked again */
 	bool recovers;
+	/** Milliseconds for which what was given may wait for its flush, whoever is watching; 0: until there is time */
+	unsigned hold_ms;
 };
 
 #ifdef __cplusplus

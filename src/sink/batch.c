@@ -31,7 +31,8 @@ enum {
 	PARCEL_RECORDS = 1024,
 	BLOCK_BYTES = 16 << 10, /* its memory comes in */
 	CONFIRM_RECORDS =
-		256 /* flushed at least after so many: what is flushed is known to be written */
+		256, /* flushed at least after so many: what is flushed is known to be written */
+	CLOCK_RECORDS = 256 /* without a thread: the clock is looked at */
 };
 
 #define CREDIT_NS   (200 * NS_PER_MS)
@@ -57,6 +58,7 @@ struct sink_batch {
 	atomic_uint_fast64_t taken; /* records that the sink has returned from */
 	uint64_t unconfirmed; /* the writing thread's: given to the sink since its last flush */
 	bool troubled;        /* ... and that it fails has been told */
+	int64_t flushed_ns;   /* ... when */
 	/* the producer's */
 	uint64_t given;
 	uint64_t freed;
@@ -125,10 +127,39 @@ static void fail(struct sink_batch *batch)
 	batch->unconfirmed = 0;
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static struct timespec in_ns(int64_t ns)
+{
+	struct timespec then;
+
+	clock_gettime(CLOCK_MONOTONIC, &then);
+	then.tv_sec += ns / NS_PER_S;
+	then.tv_nsec += ns % NS_PER_S;
+	if (then.tv_nsec >= NS_PER_S) {
+		then.tv_nsec -= NS_PER_S;
+		then.tv_sec++;
+	}
+	return then;
+}
+
+/* Nanoseconds until a flush is due; 0 or below: it is. Of a sink that holds what it is given for a while. */
+static int64_t due_ns(const struct sink_batch *batch)
+{
+	return batch->flushed_ns + (int64_t)batch->options.type->hold_ms * NS_PER_MS - now_ns();
+}
+
 static void flush(struct sink_batch *batch)
 {
 	const struct weir_sink_type *type = batch->options.type;
 
+	batch->flushed_ns = now_ns();
 	if (atomic_load_explicit(&batch->failed, memory_order_relaxed)) {
 		return;
 	}
@@ -177,6 +208,13 @@ static void reopen(struct sink_batch *batch)
 	}
 }
 
+static void flush_when_due(struct sink_batch *batch)
+{
+	if (batch->options.type->hold_ms > 0 && batch->unconfirmed > 0 && due_ns(batch) <= 0) {
+		flush(batch);
+	}
+}
+
 static void write_parcel(struct sink_batch *batch, const struct parcel *parcel)
 {
 	const struct entry *entry;
@@ -184,6 +222,7 @@ static void write_parcel(struct sink_batch *batch, const struct parcel *parcel)
 	for (entry = parcel->first; entry != NULL; entry = entry->next) {
 		write_record(batch, entry->rec);
 	}
+	flush_when_due(batch);
 }
 
 /* What is to be done next; called with the lock, which is given up meanwhile. @return was there something? */
@@ -191,8 +230,9 @@ static bool work_once(struct sink_batch *batch)
 {
 	bool is_parcel = batch->done != batch->filled;
 	bool is_reopen = batch->reopen && batch->done >= batch->reopen_at;
+	bool is_flush = batch->flush && (batch->options.type->hold_ms == 0 || due_ns(batch) <= 0);
 
-	if (batch->abandoned || (!is_parcel && !is_reopen && !batch->flush)) {
+	if (batch->abandoned || (!is_parcel && !is_reopen && !is_flush)) {
 		return false;
 	}
 	batch->busy = true;
@@ -239,6 +279,21 @@ static void free_batch(struct sink_batch *batch)
 	free(batch);
 }
 
+/* Called with the lock. A flush that was asked for and is not due yet will be. */
+static void wait_for_work(struct sink_batch *batch)
+{
+	struct timespec until;
+	int64_t due;
+
+	if (!batch->flush) {
+		pthread_cond_wait(&batch->work, &batch->lock);
+		return;
+	}
+	due = due_ns(batch);
+	until = in_ns(due > 0 ? due : 0);
+	(void)pthread_cond_timedwait(&batch->work, &batch->lock, &until);
+}
+
 static void *thread_main(void *context)
 {
 	struct sink_batch *batch = context;
@@ -252,7 +307,7 @@ static void *thread_main(void *context)
 		if (batch->closing || batch->abandoned) {
 			break;
 		}
-		pthread_cond_wait(&batch->work, &batch->lock);
+		wait_for_work(batch);
 	}
 	pthread_mutex_unlock(&batch->lock);
 	flush(batch);
@@ -269,28 +324,6 @@ static void *thread_main(void *context)
 }
 
 /* ---- the producer ---- */
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static struct timespec in_ns(int64_t ns)
-{
-	struct timespec then;
-
-	clock_gettime(CLOCK_MONOTONIC, &then);
-	then.tv_sec += ns / NS_PER_S;
-	then.tv_nsec += ns % NS_PER_S;
-	if (then.tv_nsec >= NS_PER_S) {
-		then.tv_nsec -= NS_PER_S;
-		then.tv_sec++;
-	}
-	return then;
-}
 
 /* Called with the lock. */
 static bool is_behind(const struct sink_batch *batch, size_t left)
@@ -428,6 +461,9 @@ void sink_batch_record(struct sink_batch *batch, const struct weir_record *rec)
 	batch->given++;
 	if (batch->nparcels == 0) {
 		write_record(batch, rec);
+		if (batch->given % CLOCK_RECORDS == 0) {
+			flush_when_due(batch);
+		}
 		return;
 	}
 	if (atomic_load_explicit(&batch->failed, memory_order_relaxed)) {
@@ -526,9 +562,9 @@ int sink_batch_new(const struct sink_batch_options *options, struct sink_batch *
 	batch->credit_ns = CREDIT_NS;
 	batch->credited_ns = now_ns();
 	pthread_mutex_init(&batch->lock, NULL);
-	pthread_cond_init(&batch->work, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&batch->work, &monotonic);
 	pthread_cond_init(&batch->room, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	if (options->memory > 0) {

@@ -73,6 +73,8 @@ static int roll_back(struct sqlite_sink *sq)
 	(void)sqlite_execute(sq, "ROLLBACK");
 	sqlite_rollup_forget(sq);
 	sqlite_top_forget(sq);
+	sqlite_retain_forget(sq);
+	sqlite_interim_forget(sq);
 	sq->in_transaction = false;
 	sq->given = 0;
 	sq->retry_ns = now_ns() + RETRY_NS;
@@ -109,7 +111,7 @@ static int sqlite_record(struct weir_sink *sink, const struct weir_record *rec)
 	}
 	if (err == 0) {
 		err = sqlite_put_record(sq, rec);
-		sq->given++;
+		sq->given += sqlite_is_final(rec) ? 1 : 0;
 	}
 	return err < 0 ? roll_back(sq) : 0;
 }
@@ -131,6 +133,7 @@ static int sqlite_flush(struct weir_sink *sink)
 	}
 	sq->in_transaction = false;
 	sq->records += sq->given;
+	sq->retain.committed = sq->retain.deleted;
 	sq->given = 0;
 	acknowledge(sq, "done", sq->records);
 	return 0;
@@ -144,6 +147,7 @@ static void release(struct sqlite_sink *sq)
 	sqlite_rollup_close(sq);
 	sqlite_top_close(sq);
 	sqlite_retain_close(sq);
+	sqlite_interim_close(sq);
 	json_writer_fini(&sq->json);
 	strbuf_fini(&sq->text);
 	strbuf_fini(&sq->escaped);
@@ -204,6 +208,7 @@ static int begin(struct sqlite_sink *sq, const struct weir_schema *const *schema
 
 	err = err < 0 ? err : sqlite_rollup_open(sq);
 	err = err < 0 ? err : sqlite_top_open(sq);
+	err = err < 0 ? err : sqlite_interim_open(sq);
 	return err < 0 ? err : sqlite_retain_open(sq);
 }
 
@@ -256,6 +261,19 @@ static int sqlite_close(struct weir_sink *sink)
 	return err;
 }
 
+static void sqlite_figures(struct weir_sink *sink,
+			   void (*add)(void *context, const char *name, uint64_t n), void *context)
+{
+	const struct retain *retain = &self(sink)->retain;
+
+	if (retain->keep_ns > 0 || retain->max_bytes > 0) {
+		add(context, "sqlite_expired", retain->committed);
+	}
+	if (self(sink)->interim.left_out > 0) {
+		add(context, "sqlite_interim_left_out", self(sink)->interim.left_out);
+	}
+}
+
 const struct weir_sink_type sink_sqlite = {
 	.name = "sqlite",
 	.doc = "a store: one file with every record, for weir query, weir stats and any sqlite3",
@@ -265,4 +283,7 @@ const struct weir_sink_type sink_sqlite = {
 	.close = sqlite_close,
 	.confirm = TRANSACTION_RECORDS,
 	.recovers = true,
+	.interim = true,
+	.figures = sqlite_figures,
+	.hold_ms = TRANSACTION_MS,
 };

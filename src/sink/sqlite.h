@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sink `sqlite`, inside. sqlite.c: the sink and its transactions; sqlite_row.c: a record becomes rows; sqlite_rollup.c: what is
- * counted, and where records are; sqlite_top.c: the most frequent; sqlite_retain.c: what is old goes.
+ * counted, and where records are; sqlite_top.c: the most frequent; sqlite_interim.c: what is
+ * still open; sqlite_retain.c: what is old goes.
  *
  * Functions return 0 or below 0; then the transaction is to be rolled back (store_errno() says why).
  */
@@ -178,13 +179,23 @@ struct top {
 struct retain {
 	int64_t keep_ns;                /* 0: for good */
 	uint64_t max_bytes;             /* 0: without limit */
-	int64_t newest_ns;              /* ts */
-	bool behind;                    /* the last step did not suffice */
+	int64_t newest_ns;              /* largest ts; INT64_MIN: none */
+	int64_t first_id;               /* about the first record that is left */
+	int64_t epoch_id;               /* where the epoch began */
+	bool behind;                    /* something may be left of what nothing names any more */
 	uint64_t deleted;               /* records */
+	uint64_t committed;             /* of these */
 	int64_t level_t[STORE_NLEVELS]; /* s; rollups before are gone */
-	uint64_t epoch_bytes;
 	int64_t page_size;
 	sqlite3_stmt *pages, *free_pages;
+};
+
+struct interim {
+	struct names rows; /* of (type, id); below 0: gone */
+	size_t n;          /* rows with final=0 */
+	bool stale;        /* to be read from the store again */
+	uint64_t left_out;
+	sqlite3_stmt *put, *remove;
 };
 
 struct sqlite_sink {
@@ -198,13 +209,14 @@ struct sqlite_sink {
 	bool in_transaction;
 	int64_t retry_ns; /* nothing is tried before; 0: all is well */
 	int error;        /* errno of the failure */
-	uint64_t records; /* committed */
+	uint64_t records; /* committed, interim ones not counted */
 	uint64_t given;   /* in the transaction */
 	struct json_writer json;
 	struct strbuf text, escaped, truncated, key;
 	struct rollup rollup;
 	struct top top;
 	struct retain retain;
+	struct interim interim;
 	int acknowledge; /* a descriptor; below 0: none */
 };
 
@@ -231,6 +243,22 @@ void sqlite_rows_forget(struct sqlite_sink *sq);
 /** Text as JSON has it: bytes that are not UTF-8 as \xNN. @return what to use, *len changes */
 const char *sqlite_utf8(struct sqlite_sink *sq, const struct weir_value *value, size_t *ret_len);
 
+/** Is it no interim record? */
+bool sqlite_is_final(const struct weir_record *rec);
+
+/* sqlite_interim.c */
+int sqlite_interim_open(struct sqlite_sink *sq);
+void sqlite_interim_close(struct sqlite_sink *sq);
+/** The row of an interim record of the same id goes. */
+int sqlite_interim_replace(struct sqlite_sink *sq, struct plan *plan,
+			   const struct weir_record *rec);
+/** Is there room for an interim record? */
+bool sqlite_interim_admits(struct sqlite_sink *sq);
+/** An interim record is row `id`. */
+int sqlite_interim_note(struct sqlite_sink *sq, const struct plan *plan,
+			const struct weir_record *rec, int64_t id);
+void sqlite_interim_forget(struct sqlite_sink *sq);
+
 /* sqlite_rollup.c */
 int sqlite_rollup_open(struct sqlite_sink *sq);
 void sqlite_rollup_close(struct sqlite_sink *sq);
@@ -254,6 +282,8 @@ void sqlite_top_forget(struct sqlite_sink *sq);
 int sqlite_retain_parse(struct retain *retain, const char *keep, const char *max,
 			const char **ret_message);
 int sqlite_retain_open(struct sqlite_sink *sq);
+/** What was done since the last commit is not. */
+void sqlite_retain_forget(struct sqlite_sink *sq);
 void sqlite_retain_close(struct sqlite_sink *sq);
 /** Within the transaction: one bounded step for the `n` records that it has. */
 int sqlite_retain_step(struct sqlite_sink *sq, uint64_t n);

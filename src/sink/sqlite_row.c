@@ -715,7 +715,7 @@ static void bind_absent(struct plan *plan, const struct weir_record *rec, int pa
 	}
 }
 
-static bool is_final(const struct weir_record *rec)
+bool sqlite_is_final(const struct weir_record *rec)
 {
 	return !weir_record_has(rec, WEIR_F_FINAL) || sqlite_value(rec, WEIR_F_FINAL)->v.u64 != 0;
 }
@@ -724,6 +724,7 @@ int sqlite_put_record(struct sqlite_sink *sq, const struct weir_record *rec)
 {
 	struct plan *plan = sqlite_plan(sq, rec->schema);
 	unsigned used = 1u << STORE_ROW;
+	bool final = sqlite_is_final(rec);
 	int64_t flow = 0, shape = 0;
 	int part, err;
 
@@ -732,7 +733,11 @@ int sqlite_put_record(struct sqlite_sink *sq, const struct weir_record *rec)
 	}
 	strbuf_clear(&sq->escaped);
 	strbuf_clear(&sq->truncated);
-	err = put_flow(sq, rec, &flow);
+	err = sqlite_interim_replace(sq, plan, rec);
+	if (err == 0 && !final && !sqlite_interim_admits(sq)) {
+		return 0;
+	}
+	err = err < 0 ? err : put_flow(sq, rec, &flow);
 	err = err < 0 ? err : put_shape(sq, plan, rec, &shape);
 	err = err < 0 ? err : bind_record(sq, plan, rec, &used);
 	sq->id++;
@@ -745,10 +750,11 @@ int sqlite_put_record(struct sqlite_sink *sq, const struct weir_record *rec)
 			err = sqlite_run(plan->inserts[part]);
 		}
 	}
-	if (err == 0 && is_final(rec)) {
-		err = sqlite_rollup_add(sq, plan, rec, sq->id, shape);
+	if (err < 0) {
+		return err;
 	}
-	return err;
+	return final ? sqlite_rollup_add(sq, plan, rec, sq->id, shape)
+		     : sqlite_interim_note(sq, plan, rec, sq->id);
 }
 
 /* ---- life ---- */

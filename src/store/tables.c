@@ -36,7 +36,8 @@ const char store_sql_tables[] =
 	"CREATE TABLE IF NOT EXISTS _epoch(_id INTEGER PRIMARY KEY,flow INTEGER,string INTEGER,"
 	"shape INTEGER);"
 	/* interim records */
-	"CREATE TABLE IF NOT EXISTS _open(_id INTEGER PRIMARY KEY,type INTEGER NOT NULL);";
+	"CREATE TABLE IF NOT EXISTS _open(_id INTEGER PRIMARY KEY,type INTEGER NOT NULL,"
+	"id TEXT NOT NULL);";
 
 #define TIME(t) "strftime('%Y-%m-%dT%H:%M:%SZ'," t ",'unixepoch')"
 
