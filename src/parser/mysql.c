@@ -326,34 +326,18 @@ static int found(struct my_cursor *cur)
 	return MY_GO;
 }
 
-/* Where the next segment begins; or the end. */
-static const uint8_t *next_segment(const struct my_cursor *cur)
-{
-	uint64_t offset = offset_of(cur, cur->p);
-	size_t i;
-
-	for (i = 0; i < cur->chunk->nmarks; i++) {
-		if (cur->chunk->marks[i].offset > offset) {
-			return cur->chunk->data +
-			       (cur->chunk->marks[i].offset - cur->chunk->offset);
-		}
-	}
-	return cur->end;
-}
-
 static int client_lost(struct my_cursor *cur)
 {
-	uint64_t offset = offset_of(cur, cur->p);
 	int got;
 
-	if (cur->side->fresh || weir_chunk_mark(cur->chunk, offset)->offset == offset) {
+	if (cur->side->fresh || db_at_segment(cur->chunk, cur->p)) {
 		got = command_plausible(cur->p, (size_t)(cur->end - cur->p), cur->my->compressed);
 		if (got >= 0) {
 			return got == 0 ? WEIR_PARSE_NEED : found(cur);
 		}
 	}
 	cur->side->fresh = false;
-	cur->p = next_segment(cur);
+	cur->p = db_next_segment(cur->chunk, cur->p);
 	return MY_GO;
 }
 
@@ -375,7 +359,7 @@ static int skip_to_response(struct my_cursor *cur, const uint8_t *stop)
 static int server_lost(struct my_cursor *cur)
 {
 	const struct my_side *client = &cur->my->side[WEIR_C2S];
-	const uint8_t *stop = next_segment(cur);
+	const uint8_t *stop = db_next_segment(cur->chunk, cur->p);
 	uint64_t offset = offset_of(cur, cur->p);
 
 	/* no further than to where the client's next command was sent: it may say what follows */
@@ -452,7 +436,7 @@ static int start(struct my_cursor *cur)
 	}
 	my_lose(cur->my, WEIR_C2S);
 	cur->side->fresh = false;
-	cur->p = next_segment(cur);
+	cur->p = db_next_segment(cur->chunk, cur->p);
 	return MY_GO;
 }
 
@@ -631,8 +615,6 @@ static void mysql_done(void *state, struct weir_host *host)
 
 /* ---- detection ---- */
 
-enum { SURE = 95, LIKELY = 75, WEAK = 40 };
-
 /* length(3), 0, then 10, a version and NUL, and a zero behind thread id and challenge; or ERR, whole, errno 1000 to 3999 */
 static int greeting_score(const uint8_t *p, size_t len)
 {
@@ -642,7 +624,7 @@ static int greeting_score(const uint8_t *p, size_t len)
 	size_t at;
 
 	if (len < 5) {
-		return len < 3 || memcmp(p + 2, head, len - 2 < 2 ? len - 2 : 2) == 0 ? WEAK : 0;
+		return len < 3 || memcmp(p + 2, head, len - 2 < 2 ? len - 2 : 2) == 0 ? DB_WEAK : 0;
 	}
 	full = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 	if (p[3] != 0 || full < 9 || full > 1024) {
@@ -652,8 +634,8 @@ static int greeting_score(const uint8_t *p, size_t len)
 		unsigned code = len < 7 ? 1040 : load_le16(p + 5);
 
 		return code < 1000 || code > 3999 || len > 4 + full ? 0
-		       : len == 4 + full                            ? LIKELY
-								    : WEAK;
+		       : len == 4 + full                            ? DB_LIKELY
+								    : DB_WEAK;
 	}
 	if (p[4] != 10) {
 		return 0;
@@ -665,13 +647,13 @@ static int greeting_score(const uint8_t *p, size_t len)
 	}
 	nul = p + at;
 	if (at == len) {
-		return WEAK;
+		return DB_WEAK;
 	}
 	if (*nul != 0 || at < 8 || at + 14 > 4 + full) {
 		return 0;
 	}
 	/* thread(4), challenge(8), 0 */
-	return len < at + 14 ? WEAK : nul[13] == 0 ? SURE : 0;
+	return len < at + 14 ? DB_WEAK : nul[13] == 0 ? DB_SURE : 0;
 }
 
 /* HandshakeResponse41: sequence 1, capabilities with PROTOCOL_41, 19 zeros; the four behind them are MariaDB's */
@@ -681,16 +663,16 @@ static int login_score(const uint8_t *p, size_t len)
 	size_t n;
 
 	if (len < 6) {
-		return len < 4 ? WEAK : p[3] == 1 && p[2] == 0 ? WEAK : 0;
+		return len < 4 ? DB_WEAK : p[3] == 1 && p[2] == 0 ? DB_WEAK : 0;
 	}
 	if (p[3] != 1 || p[2] != 0 || (load_le16(p + 4) & MY_CAP_41) == 0) {
 		return 0;
 	}
 	if (len <= 13) {
-		return WEAK;
+		return DB_WEAK;
 	}
 	n = len - 13 < sizeof(zeros) ? len - 13 : sizeof(zeros);
-	return memcmp(p + 13, zeros, n) != 0 ? 0 : n < sizeof(zeros) ? WEAK : LIKELY;
+	return memcmp(p + 13, zeros, n) != 0 ? 0 : n < sizeof(zeros) ? DB_WEAK : DB_LIKELY;
 }
 
 /* Mid-stream: a command that fills its packet. */
@@ -699,24 +681,25 @@ static int command_score(const uint8_t *p, size_t len)
 	uint32_t full;
 
 	if (len < 6 && command_plausible(p, len, false) >= 0) {
-		return WEAK;
+		return DB_WEAK;
 	}
 	if (frame_plausible(p, len) >= 0) {
 		full = len < 3 ? 0 : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
-		return len >= 12 && len >= 7 + (size_t)full ? LIKELY : WEAK;
+		return len >= 12 && len >= 7 + (size_t)full ? DB_LIKELY : DB_WEAK;
 	}
 	if (len < 5 || command_plausible(p, len, false) <= 0) {
 		return 0;
 	}
 	full = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 	if (len < 4 + (size_t)full) {
-		return WEAK;
+		return DB_WEAK;
 	}
 	if (p[4] != MY_QUERY && p[4] != MY_STMT_PREPARE) {
-		return WEAK;
+		return DB_WEAK;
 	}
-	return len == 4 + (size_t)full || (len >= 8 + (size_t)full && p[4 + full + 3] == 0) ? LIKELY
-											    : WEAK;
+	return len == 4 + (size_t)full || (len >= 8 + (size_t)full && p[4 + full + 3] == 0)
+		       ? DB_LIKELY
+		       : DB_WEAK;
 }
 
 /* Mid-stream: the first packet of a response. */
@@ -725,7 +708,7 @@ static int response_score(const uint8_t *p, size_t len)
 	uint32_t full;
 
 	if (len < 5) {
-		return len < 4 || p[3] == 1 ? WEAK : 0;
+		return len < 4 || p[3] == 1 ? DB_WEAK : 0;
 	}
 	full = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 	if (p[3] != 1 || full == 0) {
@@ -733,12 +716,12 @@ static int response_score(const uint8_t *p, size_t len)
 	}
 	if (len >= 11 && (load_le16(p + 7) == 0x9c78 || load_le32(p + 7) == 0xfd2fb528 ||
 			  (p[4] == 0 && p[5] == 0 && p[6] == 0 && p[10] == 1))) {
-		return LIKELY; /* a frame: zlib, zstd, or a packet as it is */
+		return DB_LIKELY; /* a frame: zlib, zstd, or a packet as it is */
 	}
 	if (p[4] == 0 || p[4] == 0xff) {
-		return full >= 7 && full < 1024 ? LIKELY : 0;
+		return full >= 7 && full < 1024 ? DB_LIKELY : 0;
 	}
-	return full == 1 || p[4] == 0xfb ? LIKELY : 0;
+	return full == 1 || p[4] == 0xfb ? DB_LIKELY : 0;
 }
 
 static int score(const struct weir_probe *probe, int client)
@@ -748,15 +731,15 @@ static int score(const struct weir_probe *probe, int client)
 	int said = slen == 0 ? 0 : greeting_score(s, slen);
 	int asked;
 
-	if (said >= LIKELY) {
+	if (said >= DB_LIKELY) {
 		return said;
 	}
 	if (slen > 0 && said == 0 && !probe->midstream) {
 		return 0;
 	}
 	asked = clen == 0 ? 0 : login_score(c, clen);
-	if (asked >= LIKELY) {
-		return slen == 0 ? asked : SURE;
+	if (asked >= DB_LIKELY) {
+		return slen == 0 ? asked : DB_SURE;
 	}
 	if (probe->midstream && asked == 0) {
 		int answered = slen == 0 ? 0 : response_score(s, slen);
@@ -774,18 +757,7 @@ static int score(const struct weir_probe *probe, int client)
 
 static struct weir_probe_result mysql_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe, WEIR_C2S);
-	swapped = probe->roles_certain ? 0 : score(probe, WEIR_S2C);
-	if (swapped > result.score) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < SURE && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return db_probe(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&my_schema, NULL};

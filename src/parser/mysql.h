@@ -18,6 +18,7 @@
 #include "base/wire.h"
 #include "body/coding.h"
 #include "db/db.h"
+#include "db/look.h"
 #include "db/rows.h"
 #include "db/statements.h"
 

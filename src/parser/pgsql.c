@@ -270,13 +270,6 @@ static int server_start(struct cursor *cur)
 
 /* ---- after a loss ---- */
 
-static bool at_segment(const struct cursor *cur)
-{
-	uint64_t offset = offset_of(cur, cur->p);
-
-	return weir_chunk_mark(cur->chunk, offset)->offset == offset;
-}
-
 static int found(struct cursor *cur)
 {
 	cur->side->step = PG_MESSAGES;
@@ -284,24 +277,9 @@ static int found(struct cursor *cur)
 	return GO;
 }
 
-/* Where the next segment begins; or the end. */
-static const uint8_t *next_segment(const struct cursor *cur)
-{
-	uint64_t offset = offset_of(cur, cur->p);
-	size_t i;
-
-	for (i = 0; i < cur->chunk->nmarks; i++) {
-		if (cur->chunk->marks[i].offset > offset) {
-			return cur->chunk->data +
-			       (cur->chunk->marks[i].offset - cur->chunk->offset);
-		}
-	}
-	return cur->end;
-}
-
 static int client_lost(struct cursor *cur)
 {
-	if (cur->side->fresh || at_segment(cur)) {
+	if (cur->side->fresh || db_at_segment(cur->chunk, cur->p)) {
 		if (cur->end - cur->p < 5) {
 			return WEIR_PARSE_NEED;
 		}
@@ -310,7 +288,7 @@ static int client_lost(struct cursor *cur)
 		}
 	}
 	cur->side->fresh = false;
-	cur->p = next_segment(cur);
+	cur->p = db_next_segment(cur->chunk, cur->p);
 	return GO;
 }
 
@@ -329,7 +307,7 @@ static int is_ready(const uint8_t *p, size_t len)
 static int server_lost(struct cursor *cur)
 {
 	const struct weir_mark *mark = weir_chunk_mark(cur->chunk, offset_of(cur, cur->p));
-	const uint8_t *stop = next_segment(cur);
+	const uint8_t *stop = db_next_segment(cur->chunk, cur->p);
 	uint64_t offset = offset_of(cur, cur->p);
 	uint64_t expected;
 	int got;
@@ -338,7 +316,7 @@ static int server_lost(struct cursor *cur)
 		return WEIR_PARSE_HOLD;
 	}
 	expected = db_resync(&cur->pg->db, offset, offset + 1, mark->peer_ack);
-	if (cur->side->fresh || expected == offset || at_segment(cur)) {
+	if (cur->side->fresh || expected == offset || db_at_segment(cur->chunk, cur->p)) {
 		got = pg_server_plausible(cur->p, (size_t)(cur->end - cur->p));
 		if (got >= 0) {
 			return got == 0 ? WEIR_PARSE_NEED : found(cur);
@@ -545,25 +523,23 @@ static void pgsql_done(void *state, struct weir_host *host)
 
 /* ---- detection ---- */
 
-enum { SURE = 95, LIKELY = 75, WEAK = 40 };
-
 /* A startup packet, an SSLRequest, a GSSENCRequest, a CancelRequest. */
 static int startup_score(const uint8_t *p, size_t len)
 {
 	uint32_t size, code;
 
 	if (len < 8) {
-		return p[0] == 0 && (len < 2 || p[1] == 0) ? WEAK : 0;
+		return p[0] == 0 && (len < 2 || p[1] == 0) ? DB_WEAK : 0;
 	}
 	size = load_be32(p);
 	code = load_be32(p + 4);
 	if (code >= 80877102 && code <= 80877104) {
-		return size == 8 || (code == 80877102 && size >= 16 && size <= 268) ? SURE : 0;
+		return size == 8 || (code == 80877102 && size >= 16 && size <= 268) ? DB_SURE : 0;
 	}
 	if (code >> 16 != 3 || (code & 0xffff) > 9999 || size < 9 || size > PG_STARTUP_MAX) {
 		return 0;
 	}
-	return len >= size && p[size - 1] == 0 ? SURE : LIKELY;
+	return len >= size && p[size - 1] == 0 ? DB_SURE : DB_LIKELY;
 }
 
 /* Messages one after the other, up to the end of what is there. */
@@ -583,12 +559,14 @@ static int chain_score(const uint8_t *p, size_t len, bool server)
 					   (p[0] == 'S' && n > 0);
 		n++;
 		if (total > len) {
-			return n > 1 && strong ? SURE : WEAK;
+			return n > 1 && strong ? DB_SURE : DB_WEAK;
 		}
 		p += total;
 		len -= total;
 	}
-	return n == 0 ? WEAK : strong && (n > 1 || !server) ? (n > 1 ? SURE : LIKELY) : WEAK;
+	return n == 0                         ? DB_WEAK
+	       : strong && (n > 1 || !server) ? (n > 1 ? DB_SURE : DB_LIKELY)
+					      : DB_WEAK;
 }
 
 static int score(const struct weir_probe *probe, int client)
@@ -606,31 +584,21 @@ static int score(const struct weir_probe *probe, int client)
 		}
 	}
 	if (probe->len[!client] > 0) {
-		said = probe->len[!client] == 1 ? WEAK : chain_score(s, probe->len[!client], true);
-		if (said == 0 && asked < SURE) {
+		said = probe->len[!client] == 1 ? DB_WEAK
+						: chain_score(s, probe->len[!client], true);
+		if (said == 0 && asked < DB_SURE) {
 			return 0;
 		}
 	}
-	if (asked >= WEAK && said >= LIKELY) {
-		return SURE;
+	if (asked >= DB_WEAK && said >= DB_LIKELY) {
+		return DB_SURE;
 	}
 	return asked > said ? asked : said;
 }
 
 static struct weir_probe_result pgsql_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe, WEIR_C2S);
-	swapped = probe->roles_certain ? 0 : score(probe, WEIR_S2C);
-	if (swapped > result.score) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < SURE && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return db_probe(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&pg_schema, NULL};

@@ -14,6 +14,7 @@
 #define PARSER_PGSQL_H
 
 #include "db/db.h"
+#include "db/look.h"
 #include "db/rows.h"
 #include "db/statements.h"
 

@@ -163,12 +163,21 @@ static void redis_done(void *state, struct weir_host *host)
 	db_end(&redis->db);
 }
 
+int redis_step(struct redis_cursor *cur, redis_step_fn *const steps[REDIS_STREAM])
+{
+	if (cur->side->step < REDIS_STREAM) {
+		return steps[cur->side->step](cur);
+	}
+	cur->p = cur->end;
+	return REDIS_GO;
+}
+
 /* ---- detection ---- */
 
-enum { SURE = 95, LIKELY = 75, WEAK = 40 };
-
-static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
+static int score(const struct weir_probe *probe, int of_client)
 {
+	const uint8_t *client = probe->data[of_client], *server = probe->data[!of_client];
+	size_t client_len = probe->len[of_client], server_len = probe->len[!of_client];
 	bool sure = false;
 	int command = client_len == 0 ? 0 : redis_like_command(client, client_len);
 	int line = client_len == 0 ? 0 : redis_like_inline(client, client_len);
@@ -179,38 +188,25 @@ static int score(const uint8_t *client, size_t client_len, const uint8_t *server
 	}
 	if (client_len > 0) {
 		if (command > 0) {
-			return SURE;
+			return DB_SURE;
 		}
 		if (command == 0) {
-			return client_len > 1 ? WEAK : WEAK / 2;
+			return client_len > 1 ? DB_WEAK : DB_WEAK / 2;
 		}
 		/* other protocols of lines have the same words, but no such answers */
-		return line > 0 && value > 0 && sure ? SURE - 1 : line >= 0 ? WEAK : 0;
+		return line > 0 && value > 0 && sure ? DB_SURE - 1 : line >= 0 ? DB_WEAK : 0;
 	}
 	/* the server alone: an array of strings, as of a push or a long answer; one line says little */
 	if (server_len > 0 && (redis_like_command(server, server_len) > 0 ||
 			       (sure && server[0] != '+' && server[0] != '-'))) {
-		return redis_like_command(server, server_len) > 0 ? LIKELY : WEAK;
+		return redis_like_command(server, server_len) > 0 ? DB_LIKELY : DB_WEAK;
 	}
 	return 0;
 }
 
 static struct weir_probe_result redis_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped = 0;
-
-	result.score = score(probe->data[0], probe->len[0], probe->data[1], probe->len[1]);
-	if (!probe->roles_certain) {
-		swapped = score(probe->data[1], probe->len[1], probe->data[0], probe->len[0]);
-	}
-	if (swapped > result.score) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more = result.score > 0 && result.score < SURE - 1 &&
-		      !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return db_probe(probe, score, DB_SURE - 1);
 }
 
 static const struct weir_schema *const schemas[] = {&redis_schema, NULL};

@@ -15,6 +15,7 @@
 #define PARSER_REDIS_H
 
 #include "db/db.h"
+#include "db/look.h"
 #include "weir/parser.h"
 
 enum {
@@ -206,6 +207,12 @@ enum redis_quirk {
 	REDIS_Q_SELECT,
 	REDIS_Q_RESET
 };
+
+/* ---- redis.c ---- */
+
+/* What a direction does with the bytes at the cursor, by its step (enum redis_step). REDIS_GO or a verdict */
+typedef int redis_step_fn(struct redis_cursor *cur);
+int redis_step(struct redis_cursor *cur, redis_step_fn *const steps[REDIS_STREAM]);
 
 /* ---- redis_command.c ---- */
 

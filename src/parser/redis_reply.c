@@ -759,20 +759,11 @@ static int step_lost(struct redis_cursor *cur)
 
 int redis_reply_step(struct redis_cursor *cur)
 {
-	switch ((enum redis_step)cur->side->step) {
-	case REDIS_START:
-		return step_start(cur);
-	case REDIS_LINE_IN:
-		return step_line(cur);
-	case REDIS_BULK:
-		return step_bulk(cur);
-	case REDIS_BULK_END:
-		return step_bulk_end(cur);
-	case REDIS_LOST:
-		return step_lost(cur);
-	case REDIS_STREAM:
-		break;
-	}
-	cur->p = cur->end;
-	return REDIS_GO;
+	static redis_step_fn *const steps[REDIS_STREAM] = {
+		[REDIS_START] = step_start, [REDIS_LINE_IN] = step_line,
+		[REDIS_BULK] = step_bulk,   [REDIS_BULK_END] = step_bulk_end,
+		[REDIS_LOST] = step_lost,
+	};
+
+	return redis_step(cur, steps);
 }
