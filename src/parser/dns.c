@@ -12,6 +12,7 @@
  */
 #include "base/arena.h"
 #include "base/wire.h"
+#include "db/look.h"
 #include "weir/parser.h"
 
 #include <arpa/inet.h>
@@ -748,30 +749,23 @@ static int like_message(const uint8_t *p, size_t len, bool response)
 	return 1;
 }
 
-/* Out of step: a message is believed where a segment begins with one. @return where to go on, or NULL: nowhere in the chunk */
+/*
+ * Out of step at p: a message is believed where a segment begins with one. One segment at a time: each may have to wait for what its sender
+ * had received.
+ * @return where to go on; in step again, unless it is too short to tell
+ */
 static const uint8_t *search(struct dns_side *side, enum weir_direction dir,
-			     const struct weir_chunk *chunk, const uint8_t *p)
+			     const struct weir_chunk *chunk, const uint8_t *p, bool *ret_more)
 {
 	const uint8_t *end = chunk->data + chunk->len;
-	size_t i;
+	int like = -1;
 
-	for (i = 0; i < chunk->nmarks; i++) {
-		uint64_t at = chunk->marks[i].offset;
-		const uint8_t *q;
-		int like;
-
-		if (at < chunk->offset + (uint64_t)(p - chunk->data) ||
-		    at >= chunk->offset + chunk->len) {
-			continue;
-		}
-		q = chunk->data + (at - chunk->offset);
-		like = like_message(q, (size_t)(end - q), dir == WEIR_S2C);
-		if (like >= 0) {
-			side->lost = like == 0;
-			return q;
-		}
+	if (db_at_segment(chunk, p)) {
+		like = like_message(p, (size_t)(end - p), dir == WEIR_S2C);
 	}
-	return NULL;
+	*ret_more = like == 0;
+	side->lost = like <= 0;
+	return like >= 0 ? p : db_next_segment(chunk, p);
 }
 
 static bool must_hold(struct dns *dns, const struct weir_mark *mark, size_t left)
@@ -808,10 +802,10 @@ static enum weir_verdict step(struct dns *dns, enum weir_direction dir,
 		return WEIR_PARSE_HOLD;
 	}
 	if (side->lost) {
-		const uint8_t *found = search(side, dir, chunk, *p);
+		bool more;
 
-		*p = found == NULL ? end : found;
-		return found != NULL && side->lost ? WEIR_PARSE_NEED : WEIR_PARSE_OK;
+		*p = search(side, dir, chunk, *p, &more);
+		return more ? WEIR_PARSE_NEED : WEIR_PARSE_OK;
 	}
 	side->begin = offset;
 	side->want = left >= 2 ? load_be16(*p) + 2u : 0;
@@ -945,10 +939,10 @@ static void dns_done(void *state, struct weir_host *host)
 
 /* ---- detection ---- */
 
-enum { SURE = 95, LIKELY = 75, WEAK = 30 };
-
-static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
+static int score(const struct weir_probe *probe, int of_client)
 {
+	const uint8_t *client = probe->data[of_client], *server = probe->data[!of_client];
+	size_t client_len = probe->len[of_client], server_len = probe->len[!of_client];
 	int query = client_len == 0 ? 0 : like_message(client, client_len, false);
 	int response = server_len == 0 ? 0 : like_message(server, server_len, true);
 
@@ -956,28 +950,15 @@ static int score(const uint8_t *client, size_t client_len, const uint8_t *server
 		return 0;
 	}
 	if (query > 0 && response > 0 && load_be16(client + 2) == load_be16(server + 2)) {
-		return SURE;
+		return DB_SURE;
 	}
-	/* LIKELY is enough where the port agrees */
-	return query > 0 || response > 0 ? LIKELY : client_len + server_len > 0 ? WEAK : 0;
+	/* DB_LIKELY is enough where the port agrees */
+	return query > 0 || response > 0 ? DB_LIKELY : client_len + server_len > 0 ? DB_WEAK : 0;
 }
 
 static struct weir_probe_result dns_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped = 0;
-
-	result.score = score(probe->data[0], probe->len[0], probe->data[1], probe->len[1]);
-	if (!probe->roles_certain) {
-		swapped = score(probe->data[1], probe->len[1], probe->data[0], probe->len[0]);
-	}
-	if (swapped > result.score) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < SURE && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return db_probe(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&dns_schema, NULL};
