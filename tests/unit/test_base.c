@@ -163,6 +163,69 @@ static void what_is_packed_is_read_again(void **state)
 	assert_true(pack.failed && pack.at == room);
 }
 
+static void a_text_that_was_said_is_not_said_again(void **state)
+{
+	static const char *const texts[] = {"http://example.org/path",
+					    "example.org",
+					    "/path",
+					    "",
+					    "abc",
+					    "abc",
+					    "example.orgs"};
+	static const size_t sizes[] = {24, 2, 2, 1, 4, 4, 13};
+	uint8_t room[256];
+	struct pack pack;
+	size_t i, n = sizeof(texts) / sizeof(texts[0]);
+
+	pack_to(&pack, room, sizeof(room));
+	for (i = 0; i < n; i++) {
+		uint32_t len = (uint32_t)strlen(texts[i]);
+		const uint8_t *at = pack.at;
+		bool odd = i % 2 == 1;
+
+		(void)pack_text(&pack, room, (const uint8_t *)texts[i], &len, &odd);
+		assert_int_equal(pack.at - at, sizes[i]);
+	}
+	pack_from(&pack, room, (size_t)(pack.at - room));
+	for (i = 0; i < n; i++) {
+		const uint8_t *p;
+		uint32_t len;
+		bool odd;
+
+		p = pack_text(&pack, room, NULL, &len, &odd);
+		assert_int_equal(len, strlen(texts[i]));
+		assert_memory_equal(p, texts[i], len);
+		assert_int_equal(odd, i % 2 == 1);
+	}
+	assert_ptr_equal(pack.at, pack.end);
+}
+
+static void a_sparse_struct_comes_back(void **state)
+{
+	static const char *const rows[] = {/* 1: zero, x: another byte */
+					   "",      "1",        "x",     "11",   "1x",
+					   "x1",    "xx",       "x1x",   "x11x", "1x1x1",
+					   "11x11", "xx111xxx", "x11111"};
+	size_t i, k;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t bytes[16] = {0}, back[16] = {0}, room[64];
+		size_t len = strlen(rows[i]);
+		struct pack pack;
+
+		for (k = 0; k < len; k++) {
+			bytes[k] = rows[i][k] == 'x' ? (uint8_t)(0xf0 + k) : 0;
+		}
+		pack_to(&pack, room, sizeof(room));
+		pack_sparse(&pack, bytes, len);
+		assert_false(pack.failed);
+		pack_from(&pack, room, (size_t)(pack.at - room));
+		pack_sparse(&pack, back, len);
+		assert_ptr_equal(pack.at, pack.end);
+		assert_memory_equal(back, bytes, sizeof(bytes));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +236,8 @@ int main(void)
 		cmocka_unit_test(strbuf_writes_numbers_and_hex),
 		cmocka_unit_test(wire_error_is_sticky),
 		cmocka_unit_test(what_is_packed_is_read_again),
+		cmocka_unit_test(a_text_that_was_said_is_not_said_again),
+		cmocka_unit_test(a_sparse_struct_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,36 @@ static void rows_are_kept_and_secret_columns_masked(void **state)
 	mock_fini(&host);
 }
 
+/* What is executed is known by a statement that was prepared before the connection was parked (every second run of shuffle()). */
+static void a_parked_connection_knows_its_statements(void **state)
+{
+	static const struct shuffle_event events[] = {
+		{'C', "\0\0\0\020\0\3\0\0user\0u\0\0", 16},
+		{'S', "R\0\0\0\010\0\0\0\0Z\0\0\0\5I", 15},
+		{'C', "P\0\0\0\022s1\0SELECT 1\0\0\0S\0\0\0\4", 24},
+		{'S', "1\0\0\0\4Z\0\0\0\5I", 11},
+		{'C', "B\0\0\0\016\0s1\0\0\0\0\0\0\0E\0\0\0\011\0\0\0\0\0S\0\0\0\4", 30},
+		{'S', "2\0\0\0\4C\0\0\0\015SELECT 1\0Z\0\0\0\5I", 25},
+		{0, NULL, 0}};
+	struct weir_host host;
+	size_t i;
+
+	shuffle(parser_find("pgsql"), NULL, events, &host);
+	assert_int_equal(gap_count(strbuf_text(&host.records), "\"text\":\"SELECT 1\""), 2);
+	mock_fini(&host);
+	mock_init(&host, parser_find("pgsql"));
+	host.parks = true;
+	mock_open(&host);
+	for (i = 0; events[i].what != 0; i++) {
+		mock_feed(&host, events[i].what == 'C' ? WEIR_C2S : WEIR_S2C, events[i].text,
+			  events[i].len);
+	}
+	assert_true(host.nparked >= 3); /* when nothing is open */
+	assert_true(host.parked_size <= 256);
+	mock_end(&host);
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +152,7 @@ int main(void)
 		cmocka_unit_test(hole_touches_one_exchange_only),
 		cmocka_unit_test(password_is_nowhere),
 		cmocka_unit_test(rows_are_kept_and_secret_columns_masked),
+		cmocka_unit_test(a_parked_connection_knows_its_statements),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

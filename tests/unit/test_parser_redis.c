@@ -513,6 +513,27 @@ static void other_protocols_of_lines_are_not_redis(void **state)
 	assert_in_range(probe("", "+OK\r\n", true, &swapped), 0, 59);
 }
 
+static void an_idle_connection_is_parked_in_little(void **state)
+{
+	struct weir_host host;
+
+	mock_init(&host, parser_find("redis"));
+	host.parks = true;
+	mock_open(&host);
+	mock_text(&host, WEIR_C2S, GET_K);
+	assert_int_equal(host.nparked, 0); /* a command that waits for its reply */
+	mock_text(&host, WEIR_S2C, "$1\r\nv\r\n");
+	assert_int_equal(host.nparked, 1);
+	assert_true(host.parked_size <= 160);
+	mock_text(&host, WEIR_C2S, PING);
+	mock_text(&host, WEIR_S2C, "+PONG\r\n");
+	assert_int_equal(host.nparked, 2);
+	assert_int_equal(host.nrecords, 2);
+	assert_non_null(strstr(strbuf_text(&host.records), "\"exact\""));
+	mock_end(&host);
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +560,7 @@ int main(void)
 		cmocka_unit_test(a_hole_at_every_position_invents_and_mispairs_nothing),
 		cmocka_unit_test(commands_are_told_on_any_port),
 		cmocka_unit_test(other_protocols_of_lines_are_not_redis),
+		cmocka_unit_test(an_idle_connection_is_parked_in_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
