@@ -2,12 +2,14 @@
 """What the tests of real servers share: programs, a capture of the loopback interface, loss, weir's records."""
 import json
 import os
+import pwd
 import random
 import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -57,6 +59,40 @@ def listening(port):
         except OSError:
             return False
     return try_it
+
+
+class Folder:
+    """What a server of our own has: a folder, a port, perhaps a process; a context. start() is called in it."""
+
+    def __init__(self, prefix):
+        self.folder = tempfile.TemporaryDirectory(prefix=prefix)
+        self.port = free_port()
+        self.process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+        self.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def give(self, user, *names):
+        """The folder and things in it, to another user."""
+        user = pwd.getpwnam(user)
+        for name in ('',) + names:
+            os.chown(self.path(name), user.pw_uid, user.pw_gid)
+        os.chmod(self.folder.name, 0o755)
+
+    def certificate(self):
+        """cert.pem and key.pem."""
+        subprocess.run([tool('openssl'), 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=localhost', '-keyout',
+                        self.path('key.pem'), '-out', self.path('cert.pem')], stderr=subprocess.DEVNULL, check=True)
 
 
 class Capture:

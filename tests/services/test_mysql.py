@@ -3,12 +3,10 @@
 """Debian's MariaDB, sysbench and mariadb: test_mysql.py WEIR. What weir counts is what the server counted; pairs under loss."""
 import collections
 import os
-import pwd
 import random
 import re
 import subprocess
 import sys
-import tempfile
 
 import mysql_client
 import service
@@ -22,19 +20,16 @@ COUNTED = {'begin': 'BEGIN', 'commit': 'COMMIT', 'create_index': 'CREATE', 'crea
            'drop_table': 'DROP', 'insert': 'INSERT', 'load': 'LOAD', 'select': 'SELECT', 'update': 'UPDATE'}
 
 
-class Server:
+class Server(service.Folder):
     """A server of our own, run by the user mysql; a context. What is asked through its socket is not captured."""
 
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix='weir-mysql.')
-        user = pwd.getpwnam('mysql')
+    def __init__(self):
+        super().__init__('weir-mysql.')
+
+    def start(self):
         os.mkdir(self.path('data'))
-        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=localhost', '-keyout',
-                        self.path('key.pem'), '-out', self.path('cert.pem')], stderr=subprocess.DEVNULL, check=True)
-        for name in ('', 'data', 'key.pem', 'cert.pem'):
-            os.chown(self.path(name), user.pw_uid, user.pw_gid)
-        os.chmod(self.folder.name, 0o755)
-        self.port = service.free_port()
+        self.certificate()
+        self.give('mysql', 'data', 'key.pem', 'cert.pem')
         own = ['--no-defaults', '--user=mysql', '--datadir=' + self.path('data')]
         with open(self.path('log'), 'wb') as log:
             subprocess.run([service.tool('mariadb-install-db'), '--auth-root-authentication-method=normal', '--skip-test-db'] + own,
@@ -46,15 +41,6 @@ class Server:
                    '--max-allowed-packet=64M', '--innodb-flush-log-at-trx-commit=0', '--innodb-fast-shutdown=2'], stdout=log, stderr=log)
         service.wait_for(service.listening(self.port), 'mariadbd', 60)
         self.ask("create database sbtest; create user weir@'127.0.0.1'; grant all on *.* to weir@'127.0.0.1'")
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
 
     def ask(self, sql):
         run = subprocess.run(['mariadb', '--no-defaults', '-N', '-S', self.path('s'), '-u', 'root', '-e', sql], stdout=subprocess.PIPE,

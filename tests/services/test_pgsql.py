@@ -3,11 +3,9 @@
 """Debian's PostgreSQL and pgbench: test_pgsql.py WEIR. What weir counts is what the server counted; pairs under loss."""
 import glob
 import os
-import pwd
 import re
 import subprocess
 import sys
-import tempfile
 
 import service
 
@@ -20,27 +18,26 @@ BIN = FOLDERS[-1]
 MODES = ('simple', 'extended', 'prepared')
 
 
-class Server:
+class Server(service.Folder):
     """A server of our own, run by the user postgres; a context."""
 
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix='weir-pgsql.')
-        user = pwd.getpwnam('postgres')
-        os.chown(self.folder.name, user.pw_uid, user.pw_gid)
-        self.port = service.free_port()
+    def __init__(self):
+        super().__init__('weir-pgsql.')
+
+    def start(self):
+        self.certificate()
+        self.give('postgres', 'key.pem', 'cert.pem')
         self.as_postgres('initdb', '-A', 'trust', '-D', self.path('data'))
-        options = '-p %d -k %s -h 127.0.0.1 -c fsync=off -c shared_preload_libraries=pg_stat_statements' % (self.port, self.folder.name)
+        options = ('-p %d -k %s -h 127.0.0.1 -c fsync=off -c shared_preload_libraries=pg_stat_statements -c ssl=on -c ssl_cert_file=%s '
+                   '-c ssl_key_file=%s' % (self.port, self.folder.name, self.path('cert.pem'), self.path('key.pem')))
         self.as_postgres('pg_ctl', '-w', '-D', self.path('data'), '-l', self.path('log'), '-o', options, 'start')
-        self.environment = dict(os.environ, PGHOST='127.0.0.1', PGPORT=str(self.port), PGUSER='postgres', PGDATABASE='postgres')
+        self.environment = dict(os.environ, PGHOST='127.0.0.1', PGPORT=str(self.port), PGUSER='postgres', PGDATABASE='postgres',
+                                PGSSLMODE='disable')
         self.sql('create extension pg_stat_statements')
-        return self
 
     def __exit__(self, *_):
         self.as_postgres('pg_ctl', '-D', self.path('data'), '-m', 'immediate', 'stop')
-        self.folder.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
+        super().__exit__()
 
     def as_postgres(self, tool, *arguments):
         subprocess.run(['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', os.path.join(BIN, tool)] + list(arguments),
@@ -88,6 +85,19 @@ def wanted_rows(record):
     return int(parameters[0]) if parameters and 'generate_series' in text else None
 
 
+def what_tls_hides_is_told_as_tls():
+    """After SSLRequest and the server's S; and where the server says N, the session goes on as it is."""
+    with Server() as server:
+        path = server.path('capture.pcap')
+        with service.Capture(path, server.port):
+            server.environment['PGSSLMODE'] = 'require'
+            assert server.sql('select 1') == '1'
+        assert service.records(WEIR, path, 'pgsql') == []
+        tls = service.records(WEIR, path, 'tls')
+        print('TLS: no pgsql record, %d of tls, version %s' % (len(tls), [service.get(r, 'tls.version') for r in tls]))
+        assert len(tls) == 1, tls
+
+
 def pairs_are_right_when_two_per_cent_are_lost():
     with Server() as server:
         path, lossy = server.path('capture.pcap'), server.path('lossy.pcap')
@@ -107,4 +117,4 @@ def pairs_are_right_when_two_per_cent_are_lost():
             assert len(pairs) > 2400 * 0.7, len(pairs)
 
 
-sys.exit(service.main([counted_as_the_server_does, pairs_are_right_when_two_per_cent_are_lost]))
+sys.exit(service.main([counted_as_the_server_does, what_tls_hides_is_told_as_tls, pairs_are_right_when_two_per_cent_are_lost]))

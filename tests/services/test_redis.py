@@ -7,7 +7,6 @@ import random
 import socket
 import subprocess
 import sys
-import tempfile
 
 import service
 
@@ -15,25 +14,17 @@ WEIR = os.path.abspath(sys.argv[1])
 service.need('redis-server', 'redis-benchmark')
 
 
-class Server:
+class Server(service.Folder):
     """A redis-server of our own; a context."""
 
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix='weir-redis.')
-        self.port = service.free_port()
+    def __init__(self):
+        super().__init__('weir-redis.')
+
+    def start(self):
         self.process = subprocess.Popen(
             [service.tool('redis-server'), '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no',
              '--dir', self.folder.name, '--logfile', self.path('log')])
         service.wait_for(service.listening(self.port), 'redis-server')
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
 
     def connect(self):
         return socket.create_connection(('127.0.0.1', self.port), 10)
