@@ -101,6 +101,8 @@ struct weir_sink_type {
 	bool recovers;
 	/** Milliseconds for which what was given may wait for its flush, whoever is watching; 0: until there is time */
 	unsigned hold_ms;
+	/** record() gets records of type "capture" too: every 10 s and at the end what the run's counters have grown by */
+	bool health;
 };
 
 #ifdef __cplusplus

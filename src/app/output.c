@@ -382,6 +382,29 @@ void output_record(struct output *output, const struct weir_record *rec)
 	}
 }
 
+bool output_wants_health(const struct output *output)
+{
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		if (output->sinks[i].spec.type->health) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void output_health(struct output *output, const struct weir_record *rec)
+{
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		if (output->sinks[i].spec.type->health) {
+			sink_batch_record(output->sinks[i].batch, rec);
+		}
+	}
+}
+
 void output_flush(struct output *output)
 {
 	size_t i;

@@ -74,6 +74,12 @@ bool output_is_private(const struct output *output, const struct weir_record *re
  * replace it. The first failure of each is told. */
 void output_record(struct output *output, const struct weir_record *rec);
 
+/** Does some sink ask for the capture's figures (weir_sink_type.health)? */
+bool output_wants_health(const struct output *output);
+
+/** A record of these figures, to those sinks. It is not filtered. */
+void output_health(struct output *output, const struct weir_record *rec);
+
 /** Push out what sinks hold back: somebody may be watching. Failures as of output_record() */
 void output_flush(struct output *output);
 

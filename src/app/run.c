@@ -21,6 +21,7 @@
 #include "app/doctor.h"
 #include "app/fix.h"
 #include "app/ifaces.h"
+#include "app/health.h"
 #include "app/output.h"
 #include "app/pipeline.h"
 #include "app/privs.h"
@@ -69,6 +70,9 @@ struct run {
 	int64_t begin_ns;
 	int64_t ticker_ns;          /* when the last line was written */
 	struct engine_stats ticked; /* as of then */
+	struct health health;
+	int64_t health_ns; /* when it was last asked for */
+	atomic_bool show_health;
 };
 
 /* ---- signals ---- */
@@ -145,6 +149,10 @@ static void on_record(void *context, const struct weir_record *rec)
 			atomic_fetch_add_explicit(&run->transactions, 1, memory_order_relaxed);
 		}
 	}
+	if (weir_record_has(rec, WEIR_F_TS) &&
+	    rec->values[WEIR_F_TS].v.i64 > run->health.newest_ns) {
+		run->health.newest_ns = rec->values[WEIR_F_TS].v.i64;
+	}
 	output_record(&run->output, rec);
 	obey_broken_pipe(run);
 }
@@ -194,8 +202,13 @@ static bool wants_figures(void *context)
 			atomic_store(&run->show_ticker, true);
 		}
 	}
+	if (run->live && monotonic_ns() - run->health_ns >= HEALTH_NS &&
+	    output_wants_health(&run->output)) {
+		run->health_ns = monotonic_ns();
+		atomic_store(&run->show_health, true);
+	}
 	return atomic_load(&run->show_summary) || atomic_load(&run->show_ticker) ||
-	       atomic_load(&run->reopen);
+	       atomic_load(&run->reopen) || atomic_load(&run->show_health);
 }
 
 static void print_summary(const struct summary *summary, const struct options *options)
@@ -257,6 +270,24 @@ static void print_ticker(struct run *run, const struct pipeline_result *so_far)
 	run->ticked = so_far->engine;
 }
 
+/* To stores: how the capture is doing. */
+static void give_health(struct run *run, const struct pipeline_result *so_far)
+{
+	struct summary *now = malloc(sizeof(*now));
+	struct timespec wall;
+
+	if (now == NULL) {
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &wall);
+	*now = run->summary;
+	fill_summary(run, now, so_far);
+	health_give(&run->health, now,
+		    run->live ? wall.tv_sec * NS_PER_S + wall.tv_nsec : run->health.newest_ns,
+		    &run->output);
+	free(now);
+}
+
 /* On the thread that records come on: sinks and the records' figures are not being changed now. */
 static void on_figures(void *context, const struct pipeline_result *so_far)
 {
@@ -265,6 +296,9 @@ static void on_figures(void *context, const struct pipeline_result *so_far)
 	/* before the terminal is locked: a sink that has something to say waits for that with its own lock held */
 	if (atomic_exchange(&run->reopen, false)) {
 		output_reopen(&run->output);
+	}
+	if (atomic_exchange(&run->show_health, false)) {
+		give_health(run, so_far);
 	}
 	pthread_mutex_lock(&run->terminal);
 	progress_clear(&run->progress);
@@ -718,6 +752,8 @@ static int run_pipeline(struct run *run)
 	config.bodies = output_bodies(&run->output, config.bodies);
 	run->begin_ns = monotonic_ns();
 	run->ticker_ns = run->begin_ns;
+	run->health_ns = run->begin_ns;
+	health_init(&run->health);
 	run->output.say = say;
 	run->output.context = run;
 	if (output_start(&run->output, run->live, pipeline_sink_memory(&config)) < 0) {
@@ -727,6 +763,7 @@ static int run_pipeline(struct run *run)
 	}
 	err = pipeline_run(&pipeline, &result);
 	progress_clear(&run->progress);
+	give_health(run, &result);
 	closed = output_close(&run->output);
 	status = status_of(run, &result, err);
 	if (closed < 0) {

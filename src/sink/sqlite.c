@@ -95,6 +95,41 @@ static void acknowledge(const struct sqlite_sink *sq, const char *what, uint64_t
 	(void)!write(sq->acknowledge, line, (size_t)n);
 }
 
+/* How the capture is doing: not a record of traffic. What comes for the same ten seconds is added. */
+static int put_health(struct sqlite_sink *sq, const struct weir_record *rec)
+{
+	enum { PACKETS = WEIR_NCOMMON, BYTES, COUNTERS };
+	sqlite3_stmt *stmt = sqlite_prepare(
+		sq,
+		"INSERT INTO _capture(t,packets,bytes,counters)VALUES(?,?,?,?)ON CONFLICT(t) DO "
+		"UPDATE SET packets=packets+excluded.packets,bytes=bytes+excluded.bytes,"
+		"counters=(SELECT json_group_object(key,v) FROM (SELECT key,sum(value) AS v "
+		"FROM (SELECT key,value FROM json_each(counters) UNION ALL SELECT key,value FROM "
+		"json_each(excluded.counters)) GROUP BY key))");
+	int64_t s = sqlite_value(rec, WEIR_F_TS)->v.i64 / NS_PER_S;
+	int err = stmt == NULL ? WEIR_EIO : 0;
+
+	if (err == 0) {
+		(void)sqlite3_bind_int64(stmt, 1, s - s % 10);
+		(void)sqlite3_bind_int64(stmt, 2, (int64_t)sqlite_value(rec, PACKETS)->v.u64);
+		(void)sqlite3_bind_int64(stmt, 3, (int64_t)sqlite_value(rec, BYTES)->v.u64);
+		(void)sqlite3_bind_text(stmt, 4, (const char *)sqlite_value(rec, COUNTERS)->v.bytes,
+					(int)sqlite_value(rec, COUNTERS)->len, SQLITE_STATIC);
+		err = sqlite_run(stmt);
+	}
+	(void)sqlite3_finalize(stmt);
+	return err;
+}
+
+static int put_record(struct sqlite_sink *sq, const struct weir_record *rec)
+{
+	if (strcmp(rec->schema->type, "capture") == 0) {
+		return put_health(sq, rec);
+	}
+	sq->given += sqlite_is_final(rec) ? 1 : 0;
+	return sqlite_put_record(sq, rec);
+}
+
 static int sqlite_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct sqlite_sink *sq = self(sink);
@@ -110,8 +145,7 @@ static int sqlite_record(struct weir_sink *sink, const struct weir_record *rec)
 		sq->in_transaction = err == 0;
 	}
 	if (err == 0) {
-		err = sqlite_put_record(sq, rec);
-		sq->given += sqlite_is_final(rec) ? 1 : 0;
+		err = put_record(sq, rec);
 	}
 	return err < 0 ? roll_back(sq) : 0;
 }
@@ -133,7 +167,7 @@ static int sqlite_flush(struct weir_sink *sink)
 	}
 	sq->in_transaction = false;
 	sq->records += sq->given;
-	sq->retain.committed = sq->retain.deleted;
+	atomic_store_explicit(&sq->retain.committed, sq->retain.deleted, memory_order_relaxed);
 	sq->given = 0;
 	acknowledge(sq, "done", sq->records);
 	return 0;
@@ -265,12 +299,15 @@ static void sqlite_figures(struct weir_sink *sink,
 			   void (*add)(void *context, const char *name, uint64_t n), void *context)
 {
 	const struct retain *retain = &self(sink)->retain;
+	uint64_t left_out =
+		atomic_load_explicit(&self(sink)->interim.left_out, memory_order_relaxed);
 
 	if (retain->keep_ns > 0 || retain->max_bytes > 0) {
-		add(context, "sqlite_expired", retain->committed);
+		add(context, "sqlite_expired",
+		    atomic_load_explicit(&retain->committed, memory_order_relaxed));
 	}
-	if (self(sink)->interim.left_out > 0) {
-		add(context, "sqlite_interim_left_out", self(sink)->interim.left_out);
+	if (left_out > 0) {
+		add(context, "sqlite_interim_left_out", left_out);
 	}
 }
 
@@ -285,5 +322,6 @@ const struct weir_sink_type sink_sqlite = {
 	.recovers = true,
 	.interim = true,
 	.figures = sqlite_figures,
+	.health = true,
 	.hold_ms = TRANSACTION_MS,
 };

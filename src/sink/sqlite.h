@@ -9,6 +9,8 @@
 #ifndef SINK_SQLITE_H
 #define SINK_SQLITE_H
 
+#include <stdatomic.h>
+
 #include "record/record.h"
 #include "sink/json_record.h"
 #include "store/hist.h"
@@ -184,17 +186,17 @@ struct retain {
 	int64_t epoch_id;               /* where the epoch began */
 	bool behind;                    /* something may be left of what nothing names any more */
 	uint64_t deleted;               /* records */
-	uint64_t committed;             /* of these */
+	atomic_uint_fast64_t committed; /* of these; told to other threads */
 	int64_t level_t[STORE_NLEVELS]; /* s; rollups before are gone */
 	int64_t page_size;
 	sqlite3_stmt *pages, *free_pages;
 };
 
 struct interim {
-	struct names rows; /* of (type, id); below 0: gone */
-	size_t n;          /* rows with final=0 */
-	bool stale;        /* to be read from the store again */
-	uint64_t left_out;
+	struct names rows;             /* of (type, id); below 0: gone */
+	size_t n;                      /* rows with final=0 */
+	bool stale;                    /* to be read from the store again */
+	atomic_uint_fast64_t left_out; /* told to other threads */
 	sqlite3_stmt *put, *remove;
 };
 

@@ -110,7 +110,7 @@ bool sqlite_interim_admits(struct sqlite_sink *sq)
 	if (sq->interim.n < INTERIM_MAX) {
 		return true;
 	}
-	sq->interim.left_out++;
+	atomic_fetch_add_explicit(&sq->interim.left_out, 1, memory_order_relaxed);
 	return false;
 }
 

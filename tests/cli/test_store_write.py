@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the sink `sqlite` keeps beside the records, and what it takes away: test_store_write.py WEIR
+"""What the sink `sqlite` keeps beside the records, and what it takes away: test_store_write.py WEIR [TEST...]
 
 tests/lib/stores.py works out from the rows what the store should have counted; test_store.py holds the rows against JSON.
 """
@@ -120,6 +120,49 @@ def rollups_are_in_the_transaction_of_their_rows():
             os.unlink(path)
         expect(sum(records > 0 for records in kept) > KILLS // 2, kept)
         print('killed %d times: %d had what was acknowledged, %d that and the transaction after it; records: %s' %
+              (KILLS, exact, more, kept))
+
+
+@test
+def killed_under_full_load():
+    """bench/store_load writes as fast as it can, 65,536 records a transaction. WEIR_LOAD names it; WEIR_KILLS times."""
+    load = os.environ.get('WEIR_LOAD')
+    if load is None:
+        print('SKIPPED killed_under_full_load: WEIR_LOAD=build/bench/store_load not given')
+        return
+    rng, exact, more, kept = random.Random(13), 0, 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        for n in range(KILLS):
+            path, said = os.path.join(folder, 'kill.db'), os.path.join(folder, 'said')
+            running = subprocess.Popen([load, 'sqlite:%s,acknowledge=%s%s' % (path, said, ',max=40M' if n % 2 else ''), '100000000'])
+            time.sleep(rng.uniform(0.2, 4))
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            lines = open(said).read().splitlines()
+            done = max([0] + [int(line.split()[1]) for line in lines if line.startswith('done ')])
+            tried = max([0] + [int(line.split()[1]) for line in lines if line.startswith('commit ')])
+            base = stores.connect(path)
+            expect(base.execute('PRAGMA integrity_check').fetchone()[0] == 'ok', 'integrity')
+            counted = {(row[0], row[1]): row[2:] for row in base.execute(
+                'SELECT "by", interval_s, sum(n), sum(n_5xx), sum(sum_duration_ns), sum(response_bytes) FROM rollup GROUP BY 1, 2')}
+            records = max([0] + [row[0] for row in counted.values()])
+            expect(len(set(tuple(row) for row in counted.values())) <= 1, ('levels and dimensions', counted))
+            if n % 2 == 0:  # nothing was taken away: the rows themselves
+                rows = [base.execute('SELECT count(*), %s FROM %s' % (what, kind)).fetchone() for kind, what in (
+                    ('http', 'sum(http_response_status_code >= 500), sum(duration_ns), sum(http_response_size)'),
+                    ('tcp', '0, sum(duration_ns), sum(tcp_s2c_bytes)'))]
+                expect(not counted or tuple(sum(row[k] or 0 for row in rows) for k in range(4)) == tuple(counted[('type', 10)]),
+                       ([tuple(row) for row in rows], counted))
+                lists = sum(1 + sum(octet < 128 for octet in row[0] or b'') for row in base.execute('SELECT ids FROM _shape_ids'))
+                expect(lists == records, ('lists', lists, records))
+            base.close()
+            expect(records in (done, tried), (records, done, tried))
+            exact += records == done
+            more += records != done
+            kept.append(records)
+            for name in os.listdir(folder):
+                os.unlink(os.path.join(folder, name))
+        print('killed %d times under load: %d had what was acknowledged, %d that and the transaction after it; records: %s' %
               (KILLS, exact, more, kept))
 
 
@@ -257,6 +300,28 @@ def a_store_stays_as_small_as_it_is_told():
 
 
 @test
+def how_the_capture_is_doing():
+    """The summary's figures of both runs, of the time of the capture."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'store.db')
+        for _ in range(2):
+            done = weir('--summary=json', '-r', DEMO, '-o', 'sqlite:' + path)
+        summary = json.loads(done.stderr.splitlines()[-1])
+        base = stores.connect(path)
+        rows = base.execute('SELECT t, packets, bytes, counters FROM capture').fetchall()
+        newest = base.execute('SELECT max(max(ts_ns), (SELECT max(ts_ns) FROM tcp)) FROM http').fetchone()[0]
+        base.close()
+        expect(len(rows) == 1 and rows[0]['t'] == newest // 10 ** 10 * 10, [tuple(row) for row in rows])
+        counters = json.loads(rows[0]['counters'])
+        expect(rows[0]['packets'] == 2 * summary['packets'] and rows[0]['bytes'] == 2 * summary['bytes'], tuple(rows[0]))
+        for name, value in (('drops.capture', summary['drops']['capture']), ('tcp.gap_bytes', summary['tcp']['gaps']['bytes']),
+                            ('tcp.retransmits', summary['tcp']['retransmits']), ('records.http', summary['records']['http']),
+                            ('ip.not_ip', summary['ip']['not_ip']), ('gaps.acked', summary['tcp']['gaps']['causes']['acked'])):
+            expect(counters.get(name, 0) == 2 * value, (name, counters.get(name), value))
+        expect(counters['drops.capture'] == 4, counters)
+
+
+@test
 def options_that_are_wrong_are_refused():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'store.db')
@@ -272,6 +337,8 @@ def options_that_are_wrong_are_refused():
 def main():
     failed = 0
     for function in tests:
+        if len(sys.argv) > 2 and function.__name__ not in sys.argv[2:]:
+            continue
         try:
             function()
         except Exception as error:  # noqa: BLE001
