@@ -13,6 +13,7 @@ import urllib.parse
 
 import corpus
 import peers_redis
+import peers_smtp
 
 IGNORED = {
     'http_tx': {'tags', 'resp_fuids'},
@@ -193,12 +194,14 @@ def file_name(record):
 
 
 def is_http(row):
-    """Of the kinds that HTTP shares with others: is the row about HTTP? One that is not never holds."""
+    """Of the kinds that HTTP shares with others: is the row about HTTP?"""
     fields = row['fields']
     return fields.get('suri:app_proto', 'http') == 'http' and fields.get('source', 'HTTP') == 'HTTP'
 
 
 def file_count(row, capture, taken):
+    if row['fields'].get('suri:app_proto') == 'smtp':
+        return peers_smtp.smtp_files(row, capture)
     files = [r for r in capture.http if body_size(r, 'response') > 0]
 
     def getters(record):
@@ -493,7 +496,7 @@ def suricata_stats(row, capture, taken):
         'decoder.invalid': lambda: damaged(capture), 'tcp.reassembly_gap': # a gap there is what was acknowledged and not seen
         lambda: capture.summary['tcp']['gaps']['causes']['acked'],
         'app_layer.flow.http': lambda: len({r['flow_id'] for r in capture.http}), 'app_layer.tx.http': lambda: len(capture.http),
-        'app_layer.error.dns_udp.parser': lambda: faults(capture, 'dns'),
+        'app_layer.tx.smtp': lambda: len(peers_smtp.transactions(capture)), 'app_layer.error.dns_udp.parser': lambda: faults(capture, 'dns'),
         'app_layer.error.tls.parser': lambda: faults(capture, 'tls'), 'file_store.fs_errors': lambda: file_errors(capture, row),
     }
     if not capture.summary:
@@ -689,6 +692,7 @@ KINDS = {
 
 
 KINDS.update(peers_redis.KINDS)
+KINDS['smtp_count'] = peers_smtp.smtp_count
 
 
 def applies(row):

@@ -22,7 +22,7 @@ FLOORS = {
     'db_tx': 4,
     'dns': 4,
     'dns_count': 2,
-    'file_count': 30,
+    'file_count': 33,
     'flow_count': 25,
     'har_entry': 13,
     'http_msg': 2,
@@ -31,7 +31,8 @@ FLOORS = {
     'http_tx_count': 12,
     'packetbeat_assert': 158,
     'session': 23,
-    'suricata_stats': 17,
+    'smtp_count': 20,
+    'suricata_stats': 18,
     'tunnel': 26,
 }
 
@@ -40,7 +41,7 @@ FLOORS = {
 FLOW_KINDS = ('conn', 'flow_count', 'session', 'suricata_stats', 'tunnel')
 FLOW_PERCENT = 95
 HTTP_KINDS = ('har_entry', 'http_tx', 'http_session', 'http_msg', 'http_tx_count', 'file_count', 'file', 'packetbeat_assert')
-HTTP_PERCENT = 97  # of the rows about HTTP; files that came by SMTP, NFS and FTP are told apart
+HTTP_PERCENT = 97  # of these kinds, whatever protocol a file came by; Redis has its packetbeat_assert among them
 
 
 def checksum_policy(row):
@@ -103,7 +104,7 @@ def main():
     http_held, http = (sum(count[kind] for kind in HTTP_KINDS) for count in (held, total))
     print('%s: %d of %d hold, %.1f %%; without %d rows of other protocols %.1f %%' % (
         ' '.join(HTTP_KINDS), http_held, http, 100 * http_held / http, others, 100 * http_held / (http - others)))
-    failed += http_held * 100 < (http - others) * HTTP_PERCENT
+    failed += http_held * 100 < http * HTTP_PERCENT
     print('%d passed, %d failed, 0 skipped' % (passed, failed))
     return 1 if failed or not passed else 0
 
