@@ -193,6 +193,22 @@ static bool say_address(struct strbuf *out, const struct query_value *value, con
 	return false;
 }
 
+/* A whole text or its beginning, and nothing in it that escaping changes or makes. */
+static bool is_same_escaped(const struct query_value *value)
+{
+	uint32_t i;
+
+	if (value->kind != QUERY_EXACT && value->kind != QUERY_PREFIX) {
+		return false;
+	}
+	for (i = 0; i < value->text.len; i++) {
+		if (value->text.p[i] == '\\' || value->text.p[i] >= 0x80) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static enum piece say_value(struct saying *saying, struct strbuf *out,
 			    const struct query_term *term, enum weir_kind kind,
 			    const struct query_value *value, const char *x, bool *ret_unsaid)
@@ -211,7 +227,8 @@ static enum piece say_value(struct saying *saying, struct strbuf *out,
 		return value->kind == QUERY_RANGE ? say_number(out, term->op, value, x) : NEVER;
 	case WEIR_KIND_STR:
 		saying->texts = true;
-		said = say_text(out, value, x);
+		said = (!saying->names->escaped || is_same_escaped(value)) &&
+		       say_text(out, value, x);
 		break;
 	case WEIR_KIND_HEX:
 		said = say_text(out, value, x);
@@ -283,6 +300,12 @@ static void say_targets(struct saying *saying, const struct query_term *term,
 			continue;
 		}
 		if (field < 0) {
+			continue;
+		}
+		if (saying->names->can != NULL &&
+		    !saying->names->can(saying->names->context, saying->schema, (size_t)field)) {
+			said->is_there = true; /* for all that is known */
+			said->unsaid = true;
 			continue;
 		}
 		strbuf_init(&x);

@@ -24,6 +24,10 @@ struct query_names {
 	/** Append an expression of the field's value, NULL when it is absent: numbers, text, addresses and digests as their text. */
 	void (*put)(void *context, struct strbuf *out, const struct weir_schema *schema,
 		    size_t field);
+	/** Can it be asked about at all? NULL: all can. What cannot be is let through, wherever it stands */
+	bool (*can)(void *context, const struct weir_schema *schema, size_t field);
+	/* Texts are \xNN where they were not UTF-8: only what is true of both forms, or of neither, is said */
+	bool escaped;
 	void *context;
 };
 

@@ -21,6 +21,7 @@ struct store_place {
 struct store_scan {
 	const struct store_scope *scope;
 	uint32_t types; /* bit i: schemas[i] */
+	bool finals;    /* no records of exchanges that are still open */
 	enum store_sort sort;
 	size_t expected;                 /* so many will do; 0: all */
 	const struct store_place *after; /* NULL: from the beginning */

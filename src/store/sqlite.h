@@ -74,6 +74,34 @@ int lite_rows_record(struct lite_rows *rows, struct weir_record **ret);
 void lite_put_field(void *context, struct strbuf *out, const struct weir_schema *schema,
 		    size_t field);
 
+/* ---- sqlite_index.c ---- */
+
+/* Records that a filter can be about, as their rows. */
+struct lite_candidates {
+	bool there;   /* false: all of them, as far as indexes tell */
+	bool listed;  /* few enough to look at each */
+	int64_t *ids; /* ascending */
+	size_t n, size;
+	int64_t low; /* of the bitmap */
+	uint64_t range;
+	uint8_t *bits; /* NULL when listed */
+};
+
+int lite_candidates(struct store_backend *backend, struct query *filter,
+		    const struct weir_schema *schema, struct lite_candidates *ret);
+void lite_candidates_fini(struct lite_candidates *candidates);
+
+static inline bool lite_candidates_have(const struct lite_candidates *candidates, int64_t id)
+{
+	uint64_t at = (uint64_t)id - (uint64_t)candidates->low;
+
+	return at <= candidates->range && (candidates->bits[at / 8] >> at % 8 & 1) != 0;
+}
+
+/** Records of a type whose durations are of an octave, to those that there are. WEIR_ELIMIT: more than max */
+int lite_slowest(struct store_backend *backend, const struct weir_schema *schema, int octave,
+		 size_t max, struct lite_candidates *to);
+
 int lite_scan(struct store_backend *backend, struct store_scan *scan, struct store_answer *ret);
 int lite_rollups(struct store_backend *backend, struct store_summing *summing);
 

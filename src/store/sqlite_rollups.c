@@ -119,35 +119,11 @@ static void put_key_field(void *context, struct strbuf *out, const struct weir_s
 		      column_names[column]);
 }
 
-/* Keys are told as \xNN where they are not UTF-8: parts of such texts are not what they were. */
-static bool asks_whole_texts(const struct query_node *node)
-{
-	size_t i;
-
-	for (; node != NULL; node = node->next) {
-		for (i = 0; node->kind == QUERY_TERM && i < node->term->nvalues; i++) {
-			switch (node->term->values[i].kind) {
-			case QUERY_SUFFIX:
-			case QUERY_CONTAINS:
-			case QUERY_GLOB:
-			case QUERY_REGEX:
-				return false;
-			default:
-				break;
-			}
-		}
-		if (!asks_whole_texts(node->child)) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* "(k.type='http' AND ...) OR (...)". @return false: rollups cannot say */
 static bool put_types(struct store_backend *backend, const struct store_summing *summing,
 		      struct asking *asking, struct strbuf *out)
 {
-	const struct query_names names = {put_key_field, asking};
+	const struct query_names names = {.put = put_key_field, .escaped = true, .context = asking};
 	size_t n = 0, i;
 
 	for (i = 0; i < backend->nschemas; i++) {
@@ -461,9 +437,6 @@ int lite_rollups(struct store_backend *backend, struct store_summing *summing)
 	summing->rows = 0;
 	if (summing->from_ns < INT64_MIN / 2 || summing->to_ns > INT64_MAX / 2) {
 		return WEIR_EUNSUPPORTED; /* no time that intervals can be cut from */
-	}
-	if (summing->filter != NULL && !asks_whole_texts(query_root(summing->filter))) {
-		return WEIR_EUNSUPPORTED;
 	}
 	strbuf_init(&sql);
 	strbuf_init(&types);

@@ -6,6 +6,7 @@
  * that it looks at, so it is known at any moment where it is and how many there were, also when nothing passes the filter for long; and
  * when the limits end it there, what had been found before that place is still given.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +63,25 @@ static void pass(sqlite3_context *context, int argc, sqlite3_value **argv)
 	sqlite3_result_int(context, source->verdict != VERDICT_NO || source->walk->spent);
 }
 
+/* weir_among(source, row): is it one of the candidates? Asked of the index on time, before the row itself is looked for. */
+static void among(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	struct source *source = sqlite3_value_pointer(argv[0], pointer_type);
+
+	(void)argc;
+	sqlite3_result_int(context, source != NULL &&
+					    lite_candidates_have(&source->candidates,
+								 sqlite3_value_int64(argv[1])));
+}
+
 int lite_scan_functions(struct store_backend *backend)
 {
-	return sqlite3_create_function(backend->store.db, "weir_pass", 4, SQLITE_UTF8, NULL, pass,
-				       NULL, NULL) == SQLITE_OK
+	sqlite3 *db = backend->store.db;
+
+	return sqlite3_create_function(db, "weir_pass", 4, SQLITE_UTF8, NULL, pass, NULL, NULL) ==
+				       SQLITE_OK &&
+			       sqlite3_create_function(db, "weir_among", 2, SQLITE_UTF8, NULL,
+						       among, NULL, NULL) == SQLITE_OK
 		       ? 0
 		       : WEIR_ENOMEM;
 }
@@ -80,7 +96,7 @@ static void want(uint64_t fields[2], size_t i)
 /* What the filter says of a type. @return enum query_said or an error */
 static int say_filter(struct walk *walk, const struct weir_schema *schema, struct strbuf *verdict)
 {
-	const struct query_names names = {lite_put_field, NULL};
+	const struct query_names names = {.put = lite_put_field};
 	struct strbuf said;
 	bool texts = false;
 	int what = QUERY_SAID_ALL;
@@ -98,7 +114,6 @@ static int say_filter(struct walk *walk, const struct weir_schema *schema, struc
 			      what == QUERY_SAID_EXACT ? "(%s) IS TRUE" : "2*((%s) IS TRUE)",
 			      strbuf_text(&said));
 		strbuf_str(verdict, texts ? " ELSE 2 END" : "");
-		walk->filtered = true;
 	}
 	if (said.failed || verdict->failed) {
 		what = WEIR_ENOMEM;
@@ -126,9 +141,15 @@ static void choose_fields(const struct walk *walk, const struct weir_schema *sch
 	}
 }
 
-static void put_conditions(const struct walk *walk, struct strbuf *sql, const char *verdict)
+static void put_conditions(const struct source *source, struct strbuf *sql, const char *verdict)
 {
+	const struct walk *walk = source->walk;
 	const struct store_scan *scan = walk->scan;
+
+	if (source->candidates.listed) {
+		strbuf_printf(sql, " WHERE _id=?2 AND weir_pass(?1,ts_ns,_id,%s)", verdict);
+		return;
+	}
 
 	strbuf_str(sql, " WHERE ts_ns BETWEEN ?2 AND ?3");
 	if (scan->after != NULL) {
@@ -136,8 +157,107 @@ static void put_conditions(const struct walk *walk, struct strbuf *sql, const ch
 		strbuf_printf(sql, " AND ts_ns%s?4 AND NOT(ts_ns=?4 AND _id%s?5)",
 			      walk->oldest ? ">=" : "<=", walk->oldest ? "<=" : ">=");
 	}
+	strbuf_str(sql, scan->finals ? " AND _id NOT IN (SELECT _id FROM _open)" : "");
+	strbuf_str(sql, source->candidates.there ? " AND weir_among(?1,_id)" : "");
 	strbuf_printf(sql, " AND weir_pass(?1,ts_ns,_id,%s) ORDER BY ts_ns %s,_id %s", verdict,
 		      walk->oldest ? "ASC" : "DESC", walk->oldest ? "ASC" : "DESC");
+}
+
+/* Does a come before b? */
+static bool comes_first(const struct walk *walk, const struct store_place *a,
+			const struct store_place *b)
+{
+	bool less = a->key != b->key ? a->key < b->key : a->row < b->row;
+	bool same = a->key == b->key && a->row == b->row;
+
+	return walk->oldest ? less : !less && !same;
+}
+
+static int by_newest(const void *a, const void *b)
+{
+	const struct store_place *x = a, *y = b;
+
+	return x->key != y->key	  ? (x->key < y->key ? 1 : -1)
+	       : x->row != y->row ? (x->row < y->row ? 1 : -1)
+				  : 0;
+}
+
+static int by_oldest(const void *a, const void *b)
+{
+	return by_newest(b, a);
+}
+
+/* The times of listed candidates, those that count in order. */
+static int make_list(struct source *source, const struct weir_schema *schema)
+{
+	const struct walk *walk = source->walk;
+	const struct store_scope *scope = walk->scan->scope;
+	const struct lite_candidates *candidates = &source->candidates;
+	sqlite3_stmt *stmt;
+	char sql[128];
+	size_t i;
+
+	(void)snprintf(sql, sizeof(sql), "SELECT ts FROM \"_%s\" WHERE _id=?1", schema->type);
+	source->list = calloc(candidates->n + 1, sizeof(*source->list));
+	stmt = lite_prepare(walk->backend, sql);
+	if (source->list == NULL || stmt == NULL) {
+		(void)sqlite3_finalize(stmt);
+		return source->list == NULL ? WEIR_ENOMEM : lite_failed(walk->backend);
+	}
+	for (i = 0; i < candidates->n; i++) {
+		struct store_place place = {.row = candidates->ids[i]};
+
+		(void)sqlite3_reset(stmt);
+		(void)sqlite3_bind_int64(stmt, 1, place.row);
+		/* one that was removed meanwhile has no row */
+		if (sqlite3_step(stmt) != SQLITE_ROW) {
+			continue;
+		}
+		place.key = sqlite3_column_int64(stmt, 0);
+		if (place.key >= scope->from_ns && place.key < scope->to_ns &&
+		    (walk->scan->after == NULL || comes_first(walk, walk->scan->after, &place))) {
+			source->list[source->nlist++] = place;
+		}
+	}
+	(void)sqlite3_finalize(stmt);
+	qsort(source->list, source->nlist, sizeof(*source->list),
+	      walk->oldest ? by_oldest : by_newest);
+	return 0;
+}
+
+/* Where to look, and with which statement. */
+static int prepare(struct source *source, const struct weir_schema *schema, int said,
+		   const char *verdict)
+{
+	struct walk *walk = source->walk;
+	struct strbuf sql;
+	uint64_t fields[2];
+	int err = 0;
+
+	if (said != QUERY_SAID_ALL) {
+		err = lite_candidates(walk->backend, walk->filter, schema, &source->candidates);
+		walk->filtered |= !source->candidates.there;
+	}
+	if (err == 0 && source->candidates.listed) {
+		err = make_list(source, schema);
+	}
+	if (err < 0) {
+		return err;
+	}
+	strbuf_init(&sql);
+	choose_fields(walk, schema, said, fields);
+	lite_rows_select(&source->rows, walk->backend, schema, fields, "NULL", "NULL", &sql);
+	put_conditions(source, &sql, verdict);
+	err = lite_rows_prepare(&source->rows, &sql);
+	strbuf_fini(&sql);
+	return err;
+}
+
+static void source_fini(struct source *source)
+{
+	lite_rows_fini(&source->rows);
+	lite_candidates_fini(&source->candidates);
+	free(source->list);
 }
 
 /* @return 1: there is one; 0: nothing of this type matches */
@@ -145,41 +265,53 @@ static int source_init(struct source *source, struct walk *walk, const struct we
 {
 	const struct store_scope *scope = walk->scan->scope;
 	const struct store_place *after = walk->scan->after;
-	struct strbuf sql, verdict;
-	uint64_t fields[2];
+	struct strbuf verdict;
 	int said, err = 0;
 
 	memset(source, 0, sizeof(*source));
 	source->walk = walk;
 	source->place.key = walk->oldest ? INT64_MIN : INT64_MAX;
 	source->place.row = source->place.key;
-	strbuf_init(&sql);
 	strbuf_init(&verdict);
 	said = say_filter(walk, schema, &verdict);
 	if (said >= 0 && said != QUERY_SAID_NONE) {
-		choose_fields(walk, schema, said, fields);
-		lite_rows_select(&source->rows, walk->backend, schema, fields, "NULL", "NULL",
-				 &sql);
-		put_conditions(walk, &sql, strbuf_text(&verdict));
-		err = lite_rows_prepare(&source->rows, &sql);
+		err = prepare(source, schema, said, strbuf_text(&verdict));
 	}
-	strbuf_fini(&sql);
 	strbuf_fini(&verdict);
 	if (said < 0 || said == QUERY_SAID_NONE || err < 0) {
-		return said < 0 ? said : err;
+		return said < 0 ? said : err < 0 ? err : 0;
 	}
 	(void)sqlite3_bind_pointer(source->rows.stmt, 1, source, pointer_type, NULL);
+	if (after != NULL) {
+		source->place = *after;
+	}
+	if (source->candidates.listed) {
+		return 1;
+	}
 	(void)sqlite3_bind_int64(source->rows.stmt, 2, scope->from_ns);
 	(void)sqlite3_bind_int64(source->rows.stmt, 3, scope->to_ns - 1);
 	if (after != NULL) {
 		(void)sqlite3_bind_int64(source->rows.stmt, 4, after->key);
 		(void)sqlite3_bind_int64(source->rows.stmt, 5, after->row);
-		source->place = *after;
 	}
 	return 1;
 }
 
 /* ---- walking ---- */
+
+/* The next candidate that is to be seen. */
+static int step_list(struct source *source)
+{
+	int code = SQLITE_DONE;
+
+	while (code == SQLITE_DONE && source->next < source->nlist) {
+		(void)sqlite3_reset(source->rows.stmt);
+		(void)sqlite3_bind_int64(source->rows.stmt, 2, source->list[source->next].row);
+		source->next++;
+		code = sqlite3_step(source->rows.stmt);
+	}
+	return code;
+}
 
 /* Go on to the next row that is to be seen, and to the matcher when it must be asked. */
 static int advance(struct source *source)
@@ -192,7 +324,7 @@ static int advance(struct source *source)
 		return 0;
 	}
 	source->looked = false;
-	code = sqlite3_step(source->rows.stmt);
+	code = source->candidates.listed ? step_list(source) : sqlite3_step(source->rows.stmt);
 	if (code == SQLITE_ROW) {
 		/* not to be seen: the limit ended it there */
 		source->state = source->verdict == VERDICT_NO ? STUCK : PENDING;
@@ -208,15 +340,6 @@ static int advance(struct source *source)
 		return lite_failed(walk->backend);
 	}
 	return 0;
-}
-
-/* Does a come before b? */
-static bool comes_first(const struct walk *walk, const struct store_place *a,
-			const struct store_place *b)
-{
-	bool less = a->key != b->key ? a->key < b->key : a->row < b->row;
-
-	return walk->oldest ? less : !less;
 }
 
 /* Give the row to the visitor. @return as it says; 0 when it does not match */
@@ -318,7 +441,8 @@ static int walk_through(struct store_backend *backend, struct store_scan *scan,
 			err = source_init(&sources[n], &walk, backend->schemas[i]);
 			n += err > 0;
 			if (err == 0) {
-				lite_rows_fini(&sources[n].rows);
+				source_fini(&sources[n]);
+				memset(&sources[n], 0, sizeof(sources[n]));
 			}
 		}
 	}
@@ -327,7 +451,7 @@ static int walk_through(struct store_backend *backend, struct store_scan *scan,
 		set_answer(&walk, ret);
 	}
 	for (i = 0; i <= n && i < STORE_TYPES_MAX; i++) {
-		lite_rows_fini(&sources[i].rows);
+		source_fini(&sources[i]);
 	}
 	free(sources);
 	return err;
