@@ -288,7 +288,7 @@ int store_page(struct store_reader *reader, const struct store_scope *scope,
 	if (err < 0) {
 		return err;
 	}
-	scan.types = reader_types(reader, false);
+	scan.types = reader_types(reader, page->sort == STORE_SLOWEST);
 	err = reader->type->scan(reader->backend, &scan, ret);
 	if (err < 0) {
 		return err;
@@ -447,6 +447,7 @@ int store_health(struct store_reader *reader, const struct store_scope *scope,
 		}
 	}
 	find_health_fields(&watching);
+	scan.finals = true;
 	scan.types = reader_types(reader, false);
 	if (err == 0) {
 		err = reader->type->scan(reader->backend, &scan, &ret->answer);

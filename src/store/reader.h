@@ -10,7 +10,7 @@
  *
  * Scope. A question is about records of some time (`from_ns` <= ts < `to_ns`) that a filter lets through (-Y, query/query.h).
  * store_page() and store_terms() look at records of all types; series, heatmap, table and compare at *transactions*: all types
- * but tcp and anomaly. A filter may say type:http.
+ * but tcp and anomaly. A filter may say type:http. Figures are of exchanges that are over; pages show open ones, too (final=false).
  *
  * Effort. Each answer says in struct store_answer what it is made of:
  *	STORE_FROM_ROLLUPS  sums that were made when records were written. Counts and sums are exact; percentiles are those of a
@@ -272,7 +272,7 @@ enum store_sort { STORE_NEWEST, STORE_OLDEST, STORE_SLOWEST };
 typedef int (*store_record_fn)(void *context, const struct weir_record *rec, int64_t row);
 
 struct store_page {
-	enum store_sort sort; /* STORE_SLOWEST: those with a duration only */
+	enum store_sort sort; /* STORE_SLOWEST: transactions with a duration only */
 	size_t limit;         /* 0: 50 */
 	const char *cursor;   /* of the page before; NULL: the first */
 	/* which fields; NULL: all but headers, lists and bodies */

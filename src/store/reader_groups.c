@@ -117,6 +117,7 @@ static int count_records(struct counting *counting, const struct store_scope *sc
 			 struct store_answer *ret)
 {
 	struct store_scan scan = {.scope = scope,
+				  .finals = true,
 				  .types = types,
 				  .sort = STORE_NEWEST,
 				  .wants = wants_counted,

@@ -109,6 +109,7 @@ static int collect(struct store_reader *reader, const struct store_scope *scope,
 					.visit = visit_rollup,
 					.context = heating};
 	struct store_scan scan = {.scope = scope,
+				  .finals = true,
 				  .types = reader_types(reader, true),
 				  .wants = wants_heat,
 				  .visit = visit_heat,

@@ -244,6 +244,7 @@ static int count_terms(struct terming *terming, const struct store_scope *scope,
 {
 	struct store_reader *reader = terming->reader;
 	struct store_scan scan = {.scope = scope,
+				  .finals = true,
 				  .types = reader_types(reader, false),
 				  .wants = wants_term,
 				  .visit = visit_term,

@@ -20,7 +20,7 @@
 enum {
 	CANDIDATES_MAX = 1 << 20,
 	BITMAP_MAX = 32 << 20, /* bytes */
-	WORTH = 50,	       /* one record in so many: else the index on time is as good */
+	WORTH = 50,            /* one record in so many: else the index on time is as good */
 	ALWAYS_WORTH = 4096,
 };
 
@@ -120,7 +120,8 @@ static bool put_durations(struct query *filter, const struct weir_schema *schema
 {
 	int64_t least = least_duration(query_root(filter));
 
-	if (least < 2) {
+	/* flows are listed by their handshakes */
+	if (least < 2 || weir_schema_find(schema, "tcp.handshake_ns", 16) >= 0) {
 		return false;
 	}
 	strbuf_printf(out,
@@ -140,8 +141,7 @@ static int64_t weigh(struct store_backend *backend, struct strbuf *lists)
 
 	strbuf_init(&sql);
 	strbuf_printf(&sql, "SELECT total(length(i.ids)/2+1)%s", strbuf_text(lists));
-	n = sql.failed ? INT64_MAX
-		       : store_number(&backend->store, strbuf_text(&sql), INT64_MAX);
+	n = sql.failed ? INT64_MAX : store_number(&backend->store, strbuf_text(&sql), INT64_MAX);
 	strbuf_fini(&sql);
 	return n;
 }
@@ -150,9 +150,8 @@ static bool add(struct lite_candidates *to, int64_t id)
 {
 	if (to->n == to->size) {
 		size_t size = to->size == 0 ? 1024 : 2 * to->size;
-		int64_t *grown = size > CANDIDATES_MAX
-					 ? NULL
-					 : reallocarray(to->ids, size, sizeof(*grown));
+		int64_t *grown =
+			size > CANDIDATES_MAX ? NULL : reallocarray(to->ids, size, sizeof(*grown));
 
 		if (grown == NULL) {
 			return false;
@@ -276,8 +275,7 @@ int lite_candidates(struct store_backend *backend, struct query *filter,
 		       schema->type, schema->type);
 	least = nshapes < ndurations ? nshapes : ndurations;
 	rows = (uint64_t)store_number(&backend->store, sql, 0);
-	if (least != INT64_MAX &&
-	    (least <= ALWAYS_WORTH || (uint64_t)least <= rows / WORTH)) {
+	if (least != INT64_MAX && (least <= ALWAYS_WORTH || (uint64_t)least <= rows / WORTH)) {
 		err = take_lists(backend, schema, nshapes <= ndurations ? &shapes : &durations,
 				 ret);
 		if (err == 0) {

@@ -25,6 +25,7 @@ struct walk {
 	bool spent; /* max_rows */
 	bool oldest;
 	bool filtered; /* some filter looks at rows */
+	bool by_row;   /* rows are asked for one by one */
 };
 
 enum state { FRESH, PENDING, STUCK, DONE };
@@ -37,7 +38,10 @@ struct source {
 	struct store_place
 		place; /* of the row that was looked at last; before any: where it begins */
 	int verdict;   /* of that row */
-	bool looked;   /* at a row, since the last that was given */
+	struct lite_candidates candidates;
+	struct store_place *list; /* of candidates that are listed, in order; what comes next */
+	size_t nlist, next;
+	bool looked; /* at a row, since the last that was given */
 };
 
 static const char pointer_type[] = "weir_source";
@@ -69,9 +73,9 @@ static void among(sqlite3_context *context, int argc, sqlite3_value **argv)
 	struct source *source = sqlite3_value_pointer(argv[0], pointer_type);
 
 	(void)argc;
-	sqlite3_result_int(context, source != NULL &&
-					    lite_candidates_have(&source->candidates,
-								 sqlite3_value_int64(argv[1])));
+	sqlite3_result_int(context,
+			   source != NULL && lite_candidates_have(&source->candidates,
+								  sqlite3_value_int64(argv[1])));
 }
 
 int lite_scan_functions(struct store_backend *backend)
@@ -146,7 +150,7 @@ static void put_conditions(const struct source *source, struct strbuf *sql, cons
 	const struct walk *walk = source->walk;
 	const struct store_scan *scan = walk->scan;
 
-	if (source->candidates.listed) {
+	if (source->candidates.listed || walk->by_row) {
 		strbuf_printf(sql, " WHERE _id=?2 AND weir_pass(?1,ts_ns,_id,%s)", verdict);
 		return;
 	}
@@ -177,7 +181,7 @@ static int by_newest(const void *a, const void *b)
 {
 	const struct store_place *x = a, *y = b;
 
-	return x->key != y->key	  ? (x->key < y->key ? 1 : -1)
+	return x->key != y->key   ? (x->key < y->key ? 1 : -1)
 	       : x->row != y->row ? (x->row < y->row ? 1 : -1)
 				  : 0;
 }
@@ -234,7 +238,7 @@ static int prepare(struct source *source, const struct weir_schema *schema, int 
 	uint64_t fields[2];
 	int err = 0;
 
-	if (said != QUERY_SAID_ALL) {
+	if (said != QUERY_SAID_ALL && !walk->by_row) {
 		err = lite_candidates(walk->backend, walk->filter, schema, &source->candidates);
 		walk->filtered |= !source->candidates.there;
 	}
@@ -285,7 +289,7 @@ static int source_init(struct source *source, struct walk *walk, const struct we
 	if (after != NULL) {
 		source->place = *after;
 	}
-	if (source->candidates.listed) {
+	if (source->candidates.listed || walk->by_row) {
 		return 1;
 	}
 	(void)sqlite3_bind_int64(source->rows.stmt, 2, scope->from_ns);
@@ -578,6 +582,112 @@ static int give_row(struct store_backend *backend, struct store_scan *scan, cons
 	return err;
 }
 
+enum { OCTAVES = 64, OCTAVE_MAX = 20000 };
+
+/* Looks at a candidate: its duration, and what the filter says of it. */
+struct asker {
+	struct slowest *slowest;
+	struct walk *walk;
+	struct source source;
+};
+
+static bool wants_own(void *context, const struct weir_schema *schema, size_t field)
+{
+	(void)context;
+	(void)schema;
+	return field == WEIR_F_DURATION;
+}
+
+/* A type's records of one octave, to the heap. */
+static int ask_octave(struct asker *asker, const struct weir_schema *schema, int octave)
+{
+	struct source *source = &asker->source;
+	const struct store_scope *scope = asker->walk->scan->scope;
+	struct lite_candidates found;
+	size_t i;
+	int err;
+
+	memset(&found, 0, sizeof(found));
+	err = lite_slowest(asker->walk->backend, schema, octave, OCTAVE_MAX, &found);
+	for (i = 0; i < found.n && err == 0; i++) {
+		struct weir_record *rec;
+		int code;
+
+		(void)sqlite3_reset(source->rows.stmt);
+		(void)sqlite3_bind_int64(source->rows.stmt, 2, found.ids[i]);
+		code = sqlite3_step(source->rows.stmt);
+		if (code != SQLITE_ROW) {
+			err = code == SQLITE_INTERRUPT || code == SQLITE_DONE
+				      ? 0
+				      : lite_failed(asker->walk->backend);
+			continue;
+		}
+		if (asker->walk->spent) {
+			err = WEIR_ELIMIT;
+			break;
+		}
+		if (source->verdict == VERDICT_NO || source->place.key < scope->from_ns ||
+		    source->place.key >= scope->to_ns) {
+			continue;
+		}
+		err = lite_rows_record(&source->rows, &rec);
+		if (err == 0) {
+			if (source->verdict != VERDICT_ASK ||
+			    query_match(asker->walk->filter, rec)) {
+				err = keep_slowest(asker->slowest, rec, source->place);
+			}
+			record_free(rec);
+		}
+	}
+	lite_candidates_fini(&found);
+	return err;
+}
+
+/* From the longest octave down until there are enough. WEIR_ELIMIT: too many are as long, a scan must do */
+static int ask_octaves(struct store_backend *backend, struct slowest *slowest,
+		       struct store_answer *ret)
+{
+	struct store_scan scan = *slowest->scan;
+	struct walk walk = {.backend = backend, .scan = &scan, .filter = scan.scope->filter};
+	struct asker *askers = calloc(STORE_TYPES_MAX, sizeof(*askers));
+	int octave, err = askers == NULL ? WEIR_ENOMEM : 0;
+	size_t n = 0, i;
+
+	scan.after = NULL;
+	scan.wants = wants_own;
+	walk.by_row = true;
+	walk.max_rows = scan.scope->limits.rows == 0 ? STORE_DEFAULT_ROWS : scan.scope->limits.rows;
+	for (i = 0; i < backend->nschemas && err >= 0; i++) {
+		if ((scan.types & backend->there & UINT32_C(1) << i) != 0) {
+			askers[n].slowest = slowest;
+			askers[n].walk = &walk;
+			err = source_init(&askers[n].source, &walk, backend->schemas[i]);
+			n += err > 0;
+		}
+	}
+	err = err > 0 ? 0 : err;
+	for (octave = OCTAVES - 1; octave >= 0 && err == 0; octave--) {
+		for (i = 0; i < n && err == 0; i++) {
+			err = ask_octave(&askers[i], askers[i].source.rows.schema, octave);
+		}
+		/* one more than asked for tells that there is more */
+		if (err == 0 && slowest->n == slowest->size) {
+			slowest->scan->more = true;
+			break;
+		}
+	}
+	memset(ret, 0, sizeof(*ret));
+	ret->basis = STORE_FROM_INDEX;
+	ret->rows = walk.rows;
+	ret->from_ns = scan.scope->from_ns;
+	ret->to_ns = scan.scope->to_ns;
+	for (i = 0; i < n; i++) {
+		source_fini(&askers[i].source);
+	}
+	free(askers);
+	return backend->timed_out || atomic_load(&backend->cancelled) ? WEIR_ELIMIT : err;
+}
+
 static int scan_slowest(struct store_backend *backend, struct store_scan *scan,
 			struct store_answer *ret)
 {
@@ -595,8 +705,13 @@ static int scan_slowest(struct store_backend *backend, struct store_scan *scan,
 	if (slowest.heap == NULL) {
 		return WEIR_ENOMEM;
 	}
-	err = walk_through(backend, &all, ret);
-	ret->basis = STORE_FROM_SCAN;
+	err = ask_octaves(backend, &slowest, ret);
+	if (err == WEIR_ELIMIT) {
+		slowest.n = 0;
+		scan->more = false;
+		err = walk_through(backend, &all, ret);
+		ret->basis = STORE_FROM_SCAN;
+	}
 	qsort(slowest.heap, slowest.n, sizeof(*slowest.heap), by_place);
 	backend->timed_out = false; /* what was found is given */
 	backend->deadline_ns = 0;

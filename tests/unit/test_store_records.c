@@ -374,7 +374,7 @@ static void a_bounded_scan_says_so_and_can_be_gone_on_with(void **state)
 {
 	static struct collected have;
 	static size_t want[MODEL_MAX];
-	static const char *const texts[] = {"path:~users", "status:503", "type:http path:~zzzz"};
+	static const char *const texts[] = {"path:~users", "size<100", "type:http path:~zzzz"};
 	struct store_scope scope = everything;
 	struct store_answer answer;
 	struct store_groups groups;
