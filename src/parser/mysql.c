@@ -386,7 +386,7 @@ static bool must_wait(struct my_cursor *cur)
 		return false;
 	}
 	/* each waits for the other: acknowledgements that contradict each other. From now on the client does not wait */
-	my->contradicted |= other->holding;
+	my->contradicted |= other->holding && other->awaits > db->pos[cur->dir];
 	cur->side->awaits = mark->peer_ack;
 	if (cur->dir == WEIR_S2C) {
 		return db_must_hold(db, mark, (size_t)(cur->end - cur->p));
@@ -399,13 +399,14 @@ static bool must_wait(struct my_cursor *cur)
 	       weir_host_now(db->host) - mark->ts_ns <= limit_ns;
 }
 
-/* What the client's bytes waited for has come: they are first. */
-static bool must_let_go(const struct my_cursor *cur)
+/* What the other direction's bytes waited for has come: they are first, however many bytes came here at once. */
+static bool must_let_go(struct my_cursor *cur)
 {
-	const struct my_side *client = &cur->my->side[WEIR_C2S];
+	const struct my_side *other = &cur->my->side[!cur->dir];
 
-	return cur->dir == WEIR_S2C && client->holding &&
-	       client->awaits <= cur->my->db.pos[WEIR_S2C];
+	cur->yields = other->holding && other->awaits <= cur->my->db.pos[cur->dir] &&
+		      !cur->my->contradicted;
+	return cur->yields;
 }
 
 /* The first bytes of a direction: the connection phase, or somewhere in the middle. */
@@ -484,7 +485,7 @@ static enum weir_verdict mysql_on_data(void *state, struct weir_host *host, enum
 		verdict = step(&cur);
 		db_moved(&my->db, dir, offset_of(&cur, cur.p));
 	}
-	cur.side->holding = verdict == WEIR_PARSE_HOLD;
+	cur.side->holding = verdict == WEIR_PARSE_HOLD && !cur.yields;
 	ret->consumed = (size_t)(cur.p - chunk->data);
 	if (my->switching) {
 		ret->next = "tls";
@@ -750,7 +751,8 @@ static int score(const struct weir_probe *probe, int client)
 			       : asked < answered          ? asked
 							   : answered;
 		}
-		return asked;
+		/* a response alone says little: the command that follows tells */
+		return clen > 0 ? asked : answered > 0 ? DB_WEAK : 0;
 	}
 	return clen > 0 && asked == 0 ? 0 : said > asked ? said : asked;
 }

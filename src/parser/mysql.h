@@ -174,6 +174,7 @@ struct my_cursor {
 	const uint8_t *p;
 	const uint8_t *end;
 	uint64_t skip;                      /* with SKIP */
+	bool yields;                        /* with HOLD: the other direction goes first */
 	const struct weir_mark *frame_mark; /* chunk NULL: of the bytes that gave these */
 };
 
