@@ -61,6 +61,24 @@ void detect_protocol(const struct weir_probe *probe, const struct parser_set *pa
 	}
 }
 
+int detect_best(const struct weir_probe *probe, const struct parser_set *parsers)
+{
+	int best = 0;
+	size_t i;
+
+	for (i = 0; i < parsers->n; i++) {
+		struct weir_probe_result got = {0, false, false};
+
+		if (parsers->list[i]->probe != NULL) {
+			got = parsers->list[i]->probe(probe);
+		}
+		if (!got.swapped && got.score > best) {
+			best = got.score;
+		}
+	}
+	return best;
+}
+
 bool detect_is_mismatch(const struct parser_set *parsers, const struct weir_parser *parser,
 			uint16_t port)
 {

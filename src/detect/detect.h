@@ -37,6 +37,9 @@ struct detect_result {
 void detect_protocol(const struct weir_probe *probe, const struct parser_set *parsers,
 		     uint32_t excluded, bool last, struct detect_result *ret);
 
+/** The highest score that any parser gives with the roles as they are, however low. */
+int detect_best(const struct weir_probe *probe, const struct parser_set *parsers);
+
 /** Is it usual for another protocol than this one that a server has this port? */
 bool detect_is_mismatch(const struct parser_set *parsers, const struct weir_parser *parser,
 			uint16_t port);

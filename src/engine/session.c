@@ -467,11 +467,12 @@ static void try_detect(struct session *session, bool last)
 }
 
 int session_roles(const struct engine *engine, const uint8_t *data, size_t len, uint16_t sport,
-		  uint16_t dport)
+		  uint16_t dport, bool weak)
 {
 	struct weir_probe probe = {
 		.data = {data, NULL}, .len = {len, 0}, .server_port = dport, .midstream = true};
 	struct detect_result as_client, as_server;
+	int best_client = weak ? detect_best(&probe, &engine->parsers) : 0;
 
 	detect_protocol(&probe, &engine->parsers, 0, true, &as_client);
 	probe.data[0] = NULL;
@@ -485,6 +486,10 @@ int session_roles(const struct engine *engine, const uint8_t *data, size_t len, 
 	}
 	if (as_server.parser != NULL && as_server.swapped) {
 		as_server.score = 0;
+	}
+	if (as_client.score == as_server.score && weak) {
+		as_client.score = best_client;
+		as_server.score = detect_best(&probe, &engine->parsers);
 	}
 	if (as_client.score == as_server.score) {
 		return -1;

@@ -65,9 +65,10 @@ void session_tick(struct session *session);
 
 /**
  * Who is the client, by the first bytes of a side? For flows whose SYN was not seen.
+ * @param weak also by what parsers would not be taken for: nothing else, not even a port, says anything
  * @return 1: the sender is the client; 0: it is the server; -1: the bytes do not say
  */
 int session_roles(const struct engine *engine, const uint8_t *data, size_t len, uint16_t sport,
-		  uint16_t dport);
+		  uint16_t dport, bool weak);
 
 #endif

@@ -18,7 +18,8 @@ static void settle_roles(struct engine *engine, struct flow *flow, uint8_t side,
 	flow->role_fixed = 1;
 	if (flow->tcp.role < TCP_ROLE_SYN_ACK) {
 		int client = session_roles(engine, chunk->data, chunk->len, flow->tuple.port[side],
-					   flow->tuple.port[!side]);
+					   flow->tuple.port[!side],
+					   flow->tcp.role == TCP_ROLE_FIRST_SENDER);
 
 		if (client >= 0) {
 			flow->tcp.client = client ? side : !side;

@@ -953,7 +953,9 @@ static int score(const struct weir_probe *probe, int of_client)
 		return DB_SURE;
 	}
 	/* DB_LIKELY is enough where the port agrees */
-	return query > 0 || response > 0 ? DB_LIKELY : client_len + server_len > 0 ? DB_WEAK : 0;
+	return query > 0 || response > 0     ? DB_LIKELY
+	       : client_len + server_len > 0 ? DB_WEAK / 2
+					     : 0;
 }
 
 static struct weir_probe_result dns_probe(const struct weir_probe *probe)
