@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -546,12 +547,61 @@ def interface_that_goes_away_is_told(net, weir):
     equal(len(capture.summaries()), 1, 'summaries')
 
 
+def a_store_on_a_full_disk(net, weir):
+    """Full for a while: the capture goes on, what is not stored is counted, told, and it goes on when there is room."""
+    place = net.path('place')
+    os.mkdir(place)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8m,mode=1777', 'store', place], check=True)
+    try:
+        net.start_nginx()
+        store, filler = os.path.join(place, 'store.db'), os.path.join(place, 'filler')
+        capture = Weir(net, weir, ['-o', 'sqlite:' + store, '--bodies=size', 'tcp port 80']).ready()
+        net.get(100)
+        time.sleep(1.5)  # committed at least each second
+        with open(filler, 'wb') as file:
+            try:
+                while file.write(bytes(65536)):
+                    file.flush()
+            except OSError:
+                pass
+        began = time.monotonic()
+        net.get_steadily(3000)
+        net.get(300)
+        took = time.monotonic() - began
+        wait_for(lambda: 'No space left' in capture.stderr())
+        os.unlink(filler)
+        time.sleep(1.2)
+        net.get(100)
+        time.sleep(1.5)
+        equal(capture.stop(), 1, 'exit status')
+        summary, said = capture.summaries()[-1], capture.stderr()
+        check('No space left on device' in said and 'counted as lost until it works again' in said, said)
+        check('takes records again' in said, said)
+        equal(summary['drops'].get('kernel', 0), 0, 'packets lost')
+        # the sink beside it got all of them
+        equal(len(capture.records()), 3500, 'transactions')
+        base = sqlite3.connect('file:%s?mode=ro' % store, uri=True)
+        equal(base.execute('PRAGMA integrity_check').fetchone()[0], 'ok', 'integrity')
+        kept = base.execute('SELECT count(*) FROM http').fetchone()[0]
+        others = base.execute('SELECT (SELECT count(*) FROM tcp) + (SELECT count(*) FROM anomaly)').fetchone()[0]
+        counted = base.execute("SELECT sum(n) FROM rollup WHERE \"by\" = 'type' AND interval_s = 10").fetchone()[0]
+        base.close()
+        lost = summary['drops']['sink_sqlite_failed']
+        records = sum(summary['records'].values())
+        check(kept + others + lost - records in (0, 1), (kept, others, lost, records))  # a row of figures of the capture may be lost, too
+        check(200 <= kept < 3500 and counted == kept + others, (kept, others, counted))
+        print('      %d records: %d stored, %d lost and counted, capture went on (%.1f s for 3,300 requests)' %
+              (records, kept + others, lost, took))
+    finally:
+        subprocess.run(['umount', '-l', place])
+
+
 TESTS = (load, rights_are_gone, root_becomes_nobody,
          files_made_as_root_are_opened_again, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
          tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told,
          slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture,
-         disk_that_fills_up_has_whole_records, line_a_minute,
+         disk_that_fills_up_has_whole_records, a_store_on_a_full_disk, line_a_minute,
          packets_are_counted,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
