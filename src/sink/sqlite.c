@@ -243,7 +243,8 @@ static int begin(struct sqlite_sink *sq, const struct weir_schema *const *schema
 	err = err < 0 ? err : sqlite_rollup_open(sq);
 	err = err < 0 ? err : sqlite_top_open(sq);
 	err = err < 0 ? err : sqlite_interim_open(sq);
-	return err < 0 ? err : sqlite_retain_open(sq);
+	err = err < 0 ? err : sqlite_retain_open(sq);
+	return err < 0 ? err : sqlite_rebuild(sq);
 }
 
 static int open_store(struct sqlite_sink *sq, const struct weir_sink_config *config,

@@ -290,4 +290,8 @@ void sqlite_retain_close(struct sqlite_sink *sq);
 /** Within the transaction: one bounded step for the `n` records that it has. */
 int sqlite_retain_step(struct sqlite_sink *sq, uint64_t n);
 
+/* sqlite_rebuild.c */
+/** What is counted is worked out from the rows, when the store says that it is not there. */
+int sqlite_rebuild(struct sqlite_sink *sq);
+
 #endif

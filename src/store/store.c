@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "store/migrate.h"
 #include "store/schema.h"
 #include "weir/error.h"
 
@@ -80,8 +81,8 @@ static int execute(struct store *store, const char *sql)
 		       : failed(store, "cannot write the store");
 }
 
-/* Is it ours, and of this version? *ret_new: it is empty */
-static int check(struct store *store, bool *ret_new)
+/* Is it ours, and of a layout from `oldest` on? *ret_layout: 0: it is empty */
+static int check(struct store *store, int oldest, int *ret_layout)
 {
 	int64_t changes = store_number(store, "PRAGMA schema_version", -1);
 	int64_t application = store_number(store, "PRAGMA application_id", 0);
@@ -90,20 +91,26 @@ static int check(struct store *store, bool *ret_new)
 	if (changes < 0) {
 		return failed(store, "cannot read the store");
 	}
-	*ret_new = changes == 0 && application == 0;
-	if (*ret_new) {
+	if (changes == 0 && application == 0) {
+		*ret_layout = 0;
 		return 0;
 	}
+	*ret_layout = (int)version;
 	if (application != STORE_APPLICATION) {
 		return say(store, WEIR_EINVAL,
 			   "the file is an SQLite database of another program\n"
 			   "  Name another file; weir makes it.");
 	}
-	if (version != STORE_VERSION) {
+	if (version < oldest || version > STORE_VERSION) {
 		(void)snprintf(store->message, sizeof(store->message),
 			       "the store has the layout %lld, this weir knows %d\n"
-			       "  Write into another file, or use the weir that made this one.",
-			       (long long)version, STORE_VERSION);
+			       "  %s",
+			       (long long)version, STORE_VERSION,
+			       version == STORE_LAYOUT_OLDEST
+				       ? "Written to once it gets this one: weir -r CAPTURE -o "
+					 "sqlite:FILE."
+				       : "Write into another file, or use the weir that made this "
+					 "one.");
 		return WEIR_EINVAL;
 	}
 	return 0;
@@ -174,15 +181,22 @@ static int create_type(struct store *store, const struct weir_schema *schema)
 	return err;
 }
 
-static int create(struct store *store, const struct weir_schema *const *schemas)
+static int create(struct store *store, const struct weir_schema *const *schemas, int layout)
 {
+	static const char cannot[] = "cannot bring the store up to date";
 	char sql[128];
 	size_t i;
 	int err = execute(store, "BEGIN IMMEDIATE");
 
+	if (err == 0 && layout == STORE_LAYOUT_OLDEST && migrate_set_aside(store, schemas) < 0) {
+		err = failed(store, cannot);
+	}
 	err = err < 0 ? err : execute(store, store_sql_tables);
 	for (i = 0; schemas[i] != NULL && err == 0; i++) {
 		err = create_type(store, schemas[i]);
+	}
+	if (err == 0 && layout == STORE_LAYOUT_OLDEST && migrate_fill(store, schemas) < 0) {
+		err = failed(store, cannot);
 	}
 	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT",
 		       STORE_APPLICATION, STORE_VERSION);
@@ -207,7 +221,7 @@ static int lock(struct store *store, const char *path)
 
 int store_open(struct store *store, const char *path, const struct weir_schema *const *schemas)
 {
-	bool fresh = false;
+	int layout = 0;
 	int err;
 
 	memset(store, 0, sizeof(*store));
@@ -220,9 +234,9 @@ int store_open(struct store *store, const char *path, const struct weir_schema *
 	}
 	if (err == 0) {
 		(void)sqlite3_busy_timeout(store->db, BUSY_MS);
-		err = check(store, &fresh);
+		err = check(store, STORE_LAYOUT_OLDEST, &layout);
 	}
-	if (err == 0 && fresh) {
+	if (err == 0 && layout == 0) {
 		err = execute(store, "PRAGMA page_size=8192;PRAGMA auto_vacuum=INCREMENTAL");
 	}
 	if (err == 0) {
@@ -232,7 +246,7 @@ int store_open(struct store *store, const char *path, const struct weir_schema *
 				     "PRAGMA journal_size_limit=67108864");
 	}
 	if (err == 0) {
-		err = create(store, schemas);
+		err = create(store, schemas, layout);
 	}
 	if (err < 0) {
 		int error = errno;
@@ -269,7 +283,7 @@ static int authorize(void *context, int action, const char *a, const char *b, co
 
 int store_open_readonly(struct store *store, const char *path)
 {
-	bool empty = false;
+	int layout = 0;
 	int err = 0;
 
 	memset(store, 0, sizeof(*store));
@@ -283,9 +297,9 @@ int store_open_readonly(struct store *store, const char *path)
 	}
 	if (err == 0) {
 		(void)sqlite3_busy_timeout(store->db, BUSY_MS);
-		err = check(store, &empty);
+		err = check(store, STORE_VERSION, &layout);
 	}
-	if (err == 0 && empty) {
+	if (err == 0 && layout == 0) {
 		err = say(store, WEIR_EINVAL,
 			  "the file is empty, not a store\n"
 			  "  weir -o sqlite:FILE makes one.");

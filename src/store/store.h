@@ -16,6 +16,7 @@
 
 enum {
 	STORE_APPLICATION = 0x77656972, /* "weir", in the file's head */
+	STORE_LAYOUT_OLDEST = 1,        /* that is brought up to date when written to */
 	STORE_VERSION = 2,              /* of the tables' layout */
 	STORE_MESSAGE = 512
 };

@@ -4,6 +4,7 @@
 
 tests/lib/stores.py works out from the rows what the store should have counted; test_store.py holds the rows against JSON.
 """
+import gzip
 import json
 import os
 import random
@@ -319,6 +320,44 @@ def how_the_capture_is_doing():
                             ('ip.not_ip', summary['ip']['not_ip']), ('gaps.acked', summary['tcp']['gaps']['causes']['acked'])):
             expect(counters.get(name, 0) == 2 * value, (name, counters.get(name), value))
         expect(counters['drops.capture'] == 4, counters)
+
+
+@test
+def a_store_of_layout_1_is_brought_up_to_date():
+    """store_layout1.sql.gz is `sqlite3 .dump` of a store that weir 116f5ed made of the demo capture."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, empty = os.path.join(folder, 'store.db'), os.path.join(folder, 'empty.pcap')
+        packets.Pcap(empty).close()
+        base = sqlite3.connect(path)
+        with gzip.open(os.path.join(ROOT, 'tests', 'cli', 'store_layout1.sql.gz'), 'rt') as file:
+            base.executescript(file.read())
+        base.execute('PRAGMA application_id=0x77656972')
+        base.execute('PRAGMA user_version=1')
+        base.commit()
+        base.row_factory = sqlite3.Row
+        kinds = ('http', 'tcp', 'anomaly')
+        before = {kind: [dict(row) for row in base.execute('SELECT * FROM %s ORDER BY _id' % kind)] for kind in kinds}
+        base.close()
+        expect([len(before[kind]) for kind in kinds] == [131, 53, 1], [len(before[kind]) for kind in kinds])
+        err = weir('query', path, 'SELECT 1', status=1).stderr
+        expect(b'layout 1, this weir knows 2' in err and b'Written to once' in err, err)
+        # not half done by a weir that is killed, whenever
+        for after in (0.0, 0.005, 0.01, 0.02, 0.05, 0.1):
+            running = subprocess.Popen([WEIR, '--config=none', '-q', '-r', empty, '-o', 'sqlite:' + path])
+            time.sleep(after)
+            running.kill()
+            running.wait()
+        weir('-q', '-r', empty, '-o', 'sqlite:' + path)
+        expect(stores.check(path) == 185, 'rollups and lists')
+        base = stores.connect(path)
+        for kind in kinds:
+            now = [dict(row) for row in base.execute('SELECT * FROM %s ORDER BY _id' % kind)]
+            expect(len(now) == len(before[kind]), kind)
+            for old, new in zip(before[kind], now):
+                expect(all(new[name] == value for name, value in old.items() if value is not None), (kind, old, new))
+        expect(base.execute('SELECT count(*) FROM top').fetchone()[0] > 10, 'top')
+        expect(base.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%v1%' OR name = '_rebuild'").fetchone()[0] == 0, 'left behind')
+        base.close()
 
 
 @test
