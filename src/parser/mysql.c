@@ -326,12 +326,22 @@ static int found(struct my_cursor *cur)
 	return MY_GO;
 }
 
+/* Frames, or packets as they are? What the client sent before it had the end of the login is as it was before. */
+static bool is_framed(const struct my_cursor *cur)
+{
+	const struct mysql *my = cur->my;
+	uint64_t ack = weir_chunk_mark(cur->chunk, offset_of(cur, cur->p))->peer_ack;
+
+	return my->compressed && (cur->dir == WEIR_S2C || cur->side->frame_left > 0 ||
+				  ack == WEIR_NO_ACK || ack >= my->compressed_from);
+}
+
 static int client_lost(struct my_cursor *cur)
 {
 	int got;
 
 	if (cur->side->fresh || db_at_segment(cur->chunk, cur->p)) {
-		got = command_plausible(cur->p, (size_t)(cur->end - cur->p), cur->my->compressed);
+		got = command_plausible(cur->p, (size_t)(cur->end - cur->p), is_framed(cur));
 		if (got >= 0) {
 			return got == 0 ? WEIR_PARSE_NEED : found(cur);
 		}
@@ -458,7 +468,7 @@ static int step(struct my_cursor *cur)
 	case MY_START:
 		return start(cur);
 	case MY_PACKETS:
-		return cur->my->compressed ? my_take_frames(cur) : my_take_packet(cur);
+		return is_framed(cur) ? my_take_frames(cur) : my_take_packet(cur);
 	case MY_LOST:
 		return cur->dir == WEIR_C2S ? client_lost(cur) : server_lost(cur);
 	default:

@@ -156,6 +156,8 @@ struct mysql {
 	bool greeted;
 	bool logged_in; /* of a login that was seen */
 	bool compressed;
+	uint64_t
+		compressed_from; /* s2c offset: what the client sends after having received so much */
 	bool zstd;
 	bool switching; /* TLS begins */
 	bool midstream_told;

@@ -412,6 +412,7 @@ static bool take_login_answer(struct mysql *my, struct my_exchange *ex,
 			my->zstd = (my->capabilities & MY_CAP_ZSTD) != 0 &&
 				   (my->capabilities & MY_CAP_COMPRESS) == 0;
 			my->compressed = my->zstd || (my->capabilities & MY_CAP_COMPRESS) != 0;
+			my->compressed_from = packet->end;
 		}
 		return true;
 	case 0xff:
