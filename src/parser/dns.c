@@ -100,7 +100,9 @@ struct dns_side {
 	uint32_t want;   /* its bytes, length included; 0: not known */
 	uint16_t id;     /* its id, when has_id */
 	bool has_id, any, closed;
-	bool lost; /* looking for a message */
+	bool lost;    /* looking for a message */
+	bool holding; /* a response waits until c2s is at `awaits` */
+	uint64_t awaits;
 };
 
 struct dns {
@@ -799,7 +801,13 @@ static enum weir_verdict step(struct dns *dns, enum weir_direction dir,
 		return WEIR_PARSE_OK;
 	}
 	if (dir == WEIR_S2C && must_hold(dns, weir_chunk_mark(chunk, offset), left)) {
+		side->holding = true;
+		side->awaits = weir_chunk_mark(chunk, offset)->peer_ack;
 		return WEIR_PARSE_HOLD;
+	}
+	if (dir == WEIR_C2S && dns->side[WEIR_S2C].holding &&
+	    dns->side[WEIR_S2C].awaits <= offset) {
+		return WEIR_PARSE_HOLD; /* what waited for the queries up to here goes first */
 	}
 	if (side->lost) {
 		bool more;
@@ -843,6 +851,7 @@ static enum weir_verdict dns_on_data(void *state, struct weir_host *host, enum w
 
 	(void)host;
 	side->any = true;
+	side->holding = false;
 	while (p < chunk->data + chunk->len && verdict == WEIR_PARSE_OK) {
 		verdict = step(dns, dir, chunk, &p);
 	}
@@ -909,6 +918,7 @@ static void dns_on_close(void *state, struct weir_host *host, enum weir_directio
 
 	(void)dropped;
 	dns->side[dir].closed = true;
+	dns->side[dir].holding = false;
 	dns->timed_out |= how == WEIR_CLOSE_TIMEOUT;
 	if (how == WEIR_CLOSE_RST && dns->reset_by < 0) {
 		dns->reset_by = weir_host_reset_by(host);
