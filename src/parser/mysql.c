@@ -414,8 +414,7 @@ static bool must_let_go(struct my_cursor *cur)
 {
 	const struct my_side *other = &cur->my->side[!cur->dir];
 
-	cur->yields = other->holding && other->awaits <= cur->my->db.pos[cur->dir] &&
-		      !cur->my->contradicted;
+	cur->yields = other->holding && other->awaits <= cur->my->db.pos[cur->dir];
 	return cur->yields;
 }
 
