@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "record/record.h"
+#include "record/timing.h"
 
 void db_init(struct db *db, struct weir_host *host, const struct weir_schema *schema,
 	     const char *system)
@@ -217,49 +218,28 @@ void db_error(struct db_exchange *ex, const void *code, size_t code_len, const v
 
 /* ---- the record ---- */
 
-/* send + wait + receive = duration, as for HTTP; stall is part of each. */
+static struct record_span span_of(const struct db_message *message)
+{
+	return (struct record_span){message->first_ns, message->last_ns,
+				    message->last_stall_ns - message->first_stall_ns,
+				    message->begun};
+}
+
 static void fill_times(const struct db_exchange *ex)
 {
-	const struct db_message *request = &ex->side[WEIR_C2S];
-	const struct db_message *response = &ex->side[WEIR_S2C];
-	struct weir_record *rec = ex->rec;
-	int64_t stall = 0;
+	struct record_span request = span_of(&ex->side[WEIR_C2S]);
+	struct record_span response = span_of(&ex->side[WEIR_S2C]);
 
-	if (request->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_SEND, request->last_ns - request->first_ns);
-		stall += request->last_stall_ns - request->first_stall_ns;
-	}
-	if (response->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_RECEIVE,
-				    response->last_ns - response->first_ns);
-		stall += response->last_stall_ns - response->first_stall_ns;
-		if (request->begun && response->first_stall_ns > ex->waited_stall_ns) {
-			stall += response->first_stall_ns - ex->waited_stall_ns;
-		}
-	}
-	if (request->begun && response->begun) {
-		int64_t duration = response->last_ns - request->first_ns;
-
-		weir_record_set_i64(rec, WEIR_F_TIMING_WAIT, response->first_ns - request->last_ns);
-		weir_record_set_i64(rec, WEIR_F_DURATION, duration);
-		stall = stall > duration ? duration : stall;
-	}
-	weir_record_set_i64(rec, WEIR_F_TIMING_STALL, stall < 0 ? 0 : stall);
+	record_set_timing(ex->rec, &request, &response,
+			  ex->side[WEIR_S2C].first_stall_ns - ex->waited_stall_ns);
 }
 
 static void fill_figures(struct db *db, const struct db_exchange *ex)
 {
-	struct weir_record *rec = ex->rec;
 	struct weir_tcp_figures now;
 
 	weir_host_figures(db->host, &now);
-	if (now.rtt_ns >= 0) {
-		weir_record_set_i64(rec, WEIR_F_TCP_RTT, now.rtt_ns);
-	}
-	weir_record_set_u64(rec, WEIR_F_TCP_RETRANSMITS, now.retransmits - ex->figures.retransmits);
-	weir_record_set_u64(rec, WEIR_F_TCP_OUT_OF_ORDER,
-			    now.out_of_order - ex->figures.out_of_order);
-	weir_record_set_u64(rec, WEIR_F_TCP_GAPS, now.gaps - ex->figures.gaps);
+	record_set_figures(ex->rec, &ex->figures, &now);
 }
 
 static const char *completeness(const struct db_exchange *ex)

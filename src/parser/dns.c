@@ -7,29 +7,20 @@
  * A message is taken when it is whole (the engine keeps what there is of it). A hole within one costs that message, because its
  * length is known; a hole that swallows a length leaves the direction LOST until a segment begins with what can only be a message.
  *
- * Names are shown as in master files (RFC 1035 §5.1), without the last dot; a pointer may only point backwards, so that following them
- * ends. Not done: DNS over UDP (no stream), signatures, EDNS options.
+ * What is in a message is dns_message.c's. Not done: DNS over UDP (no stream), signatures, EDNS options.
  */
 #include "base/arena.h"
-#include "base/wire.h"
 #include "db/look.h"
+#include "parser/dns.h"
+#include "record/timing.h"
 #include "weir/parser.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
 	HEADER = 12,
-	NAME_TEXT = 1024,       /* bytes of a name as text: 255 of them, escaped */
 	ANSWERS_MAX = 64,       /* listed in a record */
-	DATA_TEXT = 1280,       /* bytes of an answer's data as text */
 	HOLD_LIMIT = 64 * 1024, /* bytes of responses that wait for their queries */
-	JUMPS_MAX = 64,         /* pointers followed in a name */
-	TYPE_SOA = 6,
-	TYPE_OPT = 41,
-	TYPE_IXFR = 251,
-	TYPE_AXFR = 252
 };
 
 enum dns_field {
@@ -116,218 +107,13 @@ struct dns {
 	bool timed_out, dark; /* c2s has stopped: responses wait for it no more */
 };
 
-/* What the beginning of a message says. */
-struct header {
-	uint16_t id, flags, count[4], type, class;
-	char name[NAME_TEXT];
-	size_t name_len;
-	bool has_question;
-};
-
-/* ---- names of numbers ---- */
-
-struct number {
-	uint16_t value;
-	const char *name;
-};
-
-/* *out has room for 16 bytes, for numbers without a name */
-static const char *name_of(const struct number *table, size_t n, uint16_t value, const char *prefix,
-			   char *out)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (table[i].value == value) {
-			return table[i].name;
-		}
-	}
-	(void)snprintf(out, 16, "%s%u", prefix, value);
-	return out;
-}
-
-/* clang-format off */
-static const struct number types[] = {
-	{1, "A"}, {2, "NS"}, {5, "CNAME"}, {6, "SOA"}, {12, "PTR"}, {13, "HINFO"}, {15, "MX"},
-	{16, "TXT"}, {17, "RP"}, {24, "SIG"}, {25, "KEY"}, {28, "AAAA"}, {29, "LOC"},
-	{33, "SRV"}, {35, "NAPTR"}, {39, "DNAME"}, {41, "OPT"}, {43, "DS"}, {44, "SSHFP"},
-	{46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {50, "NSEC3"}, {51, "NSEC3PARAM"},
-	{52, "TLSA"}, {59, "CDS"}, {60, "CDNSKEY"}, {64, "SVCB"}, {65, "HTTPS"}, {99, "SPF"},
-	{249, "TKEY"}, {250, "TSIG"}, {251, "IXFR"}, {252, "AXFR"}, {255, "ANY"}, {256, "URI"},
-	{257, "CAA"},
-};
-static const struct number classes[] = {
-	{1, "IN"}, {3, "CH"}, {4, "HS"}, {254, "NONE"}, {255, "ANY"},
-};
-static const struct number codes[] = {
-	{0, "NOERROR"}, {1, "FORMERR"}, {2, "SERVFAIL"}, {3, "NXDOMAIN"}, {4, "NOTIMP"},
-	{5, "REFUSED"}, {6, "YXDOMAIN"}, {7, "YXRRSET"}, {8, "NXRRSET"}, {9, "NOTAUTH"},
-	{10, "NOTZONE"}, {16, "BADVERS"}, {17, "BADKEY"}, {18, "BADTIME"}, {23, "BADCOOKIE"},
-};
-static const struct number op_codes[] = {
-	{0, "QUERY"}, {1, "IQUERY"}, {2, "STATUS"}, {4, "NOTIFY"}, {5, "UPDATE"}, {6, "DSO"},
-};
-/* clang-format on */
-
-#define NAME_OF(table, value, prefix, out)                                                         \
-	name_of(table, sizeof(table) / sizeof(table[0]), value, prefix, out)
-
-/* ---- names ---- */
-
-static size_t put_label(const uint8_t *p, size_t n, char *out)
-{
-	size_t len = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (p[i] == '.' || p[i] == '\\') {
-			out[len++] = '\\';
-			out[len++] = (char)p[i];
-		} else if (p[i] > ' ' && p[i] < 0x7f) {
-			out[len++] = (char)p[i];
-		} else {
-			out[len++] = '\\';
-			out[len++] = (char)('0' + p[i] / 100);
-			out[len++] = (char)('0' + p[i] / 10 % 10);
-			out[len++] = (char)('0' + p[i] % 10);
-		}
-	}
-	return len;
-}
-
-/*
- * The name at wire->at, which is moved past it. RFC 1035 §4.1.4: a pointer means a place before; here it must be one before
- * all that was followed so far.
- * @param out room for NAME_TEXT bytes: 255 of a name take 4 each at most
- * @return    bytes of the text; 0: it is no name (and the wire has failed)
- */
-static size_t take_name(struct wire *wire, const uint8_t *message, char *out)
-{
-	struct wire at = *wire;
-	size_t before = (size_t)(wire->at - message);
-	size_t total = 0;
-	size_t len = 0;
-	unsigned jumps = 0;
-	bool jumped = false;
-
-	for (;;) {
-		uint8_t n = wire_u8(&at);
-		const uint8_t *label;
-
-		if (!wire_ok(&at)) {
-			break;
-		}
-		if ((n & 0xc0) == 0xc0 && ++jumps <= JUMPS_MAX) {
-			size_t to = (size_t)(n & 0x3f) << 8 | wire_u8(&at);
-
-			if (!wire_ok(&at) || to >= before) {
-				break;
-			}
-			wire->at = jumped ? wire->at : at.at;
-			jumped = true;
-			before = to;
-			at.at = message + to;
-			continue;
-		}
-		if (n == 0) {
-			wire->at = jumped ? wire->at : at.at;
-			if (len == 0) {
-				out[len++] = '.';
-			}
-			return len;
-		}
-		total += n + 1u;
-		label = n > 63 || total > 254 ? NULL : wire_bytes(&at, n);
-		if (label == NULL) {
-			break;
-		}
-		if (len > 0) {
-			out[len++] = '.';
-		}
-		len += put_label(label, n, out + len);
-	}
-	wire->failed = true;
-	return 0;
-}
-
 /* ---- messages ---- */
-
-/* Header and first question of a message of `len` bytes. false: they are not whole, or no name */
-static bool take_header(struct wire *wire, const uint8_t *message, struct header *ret)
-{
-	size_t i;
-
-	memset(ret->count, 0, sizeof(ret->count));
-	ret->has_question = false;
-	ret->name_len = 0;
-	ret->id = wire_u16(wire);
-	ret->flags = wire_u16(wire);
-	for (i = 0; i < 4; i++) {
-		ret->count[i] = wire_u16(wire);
-	}
-	if (!wire_ok(wire) || ret->count[0] == 0) {
-		return wire_ok(wire);
-	}
-	ret->name_len = take_name(wire, message, ret->name);
-	ret->type = wire_u16(wire);
-	ret->class = wire_u16(wire);
-	ret->has_question = wire_ok(wire);
-	for (i = 1; i < ret->count[0] && wire_ok(wire); i++) {
-		char name[NAME_TEXT];
-
-		(void)take_name(wire, message, name);
-		(void)wire_skip(wire, 4);
-	}
-	return wire_ok(wire);
-}
-
-/* The data of a resource record as text. */
-static size_t data_text(const uint8_t *message, const uint8_t *p, size_t len, uint16_t type,
-			char *out)
-{
-	struct wire wire;
-	size_t n = 0;
-
-	wire_init(&wire, p, len);
-	if ((type == 1 && len == 4) || (type == 28 && len == 16)) {
-		const char *text = inet_ntop(type == 1 ? AF_INET : AF_INET6, p, out, DATA_TEXT);
-
-		return text == NULL ? 0 : strlen(text);
-	}
-	if (type == 2 || type == 5 || type == 12 || type == 39 || type == TYPE_SOA) {
-		n = take_name(&wire, message, out);
-	} else if (type == 15) {
-		n = (size_t)snprintf(out, 16, "%u ", wire_u16(&wire));
-		n += take_name(&wire, message, out + n);
-	} else if (type == 33) {
-		uint16_t priority = wire_u16(&wire), weight = wire_u16(&wire);
-
-		n = (size_t)snprintf(out, 32, "%u %u %u ", priority, weight, wire_u16(&wire));
-		n += take_name(&wire, message, out + n);
-	} else if (type == 16 || type == 99) {
-		while (wire_left(&wire) > 0 && n < DATA_TEXT - 260) {
-			uint8_t part = wire_u8(&wire);
-			const uint8_t *text = wire_bytes(&wire, part);
-
-			if (text == NULL) {
-				break;
-			}
-			memcpy(out + n, text, part);
-			n += part;
-		}
-		return n;
-	}
-	if (!wire_ok(&wire) || n == 0) {
-		n = (size_t)snprintf(out, 32, "\\# %zu", len); /* RFC 3597 §5, without the bytes */
-	}
-	return n;
-}
 
 static void list_answer(struct dns_exchange *ex, const char *name, size_t name_len, uint16_t type,
 			uint32_t ttl, const char *data, size_t data_len)
 {
-	char number[16];
-	const char *type_name = NAME_OF(types, type, "TYPE", number);
+	char number[DNS_NUMBER_TEXT];
+	const char *type_name = dns_type_name(type, number);
 
 	ex->answers++;
 	if (ex->answers > ANSWERS_MAX) {
@@ -339,18 +125,6 @@ static void list_answer(struct dns_exchange *ex, const char *name, size_t name_l
 	weir_record_add_u64(ex->rec, DNS_F_ANSWER_TTL, ttl);
 }
 
-/* RFC 1035 §3.3.13: MNAME RNAME SERIAL ...; 0 when it is none */
-static uint32_t serial_of(const uint8_t *message, const uint8_t *p, size_t len)
-{
-	struct wire wire;
-	char name[NAME_TEXT];
-
-	wire_init(&wire, p, len);
-	(void)take_name(&wire, message, name);
-	(void)take_name(&wire, message, name);
-	return wire_u32(&wire);
-}
-
 /* What the records of a response say. */
 struct answer_state {
 	uint8_t code_high; /* RFC 6891 §6.1.3: upper bits of the response code */
@@ -359,7 +133,7 @@ struct answer_state {
 };
 
 /* false: the message ends early, or a name is none */
-static bool take_records(struct wire *wire, const uint8_t *message, const struct header *header,
+static bool take_records(struct wire *wire, const uint8_t *message, const struct dns_header *header,
 			 struct dns_exchange *ex, struct answer_state *ret)
 {
 	size_t section, i;
@@ -367,9 +141,9 @@ static bool take_records(struct wire *wire, const uint8_t *message, const struct
 	memset(ret, 0, sizeof(*ret));
 	for (section = 1; section < 4; section++) {
 		for (i = 0; i < header->count[section]; i++) {
-			char name[NAME_TEXT];
-			char data[DATA_TEXT];
-			size_t name_len = take_name(wire, message, name);
+			char name[DNS_NAME_TEXT];
+			char data[DNS_DATA_TEXT];
+			size_t name_len = dns_take_name(wire, message, name);
 			uint16_t type = wire_u16(wire);
 			uint32_t ttl;
 			const uint8_t *p;
@@ -382,18 +156,19 @@ static bool take_records(struct wire *wire, const uint8_t *message, const struct
 			if (p == NULL) {
 				return false;
 			}
-			if (section == 3 && type == TYPE_OPT) {
+			if (section == 3 && type == DNS_TYPE_OPT) {
 				ret->code_high = (uint8_t)(ttl >> 24);
 			}
 			if (section != 1) {
 				continue;
 			}
 			/* names in data may point back into the message: it is read up to the data's end */
-			len = data_text(message, p, len, type, data);
+			len = dns_data_text(message, p, len, type, data);
 			list_answer(ex, name, name_len, type, ttl, data, len);
 			ret->soa_last = false;
-			if (type == TYPE_SOA && (ex->type == TYPE_AXFR || ex->type == TYPE_IXFR)) {
-				uint32_t serial = serial_of(message, p, (size_t)(wire->at - p));
+			if (type == DNS_TYPE_SOA &&
+			    (ex->type == DNS_TYPE_AXFR || ex->type == DNS_TYPE_IXFR)) {
+				uint32_t serial = dns_serial(message, p, (size_t)(wire->at - p));
 
 				ret->soa_last = ex->begun_transfer && serial == ex->serial;
 				if (!ex->begun_transfer) {
@@ -405,23 +180,6 @@ static bool take_records(struct wire *wire, const uint8_t *message, const struct
 	}
 	ret->soa_alone = ex->begun_transfer && ex->answers == 1;
 	return true;
-}
-
-/* FNV-1a of the name in lower case and the type; 0: no question */
-static uint32_t question_hash(const struct header *header)
-{
-	uint32_t hash = 2166136261u;
-	size_t i;
-
-	if (!header->has_question) {
-		return 0;
-	}
-	for (i = 0; i < header->name_len; i++) {
-		uint8_t c = (uint8_t)header->name[i];
-
-		hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 16777619u;
-	}
-	return (hash ^ header->type) * 16777619u | 1;
 }
 
 /* ---- exchanges ---- */
@@ -468,20 +226,18 @@ static void touch(struct dns_exchange *ex, enum weir_direction dir, uint64_t siz
 	}
 }
 
-static void set_header(struct dns_exchange *ex, const struct header *header)
+static void set_header(struct dns_exchange *ex, const struct dns_header *header)
 {
-	char number[16];
+	char number[DNS_NUMBER_TEXT];
 
 	weir_record_set_u64(ex->rec, DNS_F_ID, header->id);
 	weir_record_set_str(ex->rec, DNS_F_OP_CODE,
-			    NAME_OF(op_codes, (header->flags >> 11) & 15, "OPCODE", number));
+			    dns_op_code_name((header->flags >> 11) & 15, number));
 	if (header->has_question && !weir_record_has(ex->rec, DNS_F_NAME)) {
 		weir_record_set_bytes(ex->rec, DNS_F_NAME, header->name, header->name_len,
 				      SIZE_MAX);
-		weir_record_set_str(ex->rec, DNS_F_TYPE,
-				    NAME_OF(types, header->type, "TYPE", number));
-		weir_record_set_str(ex->rec, DNS_F_CLASS,
-				    NAME_OF(classes, header->class, "CLASS", number));
+		weir_record_set_str(ex->rec, DNS_F_TYPE, dns_type_name(header->type, number));
+		weir_record_set_str(ex->rec, DNS_F_CLASS, dns_class_name(header->class, number));
 	}
 }
 
@@ -496,46 +252,39 @@ static const char *completeness(const struct dns_message *query, const struct dn
 	return response->done ? "complete" : "truncated";
 }
 
+static struct record_span span_of(const struct dns_message *message)
+{
+	return (struct record_span){message->first_ns, message->last_ns,
+				    message->last_stall_ns - message->first_stall_ns,
+				    message->begun};
+}
+
 static void fill_times(const struct dns_exchange *ex)
 {
 	const struct dns_message *query = &ex->side[WEIR_C2S];
 	const struct dns_message *response = &ex->side[WEIR_S2C];
+	struct record_span request = span_of(query), reply = span_of(response);
 	struct weir_record *rec = ex->rec;
-	int64_t stall = 0;
 
+	record_set_timing(rec, &request, &reply, 0);
 	if (query->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_SEND, query->last_ns - query->first_ns);
-		stall += query->last_stall_ns - query->first_stall_ns;
 		weir_record_set_u64(rec, DNS_F_REQUEST_SIZE, query->size);
 	}
 	if (response->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_RECEIVE,
-				    response->last_ns - response->first_ns);
-		stall += response->last_stall_ns - response->first_stall_ns;
 		weir_record_set_u64(rec, DNS_F_RESPONSE_SIZE, response->size);
 	}
 	if (query->begun && response->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_WAIT, response->first_ns - query->last_ns);
-		weir_record_set_i64(rec, WEIR_F_DURATION, response->last_ns - query->first_ns);
 		weir_record_set_static(rec, WEIR_F_PAIRING,
 				       ex->paired_by_order ? "order" : "exact");
 	}
-	weir_record_set_i64(rec, WEIR_F_TIMING_STALL, stall < 0 ? 0 : stall);
 }
 
 static void fill_figures(struct dns *dns, const struct dns_exchange *ex)
 {
-	const struct weir_tcp_figures *then = &ex->figures;
 	struct weir_tcp_figures now;
 
 	weir_host_figures(dns->host, &now);
-	if (now.rtt_ns >= 0) {
-		weir_record_set_i64(ex->rec, WEIR_F_TCP_RTT, now.rtt_ns);
-	}
-	weir_record_set_u64(ex->rec, WEIR_F_TCP_RETRANSMITS, now.retransmits - then->retransmits);
-	weir_record_set_u64(ex->rec, WEIR_F_TCP_OUT_OF_ORDER,
-			    now.out_of_order - then->out_of_order);
-	weir_record_set_u64(ex->rec, WEIR_F_TCP_GAPS, now.gaps - then->gaps);
+	record_set_figures(ex->rec, &ex->figures, &now);
 }
 
 static void finish(struct dns *dns, struct dns_exchange *ex)
@@ -626,11 +375,11 @@ static struct dns_exchange *find(const struct dns *dns, uint16_t id, uint32_t qu
 
 /* ---- a whole message ---- */
 
-static void set_code(struct dns_exchange *ex, const struct header *header, unsigned high)
+static void set_code(struct dns_exchange *ex, const struct dns_header *header, unsigned high)
 {
 	uint16_t code = (uint16_t)(high << 4 | (header->flags & 15));
-	char number[16];
-	const char *name = NAME_OF(codes, code, "RCODE", number);
+	char number[DNS_NUMBER_TEXT];
+	const char *name = dns_code_name(code, number);
 
 	weir_record_set_str(ex->rec, DNS_F_RESPONSE_CODE, name);
 	if (code != 0) {
@@ -643,7 +392,7 @@ static void take_query(struct dns *dns, const struct weir_chunk *chunk, uint64_t
 {
 	const struct weir_mark *first = weir_chunk_mark(chunk, offset);
 	struct dns_exchange *ex = exchange_new(dns, first);
-	struct header header;
+	struct dns_header header;
 	struct wire wire;
 	bool sound;
 
@@ -651,12 +400,12 @@ static void take_query(struct dns *dns, const struct weir_chunk *chunk, uint64_t
 		return;
 	}
 	wire_init(&wire, p, len);
-	sound = take_header(&wire, p, &header);
+	sound = dns_take_header(&wire, p, &header);
 	touch(ex, WEIR_C2S, len + 2, first, weir_chunk_mark(chunk, offset + len + 1));
 	ex->side[WEIR_C2S].done = true;
 	ex->id = header.id;
 	ex->type = header.has_question ? header.type : 0;
-	ex->question = question_hash(&header);
+	ex->question = dns_question_hash(&header);
 	set_header(ex, &header);
 	if (!sound) {
 		weir_host_anomaly(dns->host, ex->rec, &anomaly_malformed, WEIR_C2S, offset);
@@ -670,13 +419,13 @@ static void take_response(struct dns *dns, const struct weir_chunk *chunk, uint6
 	const struct weir_mark *first = weir_chunk_mark(chunk, offset);
 	struct answer_state state = {0};
 	struct dns_exchange *ex;
-	struct header header;
+	struct dns_header header;
 	struct wire wire;
 	bool queued, sound;
 
 	wire_init(&wire, p, len);
-	sound = take_header(&wire, p, &header);
-	ex = find(dns, header.id, question_hash(&header));
+	sound = dns_take_header(&wire, p, &header);
+	ex = find(dns, header.id, dns_question_hash(&header));
 	queued = ex != NULL;
 	ex = queued ? ex : exchange_new(dns, first);
 	if (ex == NULL) {
@@ -691,7 +440,7 @@ static void take_response(struct dns *dns, const struct weir_chunk *chunk, uint6
 		weir_host_anomaly(dns->host, ex->rec, &anomaly_malformed, WEIR_S2C, offset);
 	}
 	if (queued && ex->begun_transfer && sound && (header.flags & 15) == 0 && !state.soa_last &&
-	    !(ex->type == TYPE_IXFR && state.soa_alone)) {
+	    !(ex->type == DNS_TYPE_IXFR && state.soa_alone)) {
 		return; /* more messages are to come */
 	}
 	ex->side[WEIR_S2C].done = true;
@@ -709,9 +458,9 @@ static void take_response(struct dns *dns, const struct weir_chunk *chunk, uint6
  */
 static int like_message(const uint8_t *p, size_t len, bool response)
 {
-	struct header header;
+	struct dns_header header;
 	struct wire wire;
-	char number[16];
+	char number[DNS_NUMBER_TEXT];
 	size_t all;
 	size_t i;
 
@@ -728,7 +477,7 @@ static int like_message(const uint8_t *p, size_t len, bool response)
 			  load_be16(p + 8) > 2 || load_be16(p + 12) > 4)) {
 		return -1;
 	}
-	if (!take_header(&wire, p + 2, &header)) {
+	if (!dns_take_header(&wire, p + 2, &header)) {
 		return len - 2 < all ? 0 : -1;
 	}
 	if (!header.has_question) {
@@ -740,12 +489,12 @@ static int like_message(const uint8_t *p, size_t len, bool response)
 		}
 	}
 	if (header.type == 0 || (header.type > 300 && header.type < 32768) ||
-	    NAME_OF(classes, header.class, "", number) == number) {
+	    dns_class_name(header.class, number) == number) {
 		return -1;
 	}
 	/* old servers of Microsoft put two bytes behind the question of a transfer */
 	if (header.count[1] + header.count[2] + header.count[3] == 0 &&
-	    wire.at + (header.type == TYPE_AXFR ? 2 : 0) < p + 2 + all) {
+	    wire.at + (header.type == DNS_TYPE_AXFR ? 2 : 0) < p + 2 + all) {
 		return -1;
 	}
 	return 1;
@@ -876,7 +625,7 @@ static void lose_response(struct dns *dns, uint64_t missing)
 	mark.stall_ns = ex->side[WEIR_S2C].last_stall_ns;
 	touch(ex, WEIR_S2C, 0, &mark, &mark);
 	ex->side[WEIR_S2C].missing += missing;
-	if (ex->type != TYPE_AXFR && ex->type != TYPE_IXFR) {
+	if (ex->type != DNS_TYPE_AXFR && ex->type != DNS_TYPE_IXFR) {
 		take_out(dns, ex);
 		finish(dns, ex);
 	}

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "record/record.h"
+#include "record/timing.h"
 
 #include <assert.h>
 #include <string.h>
@@ -278,34 +279,19 @@ static const char *completeness(const struct http1_exchange *ex)
 	return request->whole && response->whole ? "complete" : "truncated";
 }
 
-static void fill_times(struct http1 *http, const struct http1_exchange *ex)
+static struct record_span span_of(const struct http1_message *message)
 {
-	const struct http1_message *request = &ex->side[WEIR_C2S];
-	const struct http1_message *response = &ex->side[WEIR_S2C];
-	struct weir_record *rec = ex->rec;
-	int64_t stall = 0;
+	return (struct record_span){message->first_ns, message->last_ns, message->stall_ns,
+				    message->begun};
+}
 
-	if (request->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_SEND, request->last_ns - request->first_ns);
-		stall += request->stall_ns;
-	}
-	if (response->begun) {
-		weir_record_set_i64(rec, WEIR_F_TIMING_RECEIVE,
-				    response->last_ns - response->first_ns);
-		/* a hole before the first byte blocked it, too */
-		stall += response->stall_ns;
-		if (request->begun && response->first_stall_ns > ex->waited_stall_ns) {
-			stall += response->first_stall_ns - ex->waited_stall_ns;
-		}
-	}
-	if (request->begun && response->begun) {
-		int64_t duration = response->last_ns - request->first_ns;
+static void fill_times(const struct http1_exchange *ex)
+{
+	struct record_span request = span_of(&ex->side[WEIR_C2S]);
+	struct record_span response = span_of(&ex->side[WEIR_S2C]);
 
-		weir_record_set_i64(rec, WEIR_F_TIMING_WAIT, response->first_ns - request->last_ns);
-		weir_record_set_i64(rec, WEIR_F_DURATION, duration);
-		stall = stall > duration ? duration : stall;
-	}
-	weir_record_set_i64(rec, WEIR_F_TIMING_STALL, stall < 0 ? 0 : stall);
+	record_set_timing(ex->rec, &request, &response,
+			  ex->side[WEIR_S2C].first_stall_ns - ex->waited_stall_ns);
 }
 
 static void fill_figures(struct http1 *http, const struct http1_exchange *ex)
@@ -320,13 +306,7 @@ static void fill_figures(struct http1 *http, const struct http1_exchange *ex)
 		return;
 	}
 	weir_host_figures(http->host, &now);
-	if (now.rtt_ns >= 0) {
-		weir_record_set_i64(rec, WEIR_F_TCP_RTT, now.rtt_ns);
-	}
-	weir_record_set_u64(rec, WEIR_F_TCP_RETRANSMITS, now.retransmits - ex->figures.retransmits);
-	weir_record_set_u64(rec, WEIR_F_TCP_OUT_OF_ORDER,
-			    now.out_of_order - ex->figures.out_of_order);
-	weir_record_set_u64(rec, WEIR_F_TCP_GAPS, now.gaps - ex->figures.gaps);
+	record_set_figures(rec, &ex->figures, &now);
 }
 
 /* Bytes of the body that went by; of one that the engine is skipping, those so far. */
@@ -400,7 +380,7 @@ void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
 	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, first->first_packet);
 	weir_record_set_u64(rec, WEIR_F_PACKET_LAST,
 			    larger(request->last_packet, response->last_packet));
-	fill_times(http, ex);
+	fill_times(ex);
 	fill_figures(http, ex);
 	fill_side(http, ex, WEIR_C2S);
 	fill_side(http, ex, WEIR_S2C);

@@ -14,6 +14,7 @@
  * Never kept: what follows AUTH.
  */
 #include "parser/smtp.h"
+#include "record/timing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -153,14 +154,7 @@ static void set_times(const struct smtp *smtp, struct weir_record *rec)
 		weir_record_set_i64(rec, WEIR_F_TIMING_RECEIVE, smtp->last_ns - smtp->reply_ns);
 	}
 	weir_host_figures(smtp->host, &now);
-	if (now.rtt_ns >= 0) {
-		weir_record_set_i64(rec, WEIR_F_TCP_RTT, now.rtt_ns);
-	}
-	weir_record_set_u64(rec, WEIR_F_TCP_RETRANSMITS,
-			    now.retransmits - smtp->figures.retransmits);
-	weir_record_set_u64(rec, WEIR_F_TCP_OUT_OF_ORDER,
-			    now.out_of_order - smtp->figures.out_of_order);
-	weir_record_set_u64(rec, WEIR_F_TCP_GAPS, now.gaps - smtp->figures.gaps);
+	record_set_figures(rec, &smtp->figures, &now);
 }
 
 /* The transaction is over: by its last reply (complete), by another command, or with the flow. */

@@ -20,6 +20,7 @@
  * Not done: decryption; DTLS; SSL 2.0 but for its ClientHello.
  */
 #include "parser/tls.h"
+#include "record/timing.h"
 
 enum {
 	HEADER = 5,
@@ -203,19 +204,13 @@ static const char *completeness(const struct tls *tls)
 
 static void fill_figures(const struct tls *tls)
 {
-	const struct weir_tcp_figures *then = &tls->figures;
 	struct weir_record *rec = tls->rec;
 	struct weir_tcp_figures now;
 	int64_t stall = 0;
 	int i;
 
 	weir_host_figures(tls->host, &now);
-	if (now.rtt_ns >= 0) {
-		weir_record_set_i64(rec, WEIR_F_TCP_RTT, now.rtt_ns);
-	}
-	weir_record_set_u64(rec, WEIR_F_TCP_RETRANSMITS, now.retransmits - then->retransmits);
-	weir_record_set_u64(rec, WEIR_F_TCP_OUT_OF_ORDER, now.out_of_order - then->out_of_order);
-	weir_record_set_u64(rec, WEIR_F_TCP_GAPS, now.gaps - then->gaps);
+	record_set_figures(rec, &tls->figures, &now);
 	for (i = 0; i < 2; i++) {
 		stall += tls->side[i].last_stall_ns - tls->side[i].first_stall_ns;
 	}
