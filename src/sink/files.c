@@ -20,6 +20,7 @@
 #include "sink/lookup.h"
 #include "sink/out.h"
 #include "sink/sink.h"
+#include "sink/spool.h"
 #include "weir/error.h"
 
 #include <assert.h>
@@ -34,11 +35,9 @@
 #include <unistd.h>
 
 enum {
-	PIECE_BUFFER = 64 * 1024,       /* bytes that wait, of a body */
-	PIECE_BUFFER_MIN = 1024,        /* the buffer's first size */
-	TAP_BUFFERED = 8 * 1024 * 1024, /* of all bodies of a tap */
-	TAP_OPEN = 48,                  /* files that a tap holds open */
-	BODY_GAPS = 1024,               /* gaps listed a body; further ones are counted */
+	PIECE_BUFFER = 64 * 1024, /* bytes that wait, of a body */
+	PIECE_BUFFER_MIN = 1024,  /* the buffer's first size */
+	BODY_GAPS = 1024,         /* gaps listed a body; further ones are counted */
 	PATH_LEN = 96,
 };
 
@@ -90,20 +89,14 @@ static const struct weir_schema file_schema = {"file", file_fields,
 
 /* ---- state ---- */
 
-/* Bytes on their way into a file. States: empty, waiting (a buffer, no file), spilled (there is a hidden file), failed. */
+/* Bytes on their way into a file. See spool.h for its states; the file is a hidden one. */
 struct piece {
-	struct piece *newer, *older; /* list by age, while it holds a buffer or an open file */
-	uint8_t *buffer;
-	size_t buffered, buffer_size;
-	uint64_t bytes;  /* taken, cut ones not counted */
-	uint64_t number; /* of the hidden file */
+	struct spool_file file; /* failed: writing failed, or no memory */
+	uint64_t bytes;         /* taken, cut ones not counted */
+	uint64_t number;        /* of the hidden file */
 	EVP_MD_CTX *digest;
-	int fd; /* -1: not open */
-	bool listed;
-	bool spilled; /* there is a file */
-	bool failed;  /* writing failed, or no memory: what follows is dropped */
-	bool cut;     /* a limit was reached: what follows is dropped */
-	bool kept;    /* the file has got its name */
+	bool cut;  /* a limit was reached: what follows is dropped */
+	bool kept; /* the file has got its name */
 };
 
 struct file_body {
@@ -118,9 +111,7 @@ struct file_body {
 struct weir_tap {
 	struct files_sink *sink;
 	EVP_MD *md;
-	struct piece *newest, *oldest;
-	size_t nopen;
-	size_t buffered;
+	struct spool spool;
 };
 
 struct files_sink {
@@ -141,129 +132,20 @@ static struct files_sink *self(struct weir_sink *sink)
 
 /* ---- pieces ---- */
 
-static void unlist(struct weir_tap *tap, struct piece *piece)
-{
-	if (!piece->listed) {
-		return;
-	}
-	*(piece->newer != NULL ? &piece->newer->older : &tap->newest) = piece->older;
-	*(piece->older != NULL ? &piece->older->newer : &tap->oldest) = piece->newer;
-	piece->newer = NULL;
-	piece->older = NULL;
-	piece->listed = false;
-}
-
-static void list_newest(struct weir_tap *tap, struct piece *piece)
-{
-	if (tap->newest == piece) {
-		return;
-	}
-	unlist(tap, piece);
-	piece->older = tap->newest;
-	*(tap->newest != NULL ? &tap->newest->newer : &tap->oldest) = piece;
-	tap->newest = piece;
-	piece->listed = true;
-}
-
 static void hidden_path(const struct piece *piece, char *ret)
 {
 	(void)snprintf(ret, PATH_LEN, ".%llu.part", (unsigned long long)piece->number);
 }
 
-static int write_all(int fd, const uint8_t *p, size_t len)
+static void path_of(void *context, struct spool_file *file, char *ret_path)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+	struct weir_tap *tap = context;
+	struct piece *piece = (struct piece *)((char *)file - offsetof(struct piece, file));
 
-		if (n >= 0) {
-			p += n;
-			len -= (size_t)n;
-		} else if (errno != EINTR) {
-			return WEIR_EIO;
-		}
-	}
-	return 0;
-}
-
-static int open_piece(struct weir_tap *tap, struct piece *piece)
-{
-	char path[PATH_LEN];
-
-	if (!piece->spilled) {
+	if (!file->created) {
 		piece->number = atomic_fetch_add(&tap->sink->next, 1);
 	}
-	hidden_path(piece, path);
-	piece->fd = openat(tap->sink->dir, path,
-			   O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-				   (piece->spilled ? O_APPEND : O_TRUNC),
-			   0666);
-	if (piece->fd < 0) {
-		return WEIR_EIO;
-	}
-	piece->spilled = true;
-	tap->nopen++;
-	return 0;
-}
-
-/* Write what waits, and p behind it. */
-static int spill(struct weir_tap *tap, struct piece *piece, const uint8_t *p, size_t len)
-{
-	int err = piece->fd >= 0 ? 0 : open_piece(tap, piece);
-
-	if (err == 0) {
-		err = write_all(piece->fd, piece->buffer, piece->buffered);
-	}
-	if (err == 0) {
-		err = write_all(piece->fd, p, len);
-	}
-	piece->buffered = 0;
-	piece->failed = piece->failed || err < 0;
-	return err;
-}
-
-/* No buffer and no open file any more. */
-static void release(struct weir_tap *tap, struct piece *piece)
-{
-	if (piece->fd >= 0) {
-		(void)close(piece->fd);
-		piece->fd = -1;
-		tap->nopen--;
-	}
-	free(piece->buffer);
-	tap->buffered -= piece->buffer_size;
-	piece->buffer = NULL;
-	piece->buffer_size = 0;
-	piece->buffered = 0;
-	unlist(tap, piece);
-}
-
-static int retire(struct weir_tap *tap, struct piece *piece)
-{
-	int err = piece->buffered > 0 && !piece->failed ? spill(tap, piece, NULL, 0) : 0;
-
-	release(tap, piece);
-	return err;
-}
-
-static bool grow_buffer(struct weir_tap *tap, struct piece *piece, size_t need)
-{
-	size_t size = piece->buffer_size == 0 ? PIECE_BUFFER_MIN : piece->buffer_size;
-	uint8_t *grown;
-
-	while (size < need) {
-		size *= 2;
-	}
-	if (size == piece->buffer_size) {
-		return true;
-	}
-	grown = realloc(piece->buffer, size);
-	if (grown == NULL) {
-		return false;
-	}
-	tap->buffered += size - piece->buffer_size;
-	piece->buffer = grown;
-	piece->buffer_size = size;
-	return true;
+	hidden_path(piece, ret_path);
 }
 
 /* Room that the limits leave for `len` more bytes. */
@@ -286,16 +168,14 @@ static size_t room(struct weir_tap *tap, struct piece *piece, size_t len)
 
 static int take(struct weir_tap *tap, struct piece *piece, const uint8_t *p, size_t len)
 {
-	int err = 0;
-
-	if (piece->failed || piece->cut) {
+	if (piece->file.failed || piece->cut) {
 		return 0;
 	}
 	if (piece->digest == NULL) {
 		piece->digest = EVP_MD_CTX_new();
 		if (piece->digest == NULL ||
 		    EVP_DigestInit_ex2(piece->digest, tap->md, NULL) != 1) {
-			piece->failed = true;
+			piece->file.failed = true;
 			return WEIR_ENOMEM;
 		}
 	}
@@ -306,20 +186,7 @@ static int take(struct weir_tap *tap, struct piece *piece, const uint8_t *p, siz
 	atomic_fetch_add(&tap->sink->taken, len);
 	(void)EVP_DigestUpdate(piece->digest, p, len);
 	piece->bytes += len;
-	list_newest(tap, piece);
-	if (piece->buffered + len <= PIECE_BUFFER &&
-	    grow_buffer(tap, piece, piece->buffered + len)) {
-		memcpy(piece->buffer + piece->buffered, p, len);
-		piece->buffered += len;
-	} else {
-		err = spill(tap, piece, p, len);
-	}
-	while ((tap->nopen > TAP_OPEN || tap->buffered > TAP_BUFFERED) && tap->oldest != piece) {
-		int one = retire(tap, tap->oldest);
-
-		err = err < 0 ? err : one;
-	}
-	return err;
+	return spool_put(&tap->spool, &piece->file, p, len);
 }
 
 /* The bytes are not wanted after all. */
@@ -327,17 +194,17 @@ static void drop(struct weir_tap *tap, struct piece *piece)
 {
 	char path[PATH_LEN];
 
-	release(tap, piece);
+	spool_release(&tap->spool, &piece->file);
 	if (!piece->kept) {
 		atomic_fetch_sub(&tap->sink->taken, piece->bytes);
 	}
-	if (piece->spilled) {
+	if (piece->file.created) {
 		hidden_path(piece, path);
 		(void)unlinkat(tap->sink->dir, path, 0);
 	}
 	EVP_MD_CTX_free(piece->digest);
 	memset(piece, 0, sizeof(*piece));
-	piece->fd = -1;
+	spool_file_init(&piece->file);
 }
 
 /* ---- the tap ---- */
@@ -349,8 +216,8 @@ static void *tap_body_open(struct weir_tap *tap, const struct weir_flow_info *fl
 	(void)tap;
 	(void)flow;
 	if (body != NULL) {
-		body->decoded.fd = -1;
-		body->wire.fd = -1;
+		spool_file_init(&body->decoded.file);
+		spool_file_init(&body->wire.file);
 	}
 	return body;
 }
@@ -369,16 +236,10 @@ static void tap_body_raw(struct weir_tap *tap, void *opaque)
 	struct piece *wire = &body->wire;
 
 	drop(tap, &body->decoded);
-	/* what waits is listed by its address: it moves, so it is written or taken along */
-	if (wire->listed) {
-		unlist(tap, wire);
-		body->decoded = *wire;
-		list_newest(tap, &body->decoded);
-	} else {
-		body->decoded = *wire;
-	}
+	body->decoded = *wire;
+	spool_move(&tap->spool, &body->decoded.file, &wire->file);
 	memset(wire, 0, sizeof(*wire));
-	wire->fd = -1;
+	spool_file_init(&wire->file);
 }
 
 static void tap_body_gap(struct weir_tap *tap, void *opaque, uint64_t length)
@@ -423,23 +284,23 @@ static int name_file(struct weir_tap *tap, struct piece *piece, const char *name
 	bool known = faccessat(tap->sink->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	char path[PATH_LEN];
 
-	if (known && !piece->spilled) {
+	if (known && !piece->file.created) {
 		atomic_fetch_add(&tap->sink->duplicates, 1);
 		return 0; /* nothing of it was written yet */
 	}
-	if (retire(tap, piece) < 0 || piece->failed) {
+	if (spool_retire(&tap->spool, &piece->file) < 0 || piece->file.failed) {
 		return WEIR_EIO;
 	}
 	hidden_path(piece, path);
 	if (known) {
 		atomic_fetch_add(&tap->sink->duplicates, 1);
-		piece->spilled = false;
+		piece->file.created = false;
 		return unlinkat(tap->sink->dir, path, 0) == 0 ? 0 : WEIR_EIO;
 	}
 	if (renameat(tap->sink->dir, path, tap->sink->dir, name) != 0) {
 		return WEIR_EIO;
 	}
-	piece->spilled = false;
+	piece->file.created = false;
 	piece->kept = true;
 	return 0;
 }
@@ -493,7 +354,7 @@ static void put_gaps(const struct file_body *body, struct weir_record *rec)
 /* Why it is not the whole body; NULL: it is. */
 static const char *why_partial(const struct file_body *body, bool whole, bool range)
 {
-	if (body->decoded.failed) {
+	if (body->decoded.file.failed) {
 		return "not written";
 	}
 	if (body->ngaps > 0 || body->gaps_omitted > 0) {
@@ -534,7 +395,7 @@ static int keep_file(struct weir_tap *tap, struct piece *piece, bool partial,
 	unsigned len = 0, i;
 	char name[PATH_LEN];
 
-	if (piece->failed || EVP_DigestFinal_ex(piece->digest, digest, &len) != 1) {
+	if (piece->file.failed || EVP_DigestFinal_ex(piece->digest, digest, &len) != 1) {
 		return WEIR_EIO;
 	}
 	for (i = 0; i < len && i < 32; i++) { /* SHA-256 */
@@ -558,16 +419,16 @@ static bool finish(struct weir_tap *tap, struct file_body *body, enum weir_direc
 	bool part = dir == WEIR_S2C && lookup_u64(&files->lookup, message, LOOK_STATUS, 0) == 206;
 	const char *reason = why_partial(body, whole, part);
 
-	if (piece->bytes == 0 && !piece->failed && !piece->cut && body->ngaps == 0) {
+	if (piece->bytes == 0 && !piece->file.failed && !piece->cut && body->ngaps == 0) {
 		return false; /* there is no body */
 	}
 	if (piece->bytes > 0 && keep_file(tap, piece, reason != NULL, rec) < 0) {
-		piece->failed = true;
+		piece->file.failed = true;
 		reason = "not written";
 	}
 	atomic_fetch_add(&files->bodies, 1);
 	atomic_fetch_add(&files->cut, piece->cut ? 1 : 0);
-	atomic_fetch_add(&files->failed, piece->failed ? 1 : 0);
+	atomic_fetch_add(&files->failed, piece->file.failed ? 1 : 0);
 	atomic_fetch_add(&files->partial, reason == NULL ? 0 : 1);
 	describe(files, body, dir, message, rec);
 	weir_record_set_bool(rec, F_COMPLETE, reason == NULL);
@@ -630,6 +491,11 @@ static int tap_open(struct weir_sink *sink, struct weir_tap **ret)
 		return WEIR_ENOMEM;
 	}
 	tap->sink = self(sink);
+	tap->spool = (struct spool){.dir = tap->sink->dir,
+				    .buffer_min = PIECE_BUFFER_MIN,
+				    .buffer_max = PIECE_BUFFER,
+				    .path = path_of,
+				    .context = tap};
 	tap->md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (tap->md == NULL) {
 		free(tap);
@@ -644,7 +510,7 @@ static void tap_close(struct weir_tap *tap)
 	if (tap == NULL) {
 		return;
 	}
-	assert(tap->newest == NULL && tap->nopen == 0); /* every body was ended */
+	assert(tap->spool.newest == NULL && tap->spool.nopen == 0); /* every body was ended */
 	EVP_MD_free(tap->md);
 	free(tap);
 }
@@ -677,31 +543,6 @@ static bool read_size(const char *text, uint64_t *ret)
 	}
 	*ret = (uint64_t)n << shift;
 	return true;
-}
-
-/* Open the index and the directory, which is made when it is not there (its parent must be). */
-static int open_dir(struct files_sink *files, const struct weir_sink_config *config)
-{
-	char *path = NULL;
-	int err;
-
-	if (mkdir(config->target, 0777) != 0 && errno != EEXIST) {
-		return WEIR_EIO;
-	}
-	files->dir = open(config->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (files->dir < 0) {
-		return WEIR_EIO;
-	}
-	if (asprintf(&path, "%s/index.jsonl", config->target) < 0) {
-		err = WEIR_ENOMEM;
-	} else {
-		err = out_open(&files->index, path, config->live);
-		free(path);
-	}
-	if (err < 0) {
-		(void)close(files->dir);
-	}
-	return err;
 }
 
 static const char *read_options(struct files_sink *files, const struct weir_sink_config *config)
@@ -740,7 +581,7 @@ static int files_open(const struct weir_sink_config *config, struct weir_sink **
 		free(files);
 		return WEIR_EINVAL;
 	}
-	err = open_dir(files, config);
+	err = spool_open_dir(config, &files->index, &files->dir);
 	if (err < 0) {
 		free(files);
 		*ret_message = "cannot make or write to the directory";

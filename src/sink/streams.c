@@ -5,9 +5,7 @@
  * The bytes come through the tap, on the workers' threads; the index comes as records, in the records' order. A file is
  * named by addresses and ports only, never by anything captured, so there is nothing to sanitise.
  *
- * Small directions, which are nearly all, cost one open and one write: bytes wait in a buffer until it is full or the
- * direction ends. Files that are open and buffers that hold something are in one list by age; when there are too many
- * of either, the oldest is written out, closed and continued later by appending.
+ * How many files are written at the same time is spool.h's.
  *
  * The number of a reused tuple needs a memory of all tuples, which traffic can grow: it is bounded, and beyond the bound
  * the number is the first that no file has yet.
@@ -18,29 +16,27 @@
 #include "sink/json_record.h"
 #include "sink/out.h"
 #include "sink/sink.h"
+#include "sink/spool.h"
 #include "weir/error.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum {
-	STREAM_BUFFER = 16 * 1024,      /* bytes a direction waits for, at most */
-	STREAM_BUFFER_MIN = 512,        /* the buffer's first size */
-	TAP_BUFFERED = 8 * 1024 * 1024, /* bytes of all buffers of a tap */
-	TAP_OPEN = 48,                  /* files that a tap holds open */
-	TAP_TUPLES = 1 << 20,           /* tuples whose reuse is counted, a power of two */
-	STREAM_GAPS = 65536,            /* gaps listed a direction; further ones are counted */
+	STREAM_BUFFER = 16 * 1024, /* bytes a direction waits for, at most */
+	STREAM_BUFFER_MIN = 512,   /* the buffer's first size */
+	TAP_TUPLES = 1 << 20,      /* tuples whose reuse is counted, a power of two */
+	STREAM_GAPS = 65536,       /* gaps listed a direction; further ones are counted */
 	NAME_MAX_LEN = 128,
 };
 
@@ -82,21 +78,14 @@ struct gap {
 struct stream_flow;
 
 struct stream {
-	struct stream *newer,
-		*older; /* list by age; both NULL and not the tap's newest: not listed */
+	struct spool_file file;
 	struct stream_flow *flow;
 	EVP_MD_CTX *sha256; /* NULL: empty */
-	uint8_t *buffer;
-	size_t buffered, buffer_size;
 	uint64_t bytes;
 	struct gap *gaps;
 	size_t ngaps, gaps_size;
 	uint64_t gaps_omitted;
-	int fd; /* -1: not open */
-	uint8_t listed;
-	uint8_t created; /* there is a file: append */
-	uint8_t failed;  /* writing failed: what follows is not written */
-	uint8_t ended;
+	bool ended;
 };
 
 struct stream_flow {
@@ -112,9 +101,7 @@ struct tuple_count {
 struct weir_tap {
 	struct stream_sink *sink;
 	EVP_MD *md;
-	struct stream *newest, *oldest;
-	size_t nopen;
-	size_t buffered; /* bytes of buffers held */
+	struct spool spool;
 	struct tuple_count *tuples;
 	size_t tuples_size; /* a power of two */
 	size_t ntuples;
@@ -235,144 +222,18 @@ static void name_flow(struct weir_tap *tap, struct stream_flow *state,
 
 /* ---- files ---- */
 
-static void unlist(struct weir_tap *tap, struct stream *stream)
+static struct stream *stream_of(struct spool_file *file)
 {
-	if (!stream->listed) {
-		return;
-	}
-	*(stream->newer != NULL ? &stream->newer->older : &tap->newest) = stream->older;
-	*(stream->older != NULL ? &stream->older->newer : &tap->oldest) = stream->newer;
-	stream->newer = NULL;
-	stream->older = NULL;
-	stream->listed = 0;
+	return (struct stream *)((char *)file - offsetof(struct stream, file));
 }
 
-static void list_newest(struct weir_tap *tap, struct stream *stream)
+static void path_of(void *context, struct spool_file *file, char *ret_path)
 {
-	if (tap->newest == stream) {
-		return;
-	}
-	unlist(tap, stream);
-	stream->older = tap->newest;
-	*(tap->newest != NULL ? &tap->newest->newer : &tap->oldest) = stream;
-	tap->newest = stream;
-	stream->listed = 1;
-}
-
-static int write_all(int fd, const uint8_t *p, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n >= 0) {
-			p += n;
-			len -= (size_t)n;
-		} else if (errno != EINTR) {
-			return WEIR_EIO;
-		}
-	}
-	return 0;
-}
-
-static void close_stream(struct weir_tap *tap, struct stream *stream)
-{
-	if (stream->fd >= 0) {
-		(void)close(stream->fd);
-		stream->fd = -1;
-		tap->nopen--;
-	}
-	free(stream->buffer);
-	tap->buffered -= stream->buffer_size;
-	stream->buffer = NULL;
-	stream->buffer_size = 0;
-	unlist(tap, stream);
-}
-
-static int open_stream(struct weir_tap *tap, struct stream *stream)
-{
+	struct stream *stream = stream_of(file);
 	bool s2c = stream == &stream->flow->dirs[WEIR_S2C];
-	char path[NAME_MAX_LEN + 8];
 
-	(void)snprintf(path, sizeof(path), "%s.%s", stream->flow->name, s2c ? "s2c" : "c2s");
-	stream->fd = openat(tap->sink->dir, path,
-			    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-				    (stream->created ? O_APPEND : O_TRUNC),
-			    0666);
-	if (stream->fd < 0) {
-		return WEIR_EIO;
-	}
-	stream->created = 1;
-	tap->nopen++;
-	return 0;
-}
-
-/* Write what is buffered and then p, which may be nothing. */
-static int write_stream(struct weir_tap *tap, struct stream *stream, const uint8_t *p, size_t len)
-{
-	int err = stream->fd >= 0 ? 0 : open_stream(tap, stream);
-
-	if (err == 0) {
-		err = write_all(stream->fd, stream->buffer, stream->buffered);
-	}
-	if (err == 0) {
-		err = write_all(stream->fd, p, len);
-	}
-	stream->buffered = 0;
-	if (err < 0) {
-		stream->failed = 1;
-	}
-	return err;
-}
-
-static int retire(struct weir_tap *tap, struct stream *stream)
-{
-	int err = stream->buffered > 0 ? write_stream(tap, stream, NULL, 0) : 0;
-
-	close_stream(tap, stream);
-	return err;
-}
-
-/* Make the buffer hold `need` bytes, need <= STREAM_BUFFER. Without memory it stays. */
-static bool grow_buffer(struct weir_tap *tap, struct stream *stream, size_t need)
-{
-	size_t size = stream->buffer_size == 0 ? STREAM_BUFFER_MIN : stream->buffer_size;
-	uint8_t *grown;
-
-	while (size < need) {
-		size *= 2;
-	}
-	if (size == stream->buffer_size) {
-		return true;
-	}
-	grown = realloc(stream->buffer, size);
-	if (grown == NULL) {
-		return false;
-	}
-	tap->buffered += size - stream->buffer_size;
-	stream->buffer = grown;
-	stream->buffer_size = size;
-	return true;
-}
-
-/* Take bytes of a direction; the oldest others make room. */
-static int store(struct weir_tap *tap, struct stream *stream, const uint8_t *p, size_t len)
-{
-	int err = 0;
-
-	list_newest(tap, stream);
-	if (stream->buffered + len <= STREAM_BUFFER &&
-	    grow_buffer(tap, stream, stream->buffered + len)) {
-		memcpy(stream->buffer + stream->buffered, p, len);
-		stream->buffered += len;
-	} else {
-		err = write_stream(tap, stream, p, len);
-	}
-	while ((tap->nopen > TAP_OPEN || tap->buffered > TAP_BUFFERED) && tap->oldest != stream) {
-		int one = retire(tap, tap->oldest);
-
-		err = err < 0 ? err : one;
-	}
-	return err;
+	(void)context;
+	(void)snprintf(ret_path, SPOOL_PATH, "%s.%s", stream->flow->name, s2c ? "s2c" : "c2s");
 }
 
 /* ---- the tap ---- */
@@ -390,7 +251,7 @@ static struct stream_flow *flow_state(struct weir_tap *tap, void **state,
 		}
 		for (dir = 0; dir < 2; dir++) {
 			mine->dirs[dir].flow = mine;
-			mine->dirs[dir].fd = -1;
+			spool_file_init(&mine->dirs[dir].file);
 		}
 		*state = mine;
 	}
@@ -410,20 +271,20 @@ static int tap_data(struct weir_tap *tap, void **state, const struct weir_flow_i
 		return WEIR_ENOMEM;
 	}
 	stream = &mine->dirs[dir];
-	if (stream->failed) {
+	if (stream->file.failed) {
 		return 0; /* told when it failed */
 	}
 	if (stream->sha256 == NULL) {
 		stream->sha256 = EVP_MD_CTX_new();
 		if (stream->sha256 == NULL ||
 		    EVP_DigestInit_ex2(stream->sha256, tap->md, NULL) != 1) {
-			stream->failed = 1;
+			stream->file.failed = true;
 			return WEIR_ENOMEM;
 		}
 	}
 	(void)EVP_DigestUpdate(stream->sha256, chunk->data, chunk->len);
 	stream->bytes += chunk->len;
-	return store(tap, stream, chunk->data, chunk->len);
+	return spool_put(&tap->spool, &stream->file, chunk->data, chunk->len);
 }
 
 static int tap_gap(struct weir_tap *tap, void **state, const struct weir_flow_info *flow,
@@ -496,11 +357,11 @@ static bool tap_end(struct weir_tap *tap, void **state, const struct weir_flow_i
 		return false;
 	}
 	stream = &mine->dirs[dir];
-	stream->ended = 1;
-	if (retire(tap, stream) < 0) {
-		stream->failed = 1;
+	stream->ended = true;
+	if (spool_retire(&tap->spool, &stream->file) < 0) {
+		stream->file.failed = true;
 	}
-	if (stream->bytes == 0 || stream->failed) {
+	if (stream->bytes == 0 || stream->file.failed) {
 		return false;
 	}
 	fill_record(stream, flow, dir, rec);
@@ -518,7 +379,7 @@ static void tap_done(struct weir_tap *tap, void **state)
 	for (dir = 0; dir < 2; dir++) {
 		struct stream *stream = &mine->dirs[dir];
 
-		(void)retire(tap, stream);
+		(void)spool_retire(&tap->spool, &stream->file);
 		EVP_MD_CTX_free(stream->sha256);
 		free(stream->gaps);
 	}
@@ -534,6 +395,10 @@ static int tap_open(struct weir_sink *sink, struct weir_tap **ret)
 		return WEIR_ENOMEM;
 	}
 	tap->sink = self(sink);
+	tap->spool = (struct spool){.dir = tap->sink->dir,
+				    .buffer_min = STREAM_BUFFER_MIN,
+				    .buffer_max = STREAM_BUFFER,
+				    .path = path_of};
 	tap->md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (tap->md == NULL) {
 		free(tap);
@@ -548,38 +413,13 @@ static void tap_close(struct weir_tap *tap)
 	if (tap == NULL) {
 		return;
 	}
-	assert(tap->newest == NULL); /* every flow was done */
+	assert(tap->spool.newest == NULL); /* every flow was done */
 	EVP_MD_free(tap->md);
 	free(tap->tuples);
 	free(tap);
 }
 
 /* ---- the sink ---- */
-
-/* Open the index and the directory, which is made when it is not there (its parent must be). */
-static int open_dir(struct stream_sink *streams, const struct weir_sink_config *config)
-{
-	char *path = NULL;
-	int err;
-
-	if (mkdir(config->target, 0777) != 0 && errno != EEXIST) {
-		return WEIR_EIO;
-	}
-	streams->dir = open(config->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (streams->dir < 0) {
-		return WEIR_EIO;
-	}
-	if (asprintf(&path, "%s/index.jsonl", config->target) < 0) {
-		err = WEIR_ENOMEM;
-	} else {
-		err = out_open(&streams->index, path, config->live);
-		free(path);
-	}
-	if (err < 0) {
-		(void)close(streams->dir);
-	}
-	return err;
-}
 
 static int streams_open(const struct weir_sink_config *config, struct weir_sink **ret,
 			const char **ret_message)
@@ -601,7 +441,7 @@ static int streams_open(const struct weir_sink_config *config, struct weir_sink 
 		*ret_message = "out of memory";
 		return WEIR_ENOMEM;
 	}
-	err = open_dir(streams, config);
+	err = spool_open_dir(config, &streams->index, &streams->dir);
 	if (err < 0) {
 		free(streams);
 		*ret_message = "cannot make or write to the directory";
