@@ -68,20 +68,7 @@ struct weir_host {
 
 /* ---- the parser's view ---- */
 
-const struct weir_config *weir_host_config(const struct weir_host *host)
-{
-	return &host->config;
-}
-
-const struct weir_flow_info *weir_host_flow(const struct weir_host *host)
-{
-	return &host->flow;
-}
-
-int64_t weir_host_now(const struct weir_host *host)
-{
-	return host->now_ns;
-}
+#include "host_basics.h"
 
 void weir_host_figures(const struct weir_host *host, struct weir_tcp_figures *ret)
 {
@@ -104,16 +91,6 @@ bool weir_host_body(struct weir_host *host, struct weir_body_out *ret)
 	(void)host;
 	(void)ret;
 	return false;
-}
-
-void *weir_host_alloc(struct weir_host *host, size_t size)
-{
-	return budget_alloc(&host->budget, size);
-}
-
-void weir_host_free(struct weir_host *host, void *ptr, size_t size)
-{
-	budget_free(&host->budget, ptr, size);
 }
 
 struct weir_record *weir_host_record(struct weir_host *host, const struct weir_schema *schema,
@@ -147,11 +124,6 @@ void weir_host_emit(struct weir_host *host, struct weir_record *rec)
 void weir_host_emit_interim(struct weir_host *host, struct weir_record *rec)
 {
 	mock_write(host, rec, &host->interims);
-}
-
-void weir_host_drop(struct weir_host *host, struct weir_record *rec)
-{
-	record_free(rec);
 }
 
 size_t weir_host_pack_record(const struct weir_host *host, const struct weir_record *rec, void *to,

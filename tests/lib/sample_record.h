@@ -102,20 +102,34 @@ static inline void sample_header(struct weir_record *rec, size_t field, const ch
 	weir_record_add_header(rec, field, name, strlen(name), value, strlen(value), 4096);
 }
 
-/* A transaction as it comes by every day. */
-static inline void sample_fill(struct weir_record *rec)
+/* When, which, and between whom: 10.2.1.40:51774 and a server. */
+static inline void sample_head(struct weir_record *rec, int64_t ts_ns, const char *id,
+			       const char *server, uint64_t port)
 {
-	weir_record_set_i64(rec, WEIR_F_TS, INT64_C(1763821049702000000));
-	weir_record_set_static(rec, WEIR_F_ID, "01KAMZ9Q1P0000000000000001");
+	weir_record_set_i64(rec, WEIR_F_TS, ts_ns);
+	weir_record_set_static(rec, WEIR_F_ID, id);
 	weir_record_set_static(rec, WEIR_F_FLOW_ID, "01KAMZ9Q1P0000000000000000");
 	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, "ipv4");
+	sample_address(rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
+	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, 51774);
+	sample_address(rec, WEIR_F_SERVER_ADDRESS, server);
+	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, port);
+}
+
+/* What HTTP has besides. */
+static inline void sample_http(struct weir_record *rec)
+{
 	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
 	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_VERSION, "1.1");
 	weir_record_set_static(rec, WEIR_F_NETWORK_COMMUNITY_ID, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
-	sample_address(rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
-	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, 51774);
-	sample_address(rec, WEIR_F_SERVER_ADDRESS, "10.2.4.17");
-	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, 8080);
+}
+
+/* A transaction as it comes by every day. */
+static inline void sample_fill(struct weir_record *rec)
+{
+	sample_head(rec, INT64_C(1763821049702000000), "01KAMZ9Q1P0000000000000001", "10.2.4.17",
+		    8080);
+	sample_http(rec);
 	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, 4);
 	weir_record_set_u64(rec, WEIR_F_PACKET_LAST, 9);
 	weir_record_set_i64(rec, WEIR_F_DURATION, 21000000);

@@ -9,18 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "mock_host.h"
-#include "parser/registry.h"
-#include "shuffle.h"
-
-#define C(text)                                                                                    \
-	{                                                                                          \
-		'C', text, sizeof(text) - 1                                                        \
-	}
-#define S(text)                                                                                    \
-	{                                                                                          \
-		'S', text, sizeof(text) - 1                                                        \
-	}
+#include "talk.h"
 
 /* a.example A and MX; ids 1 and 2. 12 + 11 + 4 bytes */
 #define NAME                                                                                       \
@@ -38,46 +27,11 @@
 	"\xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x3c\x00\x06\x00\x0a\x01m\xc0\x0c"
 #define NXDOMAIN "\x00\x1b\x00\x01\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00" NAME "\x00\x01\x00\x01"
 
-static unsigned count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, what)) != NULL; text++) {
-		n++;
-	}
-	return n;
-}
-
-/* Each of the texts (NULL-terminated) is once in the records. */
 static void check(const struct shuffle_event *events, unsigned nrecords, const char *const *texts,
 		  const char *anomalies)
 {
-	struct weir_host host;
-
-	shuffle(parser_find("dns"), NULL, events, &host);
-	assert_int_equal(host.nrecords, nrecords);
-	for (; *texts != NULL; texts++) {
-		if (count(strbuf_text(&host.records), *texts) != 1) {
-			fail_msg("%s: not once in %s", *texts, strbuf_text(&host.records));
-		}
-	}
-	assert_string_equal(strbuf_text(&host.anomalies), anomalies);
-	mock_fini(&host);
+	talk_check("dns", NULL, events, nrecords, texts, anomalies);
 }
-
-#define EVENTS(...)                                                                                \
-	(struct shuffle_event[])                                                                   \
-	{                                                                                          \
-		__VA_ARGS__,                                                                       \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
-	}
-#define TEXTS(...)                                                                                 \
-	(const char *[])                                                                           \
-	{                                                                                          \
-		__VA_ARGS__, NULL                                                                  \
-	}
 
 static void responses_in_any_order_find_their_queries(void **state)
 {
@@ -198,15 +152,18 @@ static void with_a_hole(enum weir_direction which, size_t at, size_t len)
 	}
 	mock_end(&host);
 	/* one exchange is whole, at least; whatever is whole is right */
-	assert_in_range(count(strbuf_text(&host.records), "\"completeness\":\"complete\""), 1, 2);
+	assert_in_range(talk_count(strbuf_text(&host.records), "\"completeness\":\"complete\""), 1,
+			2);
 	assert_int_equal(
-		count(strbuf_text(&host.records), "\"completeness\":\"complete\""),
-		count(strbuf_text(&host.records),
-		      "\"complete\",\"pairing\":\"exact\",\"dns\":{\"id\":1,\"op_code\":\"QUERY\","
-		      "\"question\":{\"name\":\"a.example\",\"type\":\"A\"") +
-			count(strbuf_text(&host.records),
-			      "\"complete\",\"pairing\":\"exact\",\"dns\":{\"id\":2,\"op_code\":"
-			      "\"QUERY\",\"question\":{\"name\":\"a.example\",\"type\":\"MX\""));
+		talk_count(strbuf_text(&host.records), "\"completeness\":\"complete\""),
+		talk_count(strbuf_text(&host.records),
+			   "\"complete\",\"pairing\":\"exact\",\"dns\":{\"id\":1,\"op_code\":"
+			   "\"QUERY\","
+			   "\"question\":{\"name\":\"a.example\",\"type\":\"A\"") +
+			talk_count(
+				strbuf_text(&host.records),
+				"\"complete\",\"pairing\":\"exact\",\"dns\":{\"id\":2,\"op_code\":"
+				"\"QUERY\",\"question\":{\"name\":\"a.example\",\"type\":\"MX\""));
 	assert_true(host.nrecords <= 3);
 	mock_fini(&host);
 }

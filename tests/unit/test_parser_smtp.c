@@ -9,31 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "mock_host.h"
-#include "parser/registry.h"
-#include "shuffle.h"
-
-#define C(text)                                                                                    \
-	{                                                                                          \
-		'C', text, sizeof(text) - 1                                                        \
-	}
-#define S(text)                                                                                    \
-	{                                                                                          \
-		'S', text, sizeof(text) - 1                                                        \
-	}
-#define EVENTS(...)                                                                                \
-	(struct shuffle_event[])                                                                   \
-	{                                                                                          \
-		__VA_ARGS__,                                                                       \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
-	}
-#define TEXTS(...)                                                                                 \
-	(const char *[])                                                                           \
-	{                                                                                          \
-		__VA_ARGS__, NULL                                                                  \
-	}
+#include "talk.h"
 
 #define HELLO                                                                                      \
 	S("220 b.example ESMTP\r\n"), C("EHLO a.example\r\n"),                                     \
@@ -53,36 +29,14 @@
 #define SHA_HELLO  "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 #define SHA_QUOTED "42144f3939c3ffbbf0bf8b1f12affb5c23a4c5bd41e0ff672d54a5754f062058"
 
-static unsigned count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, what)) != NULL; text++) {
-		n++;
-	}
-	return n;
-}
-
-/* Each of the texts is once in the records, with a '!' before it not at all. */
 static void check(const struct shuffle_event *events, unsigned nrecords, const char *const *texts,
 		  const char *anomalies)
 {
 	struct weir_config config;
-	struct weir_host host;
 
 	weir_config_init(&config);
 	config.bodies = WEIR_BODIES_HASH;
-	shuffle(parser_find("smtp"), &config, events, &host);
-	assert_int_equal(host.nrecords, nrecords);
-	for (; *texts != NULL; texts++) {
-		bool none = (*texts)[0] == '!';
-
-		if (count(strbuf_text(&host.records), *texts + none) != (none ? 0 : 1)) {
-			fail_msg("%s: not once in %s", *texts, strbuf_text(&host.records));
-		}
-	}
-	assert_string_equal(strbuf_text(&host.anomalies), anomalies);
-	mock_fini(&host);
+	talk_check("smtp", &config, events, nrecords, texts, anomalies);
 }
 
 static const char *const whole[] = {"\"helo\":\"a.example\"",
@@ -207,44 +161,18 @@ static void long_lines_are_passed_by(void **state)
 
 /* ---- a hole at every position ---- */
 
-static void check_said(const char *records, const char *name, const char *value)
-{
-	const char *at = strstr(records, name);
-
-	if (at != NULL && strncmp(at + strlen(name), value, strlen(value)) != 0) {
-		fail_msg("%s: %s", name, records);
-	}
-}
-
 static void check_hole(const struct shuffle_event *events, size_t hole, size_t from, size_t missing)
 {
 	struct weir_host host;
 	const char *records;
-	size_t i;
 
 	mock_init(&host, parser_find("smtp"));
 	host.config.bodies = WEIR_BODIES_HASH;
 	mock_open(&host);
-	for (i = 0; events[i].what != 0; i++) {
-		enum weir_direction dir = events[i].what == 'C' ? WEIR_C2S : WEIR_S2C;
-
-		if (i != hole) {
-			mock_feed(&host, dir, events[i].text, events[i].len);
-			continue;
-		}
-		if (from > 0) {
-			mock_feed(&host, dir, events[i].text, from);
-		}
-		mock_gap(&host, dir, missing);
-		if (from + missing < events[i].len) {
-			mock_feed(&host, dir, events[i].text + from + missing,
-				  events[i].len - from - missing);
-		}
-	}
-	mock_end(&host);
+	talk_with_hole(&host, events, hole, from, missing);
 	records = strbuf_text(&host.records);
-	check_said(records, "\"mail_from\":", "\"<x@a.example>\"");
-	check_said(records, "\"rcpt_to\":", "[\"<y@b.example>\"]");
+	talk_said(records, "\"mail_from\":", "\"<x@a.example>\"");
+	talk_said(records, "\"rcpt_to\":", "[\"<y@b.example>\"]");
 	/* a digest that is told is of one of the two files */
 	if (strstr(records, "sha256") != NULL) {
 		const char *at = strstr(records, "\"sha256\":[") + 10;
@@ -261,36 +189,17 @@ static void check_hole(const struct shuffle_event *events, size_t hole, size_t f
 
 static void a_hole_at_every_position_invents_nothing(void **state)
 {
-	static const size_t lengths[] = {1, 4, 50, 4000};
 	const struct shuffle_event *events =
 		EVENTS(HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C(MESSAGE),
 		       S("250 queued\r\n"), C("QUIT\r\n"), S("221 bye\r\n"));
-	size_t i, from, k;
 
 	(void)state;
-	for (i = 0; events[i].what != 0; i++) {
-		for (from = 0; from < events[i].len; from++) {
-			for (k = 0; k < 4; k++) {
-				size_t left = events[i].len - from;
-
-				check_hole(events, i, from, lengths[k] < left ? lengths[k] : left);
-			}
-		}
-	}
+	talk_holes(events, check_hole);
 }
-
-#define SIDE(text) text, sizeof(text) - 1
 
 static void detection(void **state)
 {
-	static const struct {
-		const char *client;
-		size_t client_len;
-		const char *server;
-		size_t server_len;
-		int least, most;
-		bool swapped;
-	} cases[] = {
+	static const struct talk_probe cases[] = {
 		{SIDE("EHLO a\r\n"), SIDE(""), 90, 100, false},
 		{SIDE(""), SIDE("220 x ESMTP\r\n"), 90, 100, false},
 		{SIDE("220 x ESMTP\r\n"), SIDE(""), 90, 100, true},
@@ -300,21 +209,9 @@ static void detection(void **state)
 		{SIDE("GET / HTTP/1.1\r\n"), SIDE(""), 0, 0, false},
 		{SIDE(""), SIDE("HTTP/1.1 200 OK\r\n"), 0, 0, false},
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct weir_probe probe = {.data = {(const uint8_t *)cases[i].client,
-						    (const uint8_t *)cases[i].server},
-					   .len = {cases[i].client_len, cases[i].server_len},
-					   .server_port = 4711};
-		struct weir_probe_result got = parser_find("smtp")->probe(&probe);
-
-		if (got.score < cases[i].least || got.score > cases[i].most ||
-		    (got.score > 0 && got.swapped != cases[i].swapped)) {
-			fail_msg("case %zu: score %d, swapped %d", i, got.score, got.swapped);
-		}
-	}
+	talk_detect("smtp", cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

@@ -10,31 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "mock_host.h"
-#include "parser/registry.h"
-#include "shuffle.h"
-
-#define C(text)                                                                                    \
-	{                                                                                          \
-		'C', text, sizeof(text) - 1                                                        \
-	}
-#define S(text)                                                                                    \
-	{                                                                                          \
-		'S', text, sizeof(text) - 1                                                        \
-	}
-#define EVENTS(...)                                                                                \
-	(struct shuffle_event[])                                                                   \
-	{                                                                                          \
-		__VA_ARGS__,                                                                       \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
-	}
-#define TEXTS(...)                                                                                 \
-	(const char *[])                                                                           \
-	{                                                                                          \
-		__VA_ARGS__, NULL                                                                  \
-	}
+#include "talk.h"
 
 /*
  * CLIENT_13: TLS_AES_128_GCM_SHA256 and TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, a.example, x25519 and secp256r1, ALPN h2 and
@@ -144,33 +120,10 @@
 #define DATA_4           "\x17\x03\x03\x00\x04yyyy"
 #define ALERT(how, what) "\x15\x03\x03\x00\x02" how what
 
-static unsigned count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, what)) != NULL; text++) {
-		n++;
-	}
-	return n;
-}
-
-/* One record, in which each of the texts is once (or not at all, with a '!' before it). */
 static void check(const struct shuffle_event *events, const char *const *texts,
 		  const char *anomalies)
 {
-	struct weir_host host;
-
-	shuffle(parser_find("tls"), NULL, events, &host);
-	assert_int_equal(host.nrecords, 1);
-	for (; *texts != NULL; texts++) {
-		bool none = (*texts)[0] == '!';
-
-		if (count(strbuf_text(&host.records), *texts + none) != (none ? 0 : 1)) {
-			fail_msg("%s: not once in %s", *texts, strbuf_text(&host.records));
-		}
-	}
-	assert_string_equal(strbuf_text(&host.anomalies), anomalies);
-	mock_fini(&host);
+	talk_check("tls", NULL, events, 1, texts, anomalies);
 }
 
 static void a_handshake_of_1_3(void **state)
@@ -351,52 +304,25 @@ static void the_hello_of_ssl_2(void **state)
 
 /* ---- a hole at every position ---- */
 
-/* Is what a record says under a name nothing, or what was really said? */
-static void check_said(const char *records, const char *name, const char *value)
-{
-	const char *at = strstr(records, name);
-
-	if (at != NULL && strncmp(at + strlen(name), value, strlen(value)) != 0) {
-		fail_msg("%s: %s", name, records);
-	}
-}
-
 static void check_hole(const struct shuffle_event *events, size_t hole, size_t from, size_t missing)
 {
 	struct weir_host host;
 	const char *records;
-	size_t i;
 
 	mock_init(&host, parser_find("tls"));
 	mock_open(&host);
-	for (i = 0; events[i].what != 0; i++) {
-		enum weir_direction dir = events[i].what == 'C' ? WEIR_C2S : WEIR_S2C;
-
-		if (i != hole) {
-			mock_feed(&host, dir, events[i].text, events[i].len);
-			continue;
-		}
-		if (from > 0) {
-			mock_feed(&host, dir, events[i].text, from);
-		}
-		mock_gap(&host, dir, missing);
-		if (from + missing < events[i].len) {
-			mock_feed(&host, dir, events[i].text + from + missing,
-				  events[i].len - from - missing);
-		}
-	}
-	mock_end(&host);
+	talk_with_hole(&host, events, hole, from, missing);
 	records = strbuf_text(&host.records);
 	assert_int_equal(host.nrecords, 1);
 	assert_null(strstr(records, "\"complete\""));
-	check_said(records, "\"server_name\":", "\"a.example\"");
-	check_said(records, "\"subject\":", "\"CN=a.example,O=Ex\\\\, Ample,C=NO\"");
-	check_said(records, "\"not_after\":", "\"2026-12-02T23:42:55.000000000Z\"");
-	check_said(records, "\"cipher\":", "\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"");
-	check_said(records, "\"curve\":", "\"secp256r1\"");
-	check_said(records, "\"next_protocol\":", "\"http/1.1\"");
-	check_said(records, "\"ja3\":", "\"7b0a0fb6a5f56d76d3eecb5288869794\"");
-	check_said(records, "\"resumed\":", "false");
+	talk_said(records, "\"server_name\":", "\"a.example\"");
+	talk_said(records, "\"subject\":", "\"CN=a.example,O=Ex\\\\, Ample,C=NO\"");
+	talk_said(records, "\"not_after\":", "\"2026-12-02T23:42:55.000000000Z\"");
+	talk_said(records, "\"cipher\":", "\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"");
+	talk_said(records, "\"curve\":", "\"secp256r1\"");
+	talk_said(records, "\"next_protocol\":", "\"http/1.1\"");
+	talk_said(records, "\"ja3\":", "\"7b0a0fb6a5f56d76d3eecb5288869794\"");
+	talk_said(records, "\"resumed\":", "false");
 	assert_null(strstr(records, "alerts"));
 	if (strstr(records, "\"established\":") != NULL) {
 		/* what is not touched by the hole is there */
@@ -407,22 +333,12 @@ static void check_hole(const struct shuffle_event *events, size_t hole, size_t f
 
 static void a_hole_at_every_position_invents_nothing(void **state)
 {
-	static const size_t lengths[] = {1, 4, 50, 4000};
 	const struct shuffle_event *events =
 		EVENTS(C(CLIENT_12), S(SERVER_12 CERTIFICATE_12 KEY_EXCHANGE_12 DONE_12),
 		       C(CLIENT_KEY_12 CCS FINISHED), S(CCS FINISHED), C(DATA_20), S(DATA_20));
-	size_t i, from, k;
 
 	(void)state;
-	for (i = 0; events[i].what != 0; i++) {
-		for (from = 0; from < events[i].len; from++) {
-			for (k = 0; k < 4; k++) {
-				size_t left = events[i].len - from;
-
-				check_hole(events, i, from, lengths[k] < left ? lengths[k] : left);
-			}
-		}
-	}
+	talk_holes(events, check_hole);
 }
 
 /* A long session is told while it goes on, and not while it is silent. */
@@ -436,10 +352,12 @@ static void interim_records_follow_the_bytes(void **state)
 	mock_feed(&host, WEIR_C2S, CLIENT_13, sizeof(CLIENT_13) - 1);
 	mock_feed(&host, WEIR_S2C, SERVER_13, sizeof(SERVER_13) - 1);
 	mock_wait(&host, INT64_C(60000000000));
-	assert_int_equal(count(strbuf_text(&host.interims), "\"server_name\":\"a.example\""), 1);
+	assert_int_equal(talk_count(strbuf_text(&host.interims), "\"server_name\":\"a.example\""),
+			 1);
 	mock_feed(&host, WEIR_S2C, DATA_20, sizeof(DATA_20) - 1);
 	mock_wait(&host, INT64_C(60000000000));
-	assert_int_equal(count(strbuf_text(&host.interims), "\"server_name\":\"a.example\""), 2);
+	assert_int_equal(talk_count(strbuf_text(&host.interims), "\"server_name\":\"a.example\""),
+			 2);
 	mock_end(&host);
 	assert_int_equal(host.nrecords, 1);
 	mock_fini(&host);
@@ -447,18 +365,9 @@ static void interim_records_follow_the_bytes(void **state)
 
 /* ---- detection ---- */
 
-#define SIDE(text) text, sizeof(text) - 1
-
 static void detection(void **state)
 {
-	static const struct {
-		const char *client;
-		size_t client_len;
-		const char *server;
-		size_t server_len;
-		int least, most;
-		bool swapped;
-	} cases[] = {
+	static const struct talk_probe cases[] = {
 		{SIDE(CLIENT_13), SIDE(""), 90, 100, false},
 		{SIDE(CLIENT_2), SIDE(""), 90, 100, false},
 		{SIDE(""), SIDE(SERVER_12), 90, 100, false},
@@ -473,21 +382,9 @@ static void detection(void **state)
 		{SIDE("\x16\x03\x01\xff\xff"), SIDE(""), 0, 0, false},
 		{SIDE("\x80\x2e\x01\x00\x02"), SIDE(""), 0, 0, false},
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct weir_probe probe = {.data = {(const uint8_t *)cases[i].client,
-						    (const uint8_t *)cases[i].server},
-					   .len = {cases[i].client_len, cases[i].server_len},
-					   .server_port = 4711};
-		struct weir_probe_result got = parser_find("tls")->probe(&probe);
-
-		if (got.score < cases[i].least || got.score > cases[i].most ||
-		    (got.score > 0 && got.swapped != cases[i].swapped)) {
-			fail_msg("case %zu: score %d, swapped %d", i, got.score, got.swapped);
-		}
-	}
+	talk_detect("tls", cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

@@ -51,18 +51,10 @@ static void fill_http(struct sample *sample)
 	sample_init(sample, &http_schema);
 	rec = sample->rec;
 	sample->flow.hash = UINT64_C(0xf020000000000007);
-	weir_record_set_i64(rec, WEIR_F_TS, INT64_C(1763821049702000999));
-	weir_record_set_static(rec, WEIR_F_ID, "01KAMZ9Q1P0000000000000001");
-	weir_record_set_static(rec, WEIR_F_FLOW_ID, "01KAMZ9Q1P0000000000000000");
-	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, "ipv4");
-	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
-	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_VERSION, "1.1");
-	weir_record_set_static(rec, WEIR_F_NETWORK_COMMUNITY_ID, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+	sample_head(rec, INT64_C(1763821049702000999), "01KAMZ9Q1P0000000000000001", "2001:db8::17",
+		    8080);
+	sample_http(rec);
 	weir_record_set_u64(rec, WEIR_F_NETWORK_VLAN_ID, 12);
-	sample_address(rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
-	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, 51774);
-	sample_address(rec, WEIR_F_SERVER_ADDRESS, "2001:db8::17");
-	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, 8080);
 	weir_record_set_static(rec, WEIR_F_SERVICE_NAME, "shop.test");
 	weir_record_set_static(rec, WEIR_F_CAPTURE_INTERFACE, "eth0");
 	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, 4);
@@ -107,14 +99,8 @@ static void fill_tcp(struct sample *sample)
 	sample_init(sample, &record_tcp_schema);
 	rec = sample->rec;
 	sample->flow.hash = 7;
-	weir_record_set_i64(rec, WEIR_F_TS, INT64_C(1763821049902000000));
-	weir_record_set_static(rec, WEIR_F_ID, "01KAMZ9Q1P0000000000000002");
-	weir_record_set_static(rec, WEIR_F_FLOW_ID, "01KAMZ9Q1P0000000000000000");
-	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, "ipv4");
-	sample_address(rec, WEIR_F_CLIENT_ADDRESS, "10.2.1.40");
-	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, 51774);
-	sample_address(rec, WEIR_F_SERVER_ADDRESS, "10.2.4.17");
-	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, 80);
+	sample_head(rec, INT64_C(1763821049902000000), "01KAMZ9Q1P0000000000000002", "10.2.4.17",
+		    80);
 	weir_record_set_u64(rec, WEIR_F_PACKET_LAST, 20);
 	weir_record_set_i64(rec, WEIR_F_DURATION, INT64_C(1500000000));
 	weir_record_set_static(rec, TCP_F_STATE, "closed");
