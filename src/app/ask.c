@@ -30,11 +30,11 @@ static int form_of(const struct options *options)
 	return -1;
 }
 
-void ask_complain(const char *path, const struct store *store, int err)
+void ask_complain(const char *path, const char *problem, int err)
 {
 	const char *fix = err == WEIR_EIO ? fix_of_errno(errno) : "";
 
-	fprintf(stderr, "weir: error: %s: %s%s%s\n%s%s%s", path, store->message,
+	fprintf(stderr, "weir: error: %s: %s%s%s\n%s%s%s", path, problem,
 		err == WEIR_EIO ? ": " : "", err == WEIR_EIO ? strerror(errno) : "",
 		fix[0] != '\0' ? "  " : "", fix, fix[0] != '\0' ? "\n" : "");
 }
@@ -96,7 +96,7 @@ int ask_run(const struct options *options)
 	}
 	err = store_open_readonly(&store, options->words[0]);
 	if (err < 0) {
-		ask_complain(options->words[0], &store, err);
+		ask_complain(options->words[0], store.message, err);
 		return EXIT_ERROR;
 	}
 	status = answer(&store, options->words[1], (enum rows_form)form);

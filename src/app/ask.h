@@ -4,12 +4,11 @@
 #define APP_ASK_H
 
 #include "app/options.h"
-#include "store/store.h"
 
 /** options->words: the store and the question. @return exit status */
 int ask_run(const struct options *options);
 
-/** Why a store could not be opened, on stderr. err: of store_open_readonly() */
-void ask_complain(const char *path, const struct store *store, int err);
+/** Why a store could not be opened, on stderr: the problem in its own words, and errno for WEIR_EIO. */
+void ask_complain(const char *path, const char *problem, int err);
 
 #endif

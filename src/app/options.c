@@ -217,6 +217,17 @@ static const char *apply_display_filter(struct options *options, const char *val
 	return NULL;
 }
 
+static const char *apply_by(struct options *options, const char *value)
+{
+	options->by = value; /* read when the records' fields are known */
+	return NULL;
+}
+
+static const char *apply_top(struct options *options, const char *value)
+{
+	return parse_number(value, 1, 1000, &options->top) ? NULL : "a number from 1 to 1000";
+}
+
 static const char *apply_count(struct options *options, const char *value)
 {
 	if (!parse_number(value, 1, UINT64_MAX, &options->max_packets)) {
@@ -545,6 +556,10 @@ static const struct option_def table[] = {
 	{"display-filter", 'Y', "EXPR",
 	 "only records that match, such as: status>=500 host:~^api dur>100ms",
 	 .apply = apply_display_filter},
+	{"by", 0, "FIELD",
+	 "weir stats: groups by service, endpoint, server, client ... or any field",
+	 .apply = apply_by},
+	{"top", 0, "N", "weir stats: rows of a list (20)", .apply = apply_top},
 	{"count", 'c', "N", "stop after N packets", .apply = apply_count},
 	{"write", 'w', "FILE", "also write the packets, as pcapng; .gz .zst .lz4 compress",
 	 .apply = apply_write},
@@ -567,7 +582,8 @@ static const struct option_def table[] = {
 	{"checksums", 'k', "POLICY",
 	 "auto, none or all: which checksums reject a segment (default auto)",
 	 .apply = apply_checksums, .words = CHECKSUM_WORDS},
-	{"bodies", 0, "WHAT", "size, hash or keep: what is done with bodies and rows (default size)",
+	{"bodies", 0, "WHAT",
+	 "size, hash or keep: what is done with bodies and rows (default size)",
 	 .apply = apply_bodies, .words = BODIES_WORDS},
 	{"body-limit", 0, "SIZE", "bytes kept of a body (default 64K)", .apply = apply_body_limit},
 	{"redact", 0, "MODE", "default, off or strict: mask secrets before any record sink",

@@ -54,6 +54,9 @@ struct options {
 	uint64_t max_packets;    /* 0: no limit */
 	/* which records */
 	const char *display_filter; /* -Y; NULL: all */
+	/* reports */
+	const char *by; /* a field; NULL */
+	uint64_t top;   /* rows of lists; 0: the default */
 	/* captured packets to files */
 	const char *write;
 	uint64_t write_size; /* -C, bytes */

@@ -14,11 +14,21 @@
 #include <unistd.h>
 
 #include "app/ask.h"
-#include "app/rows.h"
+#include "app/caret.h"
+#include "app/reports.h"
 #include "app/run.h"
-#include "store/reports.h"
+#include "engine/engine.h"
+#include "store/store.h"
+#include "weir/error.h"
 
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3, EXIT_LOST = 4, MAX_REPORTS = 32 };
+enum {
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_DAMAGED = 3,
+	EXIT_LOST = 4,
+	MAX_REPORTS = 32,
+	DEFAULT_TOP = 20
+};
 
 struct chosen {
 	const struct report *reports[MAX_REPORTS];
@@ -74,114 +84,104 @@ static int choose(struct chosen *chosen, const char *names)
 
 /* ---- printing ---- */
 
-static int complain(struct store *store, const char *report, int code)
+static int write_out(struct strbuf *out)
 {
-	if (code == -1) {
+	if (out->failed) {
+		fprintf(stderr, "weir: error: out of memory\n");
+		return EXIT_ERROR;
+	}
+	if (fwrite(out->p, 1, out->len, stdout) != out->len || fflush(stdout) != 0) {
 		if (errno == EPIPE) {
 			return 0;
 		}
 		fprintf(stderr, "weir: error: cannot write: %s\n", strerror(errno));
-	} else {
-		fprintf(stderr, "weir: error: stats: %s: %s\n", report, sqlite3_errmsg(store->db));
-	}
-	return EXIT_ERROR;
-}
-
-static int print_section(struct store *store, const struct report *report,
-			 const struct report_section *section, bool first)
-{
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(store->db, section->sql, -1, &stmt, NULL);
-
-	if (code == SQLITE_OK) {
-		printf("%s%s%s%s%s\n", first ? "" : "\n", report->name,
-		       strcmp(section->name, report->name) == 0 ? "" : ": ",
-		       strcmp(section->name, report->name) == 0 ? "" : section->name,
-		       report_is_top(section) ? " (20 at most)" : "");
-		code = rows_print(stdout, stmt, ROWS_TABLE, true);
-	}
-	code = code == SQLITE_DONE ? 0 : complain(store, report->name, code);
-	(void)sqlite3_finalize(stmt);
-	return code;
-}
-
-static int put_section(struct store *store, const struct report *report,
-		       const struct report_section *section, struct strbuf *out)
-{
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(store->db, section->sql, -1, &stmt, NULL);
-	bool first = true;
-
-	strbuf_printf(out, "\"%s\":[", section->name);
-	while (code == SQLITE_OK || code == SQLITE_ROW) {
-		code = sqlite3_step(stmt);
-		if (code == SQLITE_ROW) {
-			strbuf_str(out, first ? "" : ",");
-			rows_put_json(out, stmt);
-			first = false;
-		}
-	}
-	strbuf_char(out, ']');
-	code = code == SQLITE_DONE ? 0 : complain(store, report->name, code);
-	(void)sqlite3_finalize(stmt);
-	return code;
-}
-
-static int print_json(struct store *store, const struct chosen *chosen)
-{
-	struct strbuf out;
-	int status = 0;
-	size_t i, k;
-
-	strbuf_init(&out);
-	strbuf_char(&out, '{');
-	for (i = 0; i < chosen->n && status == 0; i++) {
-		const struct report *report = chosen->reports[i];
-
-		strbuf_printf(&out, "%s\"%s\":{", i > 0 ? "," : "", report->name);
-		for (k = 0; k < REPORT_SECTIONS && report->sections[k].name != NULL && status == 0;
-		     k++) {
-			strbuf_str(&out, k > 0 ? "," : "");
-			status = put_section(store, report, &report->sections[k], &out);
-		}
-		strbuf_char(&out, '}');
-	}
-	strbuf_str(&out, "}\n");
-	if (status == 0 &&
-	    (out.failed || fwrite(out.p, 1, out.len, stdout) != out.len || fflush(stdout) != 0)) {
-		status = complain(store, "json", -1);
-	}
-	strbuf_fini(&out);
-	return status;
-}
-
-static int print_reports(const char *path, const char *shown, const struct chosen *chosen)
-{
-	struct store store;
-	int status = 0;
-	int err = store_open_readonly(&store, path);
-	size_t i, k;
-
-	if (err < 0) {
-		ask_complain(shown, &store, err);
 		return EXIT_ERROR;
 	}
-	if (report_functions(&store) < 0) {
-		fprintf(stderr, "weir: error: out of memory\n");
-		status = EXIT_ERROR;
-	} else if (chosen->json) {
-		status = print_json(&store, chosen);
-	}
-	for (i = 0; i < chosen->n && status == 0 && !chosen->json; i++) {
-		const struct report *report = chosen->reports[i];
+	strbuf_clear(out);
+	return 0;
+}
 
-		for (k = 0; k < REPORT_SECTIONS && report->sections[k].name != NULL && status == 0;
-		     k++) {
-			status = print_section(&store, report, &report->sections[k],
-					       i == 0 && k == 0);
+static int complain(const struct reporting *reporting, int err)
+{
+	const char *problem = store_problem(reporting->reader);
+
+	fprintf(stderr, "weir: error: stats: %s: %s\n%s", reporting->report,
+		problem[0] != '\0' ? problem : weir_strerror(err),
+		err == WEIR_EINVAL
+			? "  docs/query.md lists the fields; --by takes one, or service, "
+			  "endpoint, server, client, protocol, status, statement.\n"
+			: "");
+	return err == WEIR_EINVAL ? EXIT_USAGE : EXIT_ERROR;
+}
+
+static int put_reports(struct reporting *reporting, const struct chosen *chosen)
+{
+	int status = 0, err;
+	size_t i;
+
+	strbuf_str(&reporting->out, chosen->json ? "{" : "");
+	for (i = 0; i < chosen->n && status == 0; i++) {
+		err = report_put(reporting, chosen->reports[i]);
+		if (err < 0) {
+			return complain(reporting, err);
 		}
+		status = chosen->json ? 0 : write_out(&reporting->out);
 	}
-	store_close(&store);
+	strbuf_str(&reporting->out, chosen->json ? "}\n" : "");
+	return status == 0 ? write_out(&reporting->out) : status;
+}
+
+/* The filter is that of the questions; what is wrong with it is told as it is of a run. */
+static int check_filter(const char *filter, const struct weir_schema *const *schemas)
+{
+	struct query_error error;
+	struct query *query = NULL;
+	int err = filter == NULL ? 0 : query_new(filter, schemas, &query, &error);
+
+	query_free(query);
+	if (err == WEIR_EINVAL) {
+		caret_print(&(struct caret){.kind = "record filter",
+					    .text = filter,
+					    .offset = error.offset,
+					    .length = error.length,
+					    .reason = error.reason,
+					    .suggestion = error.suggestion,
+					    .more = "The language is described in weir(1), RECORD FILTERS."});
+		return EXIT_USAGE;
+	}
+	return err < 0 ? EXIT_ERROR : 0;
+}
+
+static int print_reports(const char *path, const char *shown, const struct chosen *chosen,
+			 const struct options *options, const char *filter)
+{
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
+	struct reporting reporting = {.schemas = schemas,
+				      .filter = filter,
+				      .by = options->by,
+				      .top = options->top == 0 ? DEFAULT_TOP : options->top,
+				      .json = chosen->json};
+	char problem[STORE_PROBLEM_MAX];
+	int status, err;
+
+	(void)engine_schemas(NULL, schemas);
+	status = check_filter(filter, schemas);
+	if (status != 0) {
+		return status;
+	}
+	err = store_reader_open(path, schemas, &reporting.reader, problem);
+	if (err < 0) {
+		ask_complain(shown, problem, err);
+		return EXIT_ERROR;
+	}
+	strbuf_init(&reporting.out);
+	strbuf_init(&reporting.answers);
+	sheet_init(&reporting.sheet);
+	status = put_reports(&reporting, chosen);
+	sheet_fini(&reporting.sheet);
+	strbuf_fini(&reporting.answers);
+	strbuf_fini(&reporting.out);
+	store_reader_free(reporting.reader);
 	return status;
 }
 
@@ -234,7 +234,7 @@ static int report_captures(struct options *options, const struct chosen *chosen)
 	(void)snprintf(path, sizeof(path), "%s/store.db", dir);
 	status = read_captures(options, path);
 	if (status == 0 || status == EXIT_DAMAGED || status == EXIT_LOST) {
-		printed = print_reports(path, options->words[1], chosen);
+		printed = print_reports(path, options->words[1], chosen, options, NULL);
 		status = printed != 0 ? printed : status;
 	}
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
@@ -261,6 +261,11 @@ int stats_run(struct options *options)
 	}
 	chosen.json = json;
 	status = choose(&chosen, options->words[0]);
+	for (i = 0; i < chosen.n && status == 0; i++) {
+		if (options->by != NULL && !chosen.reports[i]->takes_by) {
+			status = refuse("one of the reports has no groups", "Leave --by out.");
+		}
+	}
 	if (status != 0) {
 		return status;
 	}
@@ -271,10 +276,8 @@ int stats_run(struct options *options)
 		if (options->nwords > 2) {
 			return refuse("a store is reported on alone", "One store, or captures.");
 		}
-		if (options->display_filter != NULL) {
-			return refuse("-Y is for captures", "weir query takes any condition.");
-		}
-		return print_reports(options->words[1], options->words[1], &chosen);
+		return print_reports(options->words[1], options->words[1], &chosen, options,
+				     options->display_filter);
 	}
 	return report_captures(options, &chosen);
 }

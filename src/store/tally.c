@@ -552,7 +552,9 @@ static uint64_t measure(const struct store_red *red, enum store_order order)
 {
 	switch (order) {
 	case STORE_ORDER_ERRORS:
-		return red->failed;
+		/* failed first, refused among equals */
+		return (red->failed < UINT32_MAX ? red->failed : UINT32_MAX) << 32 |
+		       (red->refused < UINT32_MAX ? red->refused : UINT32_MAX);
 	case STORE_ORDER_P99:
 		return red->p99_ns < 0 ? 0 : (uint64_t)red->p99_ns;
 	case STORE_ORDER_TIME:

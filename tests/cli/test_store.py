@@ -308,7 +308,7 @@ def at(record, *names):
 @test
 def reports_say_what_the_records_say():
     """Each report, worked out once more from the JSON of the same capture; on the capture and on a store."""
-    names = 'http,endpoints,hosts,servers,errors,slow,timeline,tcp,latency,gaps'
+    names = 'http,endpoints,services,hosts,servers,clients,errors,slow,timeline,tcp,latency,gaps,sql,redis,dns'
     with tempfile.TemporaryDirectory() as folder:
         records, path = both(folder, '-r', DEMO, '--bodies=size')
         http = [r for r in records if r['type'] == 'http']
@@ -325,8 +325,10 @@ def reports_say_what_the_records_say():
         expect(totals['status_4xx'] == sum(s is not None and 400 <= s < 500 for s in status), totals)
         expect(totals['status_5xx'] == sum(s is not None and s >= 500 for s in status), totals)
         expect(totals['complete'] == sum(r['completeness'] == 'complete' for r in http), totals)
-        expect(totals['response_body_bytes'] == sum(at(r, 'http', 'response', 'body', 'size') or 0 for r in http), totals)
-        expect({row['status']: row['transactions'] for row in said['http']['statuses']} == {s: status.count(s) for s in status}, said)
+        expect(totals['response_bytes'] == sum(at(r, 'http', 'response', 'size') or at(r, 'http', 'response', 'body', 'size') or 0
+                                               for r in http), totals)
+        expect({row['status'] and int(row['status']): row['transactions'] for row in said['http']['statuses']} ==
+               {s: status.count(s) for s in status}, said)
         methods = [at(r, 'http', 'request', 'method') for r in http]
         expect({r['method']: r['transactions'] for r in said['http']['methods']} == {m: methods.count(m) for m in methods}, methods)
 
@@ -334,7 +336,7 @@ def reports_say_what_the_records_say():
                                    ('servers', 'address', lambda r: r['server']['address'])):
             for row in said[report][report]:
                 mine = [r for r in http if of(r) == row[column] and row.get('port', r['server']['port']) == r['server']['port']]
-                times = [r.get('duration_ns') if report == 'hosts' else at(r, 'timing', 'wait_ns') for r in mine]
+                times = [r.get('duration_ns') for r in mine]
                 expect(row['transactions'] == len(mine) and row['p50_ns'] == rank(times, 50) and row['p95_ns'] == rank(times, 95)
                        and row['max_ns'] == max(times), (report, row))
             expect(sum(row['transactions'] for row in said[report][report]) == len(http), report)
@@ -346,7 +348,7 @@ def reports_say_what_the_records_say():
 
         slow = sorted((r for r in http if 'duration_ns' in r), key=lambda r: -r['duration_ns'])[:20]
         expect([(r['ts'], r['duration_ns'], r['url']['full']) for r in slow] ==
-               [(r['ts'], r['duration_ns'], r['url_full']) for r in said['slow']['slow']], said['slow'])
+               [(r['ts'], r['duration_ns'], r['what']) for r in said['slow']['slow']], said['slow'])
         percentiles = said['latency']['percentiles'][0]
         for name, percent in (('p50_ns', 50), ('p75_ns', 75), ('p90_ns', 90), ('p95_ns', 95), ('p99_ns', 99), ('p99_9_ns', 99.9)):
             expect(percentiles[name] == rank(durations, percent), (name, percentiles))
@@ -370,6 +372,33 @@ def reports_say_what_the_records_say():
                said['gaps'])
         failed = [r for r in http if (at(r, 'http', 'response', 'status_code') or 0) >= 400]
         expect(sum(row['transactions'] for row in said['errors']['statuses']) == len(failed), said['errors'])
+        expect(said['sql']['sql'] == [] and said['redis']['redis'] == [] and said['dns']['names'] == [], 'no databases in it')
+        expect({row['client']: row['transactions'] for row in said['clients']['clients']} ==
+               {c: sum(r['client']['address'] == c for r in http) for c in {r['client']['address'] for r in http}}, said['clients'])
+        expect(all(answer['end'] == 'complete' and answer['error'] == 0 for report in said.values() for answer in report['answers'].values()),
+               'exact')
+
+
+@test
+def a_filter_groups_and_lengths_of_reports():
+    with tempfile.TemporaryDirectory() as folder:
+        records, path = both(folder, '-r', DEMO, '--bodies=size')
+        http = [r for r in records if r['type'] == 'http']
+        # of a store the filter is asked of its records, of a capture it is the run's: the same
+        for expression in ('method:GET dur>1ms', 'status>=400', 'path:~products "json"', '-service:shop.example'):
+            names = 'http,endpoints,timeline,latency,slow'
+            stored = json.loads(weir('stats', '--json', '-Y', expression, names, path).stdout)
+            read = json.loads(weir('stats', '--json', '-Y', expression, names, DEMO).stdout)
+            for report in ('http', 'endpoints', 'slow'):
+                expect({k: v for k, v in stored[report].items() if k != 'answers'} == {k: v for k, v in read[report].items() if k != 'answers'},
+                       (expression, report))
+        groups = json.loads(weir('stats', '--json', '--by', 'client.address', '--top', '2', 'latency', path).stdout)['latency']['groups']
+        expect(len(groups) == 2, groups)
+        for row in groups:
+            mine = [r['duration_ns'] for r in http if r['client']['address'] == row['value']]
+            expect(row['transactions'] == len(mine) and row['p99_ns'] == rank(mine, 99), row)
+        text = weir('stats', '--top', '3', 'slow', path).stdout.decode().splitlines()
+        expect(text[0] == 'slow (3 at most)' and len(text) == 5, text)
 
 
 @test
@@ -377,11 +406,17 @@ def stats_refuses_what_it_cannot_do():
     with tempfile.TemporaryDirectory() as folder:
         _, path = both(folder, '-r', DEMO)
         for args, why in ((['nope', DEMO], b'no report "nope"'), (['http'], b'reports and files'), (['http', path, DEMO], b'alone'),
-                          (['-Y', 'status>=500', 'http', path], b'-Y is for captures')):
+                          (['--by', 'service', 'slow', path], b'no groups')):
             err = weir('stats', *args, status=2).stderr
             expect(why in err and b'timeline' in err, err)
         err = weir('stats', 'http', os.path.join(folder, 'none.pcap'), status=1).stderr
         expect(b'none.pcap' in err and b'No such file' in err, err)
+        err = weir('stats', '-Y', 'statsu>1', 'http', path, status=2).stderr
+        expect(b'did you mean "status"?' in err, err)
+        err = weir('stats', '--by', 'nope', 'latency', path, status=2).stderr
+        expect(b'there is no field "nope"' in err, err)
+        err = weir('stats', '--top', '0', 'latency', path, status=2).stderr
+        expect(b'1 to 1000' in err, err)
         only = json.loads(weir('stats', '--json', '-Y', 'status>=500', 'http', DEMO).stdout)
         expect(only['http']['totals'][0]['transactions'] == 3, only)
         expect(not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith('weir-stats-')], 'left behind')
