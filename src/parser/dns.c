@@ -10,6 +10,7 @@
  * What is in a message is dns_message.c's. Not done: DNS over UDP (no stream), signatures, EDNS options.
  */
 #include "base/arena.h"
+#include "base/pack.h"
 #include "db/look.h"
 #include "parser/dns.h"
 #include "record/timing.h"
@@ -696,6 +697,36 @@ static void dns_done(void *state, struct weir_host *host)
 	dns_on_close(state, host, WEIR_S2C, WEIR_CLOSE_END, 0);
 }
 
+/* Parked as it is, without its zeros and without what open() sets; not with queries that wait. */
+static size_t dns_park(void *state, struct weir_host *host, void *to, size_t room)
+{
+	const struct dns *dns = state;
+	struct dns copy = *dns;
+	struct pack pack;
+
+	(void)host;
+	if (dns->head != NULL) {
+		return 0;
+	}
+	copy.host = NULL;
+	copy.config = NULL;
+	pack_to(&pack, to, room);
+	pack_sparse(&pack, &copy, sizeof(copy));
+	return pack.failed ? 0 : (size_t)(pack.at - (uint8_t *)to);
+}
+
+static int dns_unpark(void *state, struct weir_host *host, const void *from, size_t len)
+{
+	struct dns *dns = state;
+	struct pack pack;
+
+	pack_from(&pack, from, len);
+	pack_sparse(&pack, dns, sizeof(*dns));
+	dns->host = host;
+	dns->config = weir_host_config(host);
+	return 0;
+}
+
 /* ---- detection ---- */
 
 static int score(const struct weir_probe *probe, int of_client)
@@ -737,4 +768,6 @@ const struct weir_parser parser_dns = {
 	.on_gap = dns_on_gap,
 	.on_close = dns_on_close,
 	.done = dns_done,
+	.park = dns_park,
+	.unpark = dns_unpark,
 };

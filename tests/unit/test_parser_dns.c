@@ -207,6 +207,27 @@ static void both_sides_make_it_sure(void **state)
 			 0);
 }
 
+static void an_idle_connection_is_parked_in_little(void **state)
+{
+	struct weir_host host;
+
+	mock_init(&host, parser_find("dns"));
+	host.parks = true;
+	mock_open(&host);
+	mock_feed(&host, WEIR_C2S, QUERY1, sizeof(QUERY1) - 1);
+	assert_int_equal(host.nparked, 0); /* a query waits */
+	mock_feed(&host, WEIR_S2C, REPLY1, sizeof(REPLY1) - 1);
+	assert_int_equal(host.nparked, 1);
+	assert_true(host.parked_size <= 48);
+	mock_feed(&host, WEIR_C2S, QUERY1, sizeof(QUERY1) - 1);
+	mock_feed(&host, WEIR_S2C, REPLY1, sizeof(REPLY1) - 1);
+	assert_int_equal(host.nparked, 2);
+	assert_int_equal(host.nrecords, 2);
+	assert_int_equal(count(strbuf_text(&host.records), "\"complete\""), 2);
+	mock_end(&host);
+	mock_fini(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +241,7 @@ int main(void)
 		cmocka_unit_test(a_query_without_a_response),
 		cmocka_unit_test(a_hole_at_every_position_costs_one_exchange),
 		cmocka_unit_test(both_sides_make_it_sure),
+		cmocka_unit_test(an_idle_connection_is_parked_in_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
