@@ -388,6 +388,8 @@ static void settle(struct session *session)
 			if (session->parser != NULL && d->held) {
 				d->held = 0;
 				moved |= feed(session, (enum weir_direction)i, &nothing, false);
+				/* that it waits no more may be what the other one waits for */
+				moved |= !d->held;
 			}
 			if (session->parser != NULL && d->closed && !d->told && !d->held) {
 				tell_close(session, (enum weir_direction)i);

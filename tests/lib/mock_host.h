@@ -322,6 +322,7 @@ static inline void mock_settle(struct weir_host *host)
 
 			if (d->held) {
 				moved |= mock_offer_tail(host, (enum weir_direction)i);
+				moved |= !d->held;
 			}
 			if (!mock_is_over(host) && d->closed && !d->told && !d->held) {
 				size_t dropped = d->tail_len;
