@@ -223,7 +223,7 @@ static void an_idle_connection_is_parked_in_little(void **state)
 	mock_feed(&host, WEIR_S2C, REPLY1, sizeof(REPLY1) - 1);
 	assert_int_equal(host.nparked, 2);
 	assert_int_equal(host.nrecords, 2);
-	assert_int_equal(count(strbuf_text(&host.records), "\"complete\""), 2);
+	assert_int_equal(talk_count(strbuf_text(&host.records), "\"complete\""), 2);
 	mock_end(&host);
 	mock_fini(&host);
 }
