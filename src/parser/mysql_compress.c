@@ -141,14 +141,14 @@ static bool decompress(struct my_cursor *cur, const uint8_t *p, size_t len)
 		size_t n = 0;
 
 		status = coding_run(side->coding, &p, &len, out, sizeof(out), &n);
-		if (n <= side->frame_out) {
-			/* also what came before an error: whoever feeds bytes one by one has had it */
-			side->frame_out -= n;
-			if (n > 0 && !take_inner(cur, out, n)) {
-				return false;
-			}
-		} else {
+		if (n > side->frame_out) {
+			n = (size_t)side->frame_out;
 			status = CODING_ERROR;
+		}
+		/* also what came before an error: whoever feeds bytes one by one has had it */
+		side->frame_out -= n;
+		if (n > 0 && !take_inner(cur, out, n)) {
+			return false;
 		}
 		if (status == CODING_ERROR || status == CODING_MEMORY) {
 			weir_host_anomaly(cur->my->db.host, NULL, &broken, cur->dir,
