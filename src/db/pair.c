@@ -4,6 +4,10 @@
 
 #include <assert.h>
 
+static const struct weir_anomaly pending_limit = {
+	"db.pending_limit", "low", NULL,
+	"more requests without a response than are kept: the oldest goes without"};
+
 static void give_up(struct db *db, struct db_exchange *ex)
 {
 	if (db->finish != NULL) {
@@ -25,6 +29,8 @@ void db_enqueue(struct db *db, struct db_exchange *ex)
 	}
 	if (db->npending >= db->config->pending_limit) {
 		db->s2c_lost = true; /* the next response may be its own */
+		weir_host_anomaly(db->host, db->head->rec, &pending_limit, WEIR_C2S,
+				  db->head->side[WEIR_C2S].begin);
 		give_up(db, db->head);
 	}
 	ex->gap_at = db->c2s_lost_at;

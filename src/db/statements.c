@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+static const struct weir_anomaly statements_limit = {
+	"db.statements_limit", "info", NULL,
+	"more prepared statements, or longer ones, than are kept: the one used least recently is "
+	"forgotten, and its executions have no "
+	"text"};
+
 static void forget(struct db *db, struct db_statements *all, struct db_text **at)
 {
 	struct db_text *text = *at;
@@ -49,6 +55,7 @@ struct db_text *db_statements_put(struct db *db, struct db_statements *all, cons
 		while ((*oldest)->next != NULL) {
 			oldest = &(*oldest)->next;
 		}
+		weir_host_anomaly(db->host, NULL, &statements_limit, WEIR_C2S, db->pos[WEIR_C2S]);
 		forget(db, all, oldest);
 	}
 	text = weir_host_alloc(db->host, sizeof(*text) + len);

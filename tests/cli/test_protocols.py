@@ -169,4 +169,16 @@ def passwords_are_masked():
         expect(secret in json.dumps(records('--redact=off')), name + ' without masking')
 
 
+@test
+def limits_are_told():
+    """130 prepared statements, of which 128 are kept; 600 queries without a response, of which 512 are."""
+    many = [(0, pg(b'P', b's%d\0select %d\0\0\0' % (i, i))) for i in range(130)]
+    capture(LOGINS['pgsql'] + many, 5432)
+    got = records()
+    equal(len([r for r in of_type(got, 'anomaly') if r['anomaly']['code'] == 'db.statements_limit']), 2, 'statements')
+    capture(LOGINS['pgsql'] + [(0, pg(b'Q', b'select %d\0' % i)) for i in range(600)], 5432)
+    got = of_type(records(), 'pgsql')
+    equal((len(got), len([r for r in got if 'db.pending_limit' in r.get('anomalies', [])])), (600, 88), 'queries')
+
+
 sys.exit(cli.main())
