@@ -176,20 +176,6 @@ static enum tone status_tone(uint64_t status)
 	return status >= 400 ? TONE_WARN : status >= 100 ? TONE_FINE : TONE_WARN;
 }
 
-static bool says(const struct weir_value *value, const char *text)
-{
-	return value != NULL && value->len == strlen(text) &&
-	       memcmp(value->v.bytes, text, value->len) == 0;
-}
-
-/* Of a request without an HTTP status: did it go well? */
-static bool is_error(const struct text_schema *of, const struct weir_record *rec)
-{
-	const struct weir_value *outcome = text_value(of, rec, TEXT_OUTCOME);
-
-	return outcome != NULL && !says(outcome, "ok") && !says(outcome, "NOERROR");
-}
-
 static void put_status(const struct text_style *style, const struct text_schema *of,
 		       const struct weir_record *rec, struct strbuf *out)
 {
@@ -197,7 +183,7 @@ static void put_status(const struct text_style *style, const struct text_schema 
 	char text[24];
 
 	if (of->request && text_has(of, rec, TEXT_OUTCOME)) {
-		bool bad = is_error(of, rec);
+		bool bad = text_is_error(of, rec);
 
 		put_toned(style, bad ? TONE_BAD : TONE_FINE, bad ? "err" : "ok ", STATUS_WIDTH,
 			  out);
@@ -251,56 +237,6 @@ static void put_query_text(const struct text_style *style, const char *query, si
 	put_blanks(out, room);
 }
 
-/* Text in one line: white space of any kind and length is one blank. */
-static void escape_line(const struct text_style *style, struct strbuf *out, const uint8_t *p,
-			size_t len)
-{
-	static const char blanks[] = " \t\r\n";
-	size_t from = 0, at = 0;
-
-	while (at < len) {
-		while (at < len && (p[at] == 0 || strchr(blanks, p[at]) == NULL)) {
-			at++;
-		}
-		(void)text_escape(style, out, p + from, at - from);
-		while (at < len && p[at] != 0 && strchr(blanks, p[at]) != NULL) {
-			at++;
-		}
-		if (at < len) {
-			strbuf_char(out, ' ');
-		}
-		from = at;
-	}
-}
-
-/* A statement; of one that failed, what the server says comes first. */
-static size_t make_statement(struct text_style *style, const struct text_schema *of,
-			     const struct weir_record *rec)
-{
-	const struct weir_value *text = text_value(of, rec, TEXT_TARGET);
-	const struct weir_value *code = text_value(of, rec, TEXT_ERROR_CODE);
-	const struct weir_value *message = text_value(of, rec, TEXT_ERROR_MESSAGE);
-	struct strbuf *cell = &style->cell;
-	size_t split = 0;
-
-	code = code == NULL && is_error(of, rec) ? text_value(of, rec, TEXT_OUTCOME) : code;
-	if (code != NULL) {
-		(void)text_escape(style, cell, code->v.bytes, code->len);
-	}
-	if (message != NULL) {
-		strbuf_str(cell, cell->len > 0 ? " " : "");
-		escape_line(style, cell, message->v.bytes, message->len);
-	}
-	split = cell->len;
-	if (text != NULL && text->len > 0) {
-		strbuf_str(cell, split > 0 ? ": " : "");
-		escape_line(style, cell, text->v.bytes, text->len);
-	} else if (text_is(rec, WEIR_F_COMPLETENESS, "no_request")) {
-		strbuf_str(cell, split > 0 ? ": (request not seen)" : "(request not seen)");
-	}
-	return split == 0 ? cell->len : split;
-}
-
 /* The target as safe text in style->cell; where its query begins is returned. */
 static size_t make_target(struct text_style *style, const struct text_schema *of,
 			  const struct weir_record *rec)
@@ -312,7 +248,7 @@ static size_t make_target(struct text_style *style, const struct text_schema *of
 
 	strbuf_clear(cell);
 	if (of->request) {
-		return make_statement(style, of, rec);
+		return text_make_statement(style, of, rec);
 	}
 	if (path != NULL && path->len > 0) {
 		size_t split;
@@ -649,7 +585,7 @@ static void put_amount(const struct text_style *style, const struct text_schema 
 		delta = style->ascii ? "~" : "\xce\x94";
 		rows = changed;
 	}
-	if (rows != NULL && !is_error(of, rec)) {
+	if (rows != NULL && !text_is_error(of, rec)) {
 		n = rows->v.u64;
 		(void)snprintf(text, sizeof(text),
 			       n > 999999 ? "%s%lluM"

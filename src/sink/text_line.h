@@ -107,6 +107,14 @@ void text_put_columns(struct text_style *style, const struct text_schema *of,
 		      const struct weir_record *rec, struct strbuf *out);
 
 /* Shared by the forms; for text_*.c only. */
+/** Of a request without an HTTP status: did it fail? */
+bool text_is_error(const struct text_schema *of, const struct weir_record *rec);
+/**
+ * A statement as safe text in style->cell, in one line; of one that failed, what the server says comes first.
+ * @return where what the server says ends; else all of it
+ */
+size_t text_make_statement(struct text_style *style, const struct text_schema *of,
+			   const struct weir_record *rec);
 /** Headers and bodies, as text_style.verbose says (text_body.c). */
 void text_put_details(struct text_style *style, const struct text_schema *of,
 		      const struct weir_record *rec, struct strbuf *out);
