@@ -28,11 +28,12 @@ struct body {
 	size_t keep;
 	struct coding *layers[BODY_MAX_CODINGS]; /* [0] is taken off first */
 	unsigned nlayers;
-	bool stopped;   /* decoding has stopped: bytes only count */
-	bool ended;     /* the decoded data has come to its end */
-	bool missing;   /* bytes are missing */
-	uint64_t eaten; /* wire bytes that layer 0 has taken */
-	bool light;     /* nothing but events is wanted */
+	unsigned bomb_ratio; /* decoded bytes to coded ones that are too much */
+	bool stopped;        /* decoding has stopped: bytes only count */
+	bool ended;          /* the decoded data has come to its end */
+	bool missing;        /* bytes are missing */
+	uint64_t eaten;      /* wire bytes that layer 0 has taken */
+	bool light;          /* nothing but events is wanted */
 	bool has_events;
 	struct sse sse;
 	struct form *form;    /* NULL: it is none */
@@ -234,6 +235,10 @@ void body_add_coding(struct body *body, struct weir_str name)
 			memmove(body->layers + 1, body->layers,
 				body->nlayers * sizeof(body->layers[0]));
 			body->layers[0] = coding;
+			body->bomb_ratio = body->nlayers == 0 && (kind == CODING_GZIP ||
+								  kind == CODING_DEFLATE)
+						   ? BODY_BOMB_DEFLATE
+						   : BODY_BOMB_RATIO;
 			body->nlayers++;
 			if (body->nlayers == 1) {
 				outlet_open(body, &body->wire);
@@ -286,7 +291,7 @@ static void take_decoded(struct body *body, const uint8_t *p, size_t len)
 		len -= n;
 		if (body->decoded.size % BODY_BOMB_STEP == 0 &&
 		    body->decoded.size > BODY_BOMB_SIZE &&
-		    body->decoded.size / BODY_BOMB_RATIO > body->eaten) {
+		    body->decoded.size / body->bomb_ratio > body->eaten) {
 			stop_decoding(body, BODY_CE_BOMB);
 		}
 	}

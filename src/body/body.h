@@ -8,9 +8,9 @@
  * bytes of the raw body run beside the decoded ones for that.
  *
  * Bounds: BODY_MAX_CODINGS decoders; each works in a buffer of fixed size; a body over BODY_BOMB_SIZE decoded bytes that
- * has grown by more than BODY_BOMB_RATIO is a bomb: decoding stops. deflate cannot pass 1,032:1, so a ratio of 2,048
- * would never bite for the most common bomb, 10 MiB of zeros in 10 KiB; 500 is well below that and well above what text
- * reaches. It is looked at only at multiples of BODY_BOMB_STEP, so that the verdict does not hang on how bytes arrive.
+ * has grown by more than BODY_BOMB_RATIO is a bomb: decoding stops. deflate alone cannot pass 1,032:1, so that of it, the most common
+ * bomb (10 MiB of zeros in 10 KiB), BODY_BOMB_DEFLATE is the bound: nothing but the same few bytes again and again comes near it. It is looked
+ * at only at multiples of BODY_BOMB_STEP, so that the verdict does not hang on how bytes arrive.
  */
 #ifndef BODY_BODY_H
 #define BODY_BODY_H
@@ -26,7 +26,8 @@ enum {
 	BODY_MAX_CODINGS = 4,
 	BODY_BOMB_SIZE = 1 << 20,
 	BODY_BOMB_STEP = 1 << 16,
-	BODY_BOMB_RATIO = 500,
+	BODY_BOMB_RATIO = 2048,
+	BODY_BOMB_DEFLATE = 900,
 	BODY_MAX_GAPS =
 		16, /* told one by one within the kept bytes; further ones are added to the last */
 	BODY_SHA256 = 32

@@ -13,7 +13,7 @@ const struct weir_anomaly http_anomalies[HTTP_A_END] = {
 	ROW(BARE_LF, "bare_lf", "low", "RFC 9112 section 2.2",
 	    "a line ends in LF alone"),
 	ROW(CE_BOMB, "ce_bomb", "high", NULL,
-	    "a coded body grows beyond 1 MiB and 500 times its size: decoding stopped"),
+	    "a coded body grows beyond 1 MiB and 2,048 times its size, of deflate alone 900 times: decoding stopped"),
 	ROW(CE_ERROR, "ce_error", "medium", "RFC 9110 section 8.4",
 	    "the body is not in the content coding that the head names: taken as it is"),
 	ROW(CE_RAW_DEFLATE, "ce_raw_deflate", "info", "RFC 9110 section 8.4.1.2",

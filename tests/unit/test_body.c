@@ -345,6 +345,37 @@ static void a_bomb_is_stopped_at_the_same_byte_in_any_split(void **state)
 	free(coded);
 }
 
+/* Of deflate alone 900:1 is too much, of what can do more 2,048:1. zstd's block of one byte, repeated: 4 bytes are 128 KiB at most. */
+static void how_much_is_too_much(void **state)
+{
+	/* RFC 8878: magic, frame header (window 128 KiB, no size); RLE blocks: header of 3 bytes (size << 3 | type 1 << 1 | last), a byte */
+	static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38};
+	static const struct {
+		uint32_t block; /* bytes of each */
+		unsigned flags;
+	} cases[] = {{7000, 0}, {9000, BODY_CE_BOMB}};
+	static const char *const codings[] = {"zstd", NULL};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+
+		open_body(&f, 8 << 20, 64, codings);
+		body_feed(f.body, frame, sizeof(frame));
+		for (k = 0; k < 400; k++) {
+			uint32_t header = cases[i].block << 3 | 1 << 1 | (k == 399);
+			const uint8_t block[] = {(uint8_t)header, (uint8_t)(header >> 8),
+						 (uint8_t)(header >> 16), 0};
+
+			body_feed(f.body, block, sizeof(block));
+		}
+		body_finish(f.body, true, &f.result);
+		assert_int_equal(f.result.flags, cases[i].flags);
+		close_body(&f);
+	}
+}
+
 static void memory_that_is_spent_costs_the_body_and_nothing_else(void **state)
 {
 	static const char *const codings[] = {"gzip", "br", "zstd", NULL};
@@ -429,6 +460,7 @@ int main(void)
 		cmocka_unit_test(a_coded_body_ends_at_its_first_hole),
 		cmocka_unit_test(a_coded_body_cut_short_says_so),
 		cmocka_unit_test(a_bomb_is_stopped_at_the_same_byte_in_any_split),
+		cmocka_unit_test(how_much_is_too_much),
 		cmocka_unit_test(memory_that_is_spent_costs_the_body_and_nothing_else),
 		cmocka_unit_test(types_are_told_from_the_content),
 		cmocka_unit_test(text_is_valid_utf8_without_controls),
