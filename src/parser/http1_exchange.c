@@ -377,7 +377,11 @@ void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
 		weir_record_set_bytes(rec, WEIR_F_SERVICE_NAME, ex->server.p, ex->server.len,
 				      SIZE_MAX);
 	}
-	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST, first->first_packet);
+	/* a capture may have the response before its request */
+	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST,
+			    response->begun && response->first_packet < first->first_packet
+				    ? response->first_packet
+				    : first->first_packet);
 	weir_record_set_u64(rec, WEIR_F_PACKET_LAST,
 			    larger(request->last_packet, response->last_packet));
 	fill_times(ex);
