@@ -360,6 +360,53 @@ def a_store_of_layout_1_is_brought_up_to_date():
         base.close()
 
 
+IN_A_SMALL_PLACE = """
+import os, subprocess, sys
+weir, demo, folder = sys.argv[1:]
+subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'store', folder], check=True)
+filler = os.open(folder + '/filler', os.O_WRONLY | os.O_CREAT)
+try:
+    while os.write(filler, bytes(4096)):
+        pass
+except OSError:
+    pass
+sys.exit(subprocess.run([weir, '--config=none', '-q', '-r', demo, '-o', 'sqlite:' + folder + '/store.db']).returncode)
+"""
+
+
+@test
+def what_keeps_it_from_beginning_is_told():
+    """No right to write there, no room: two lines, before a packet is read. (No such place, no store: test_store.py.)"""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, 'store.db')
+        if os.geteuid() == 0:
+            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
+                                  preexec_fn=lambda: os.setuid(65534))
+        else:
+            os.chmod(folder, 0o555)
+            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE)
+            os.chmod(folder, 0o755)
+        expect(done.returncode == 1 and b'cannot open the store for writing: Permission denied' in done.stderr, done)
+        expect(len(done.stderr.splitlines()) == 2, done.stderr)
+        # a store that only others may write to
+        weir('-q', '-r', DEMO, '-o', 'sqlite:' + path)
+        os.chmod(path, 0o444)
+        if os.geteuid() == 0:
+            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
+                                  preexec_fn=lambda: os.setuid(65533))
+            expect(done.returncode == 1 and b'Permission denied' in done.stderr, done)
+        enter = ['unshare', '-m'] if os.geteuid() == 0 else ['unshare', '-rm']
+        place = os.path.join(folder, 'place')
+        os.mkdir(place)
+        if subprocess.run(enter + ['mount', '-t', 'tmpfs', 'x', place], stderr=subprocess.DEVNULL).returncode != 0:
+            print('SKIPPED the full disk: no mount namespaces here')
+            return
+        done = subprocess.run(enter + [sys.executable, '-c', IN_A_SMALL_PLACE, WEIR, DEMO, place], stderr=subprocess.PIPE)
+        expect(done.returncode == 1 and b'No space left on device' in done.stderr, done)
+        expect(done.stderr.startswith(b'weir: error: -o sqlite:') and len(done.stderr.splitlines()) == 2, done.stderr)
+
+
 @test
 def options_that_are_wrong_are_refused():
     with tempfile.TemporaryDirectory() as folder:

@@ -33,6 +33,7 @@ struct gate_sink {
 	uint32_t seen[MAX_SEEN];
 	size_t nseen;
 	size_t flushed;   /* of nseen */
+	size_t nflushes;  /* with something new */
 	size_t fail_from; /* the record of this index fails; 0: none */
 	bool fail_flush;
 	bool fail_reopen;
@@ -79,6 +80,7 @@ static int gate_record(struct weir_sink *sink, const struct weir_record *rec)
 static int gate_flush(struct weir_sink *sink)
 {
 	pthread_mutex_lock(&gate.lock);
+	gate.nflushes += gate.flushed < gate.nseen;
 	gate.flushed = gate.nseen;
 	pthread_cond_broadcast(&gate.moved);
 	pthread_mutex_unlock(&gate.lock);
@@ -256,6 +258,76 @@ static void settle_brings_a_single_record_out(void **state)
 	wait_flushed(2);
 	assert_int_equal(sink_batch_close(batch, NS_PER_TEST, &stats), 0);
 	assert_seen(0, 1, 2);
+}
+
+static int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whoever is watching waits for the interval's end, and nobody has to ask again. */
+static void a_sink_that_holds_is_flushed_once_an_interval(void **state)
+{
+	struct weir_sink_type type = gate_type;
+	struct sink_batch_options options = {.type = &type,
+					     .sink = (struct weir_sink *)&gate,
+					     .memory = 1 << 20,
+					     .may_lose = true,
+					     .failed = on_trouble};
+	struct sink_batch_stats stats;
+	struct sink_batch *batch;
+	int64_t began = clock_ms(), took;
+	bool seen;
+	uint32_t n;
+
+	type.hold_ms = 300;
+	assert_int_equal(sink_batch_new(&options, &batch), 0);
+	for (n = 0; clock_ms() - began < 1000; n++) {
+		give(batch, n + 1, 1);
+		sink_batch_settle(batch);
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	}
+	/* settling is asked for until it is done, as by a pipeline */
+	for (seen = false; !seen;) {
+		sink_batch_settle(batch);
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+		pthread_mutex_lock(&gate.lock);
+		seen = gate.nseen == n;
+		pthread_mutex_unlock(&gate.lock);
+	}
+	wait_flushed(n);
+	took = clock_ms() - began;
+	/* at once, then every 300 ms */
+	assert_true(gate.nflushes >= 2 && (int64_t)gate.nflushes <= took / 300 + 1);
+	assert_int_equal(sink_batch_close(batch, NS_PER_TEST, &stats), 0);
+	assert_int_equal(stats.written, n);
+	assert_seen(0, 1, n);
+}
+
+/* Also while it is never idle, and without a thread. */
+static void a_sink_that_holds_is_flushed_when_it_is_time(void **state)
+{
+	struct weir_sink_type type = gate_type;
+	struct sink_batch_options options = {
+		.type = &type, .sink = (struct weir_sink *)&gate, .failed = on_trouble};
+	struct sink_batch_stats stats;
+	struct sink_batch *batch;
+	int64_t began = clock_ms();
+	uint32_t n;
+
+	type.hold_ms = 100;
+	type.confirm = MAX_SEEN;
+	assert_int_equal(sink_batch_new(&options, &batch), 0);
+	for (n = 0; clock_ms() - began < 350; n++) {
+		give(batch, 256 * n + 1, 256);
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	}
+	assert_true(gate.nflushes >= 2 && gate.nflushes <= 5);
+	assert_int_equal(sink_batch_close(batch, 0, &stats), 0);
+	assert_int_equal(stats.written, 256 * n);
 }
 
 /* What was put in before the queue was full comes out, in order and whole; what came after is counted, and later ones come again. */
@@ -477,6 +549,8 @@ int main(void)
 		TEST(records_arrive_in_order_on_another_thread),
 		TEST(a_record_is_copied),
 		TEST(settle_brings_a_single_record_out),
+		TEST(a_sink_that_holds_is_flushed_once_an_interval),
+		TEST(a_sink_that_holds_is_flushed_when_it_is_time),
 		TEST(a_slow_sink_that_may_lose_never_holds_the_producer),
 		TEST(a_short_pause_of_a_sink_that_may_lose_loses_nothing),
 		TEST(a_slow_sink_that_may_not_lose_holds_the_producer),
