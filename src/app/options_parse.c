@@ -28,7 +28,7 @@ void options_help(void)
 	       "       weir query STORE SQL\n"
 	       "       weir ifaces | doctor\n\n"
 	       "Reads or captures packets, puts TCP streams back together, and tells the "
-	       "transactions\nin them: HTTP, MySQL, PostgreSQL, Redis, DNS over TCP.\n"
+	       "transactions\nin them: HTTP, TLS, MySQL, PostgreSQL, Redis, DNS over TCP, SMTP.\n"
 	       "The filter is one of pcap-filter(7), such as: tcp port 80. ifaces lists what can "
 	       "be "
 	       "captured from;\ndoctor says what is missing here, and the command that grants "

@@ -229,7 +229,8 @@ static void fill(const struct tls *tls)
 	if (tls->missing > 0) {
 		weir_record_set_u64(rec, WEIR_F_MISSING_BYTES, tls->missing);
 	}
-	if (tls->hello.server) {
+	/* where the server's hello may be in a hole nobody knows */
+	if (tls->hello.server || (tls->hello.client && tls->missing == 0)) {
 		weir_record_set_bool(rec, TLS_F_ESTABLISHED, tls->established);
 		weir_record_set_bool(rec, TLS_F_RESUMED, tls->resumed);
 	}

@@ -164,6 +164,27 @@ static const struct json_rename_row own[] = {
 	RENAME("weir.route", LOOK_ROUTE),
 };
 
+static const struct json_rename_row tls[] = {
+	RENAME("tls.version", LOOK_TLS_VERSION),
+	RENAME("tls.version_protocol", LOOK_TLS_PROTOCOL),
+	RENAME("tls.cipher", LOOK_TLS_CIPHER),
+	RENAME("tls.curve", LOOK_TLS_CURVE),
+	RENAME("tls.next_protocol", LOOK_TLS_NEXT),
+	RENAME("tls.established", LOOK_TLS_ESTABLISHED),
+	RENAME("tls.resumed", LOOK_TLS_RESUMED),
+	RENAME("tls.client.server_name", LOOK_TLS_SNI),
+	RENAME("tls.client.supported_ciphers", LOOK_TLS_CIPHERS),
+	RENAME("tls.client.ja3", LOOK_TLS_JA3),
+	RENAME("tls.client.subject", LOOK_TLS_CLIENT_SUBJECT),
+	RENAME("tls.client.issuer", LOOK_TLS_CLIENT_ISSUER),
+	RENAME("tls.server.ja3s", LOOK_TLS_JA3S),
+	RENAME("tls.server.subject", LOOK_TLS_SUBJECT),
+	RENAME("tls.server.issuer", LOOK_TLS_ISSUER),
+	RENAME("tls.server.not_before", LOOK_TLS_NOT_BEFORE),
+	RENAME("tls.server.not_after", LOOK_TLS_NOT_AFTER),
+	RENAME("tls.server.hash.sha256", LOOK_TLS_SHA256),
+};
+
 static bool put(const struct lookup *lookup, const struct weir_record *rec,
 		struct json_build *build)
 {
@@ -172,7 +193,7 @@ static bool put(const struct lookup *lookup, const struct weir_record *rec,
 		RENAME_COMMON("observer.ingress.interface.name", WEIR_F_CAPTURE_INTERFACE)};
 
 	if (!json_rename_is(rec, "http") && !json_rename_is(rec, "tcp") &&
-	    !json_rename_is(rec, "anomaly")) {
+	    !json_rename_is(rec, "anomaly") && !json_rename_is(rec, "tls")) {
 		return false;
 	}
 	RENAME_PUT(lookup, rec, build, time);
@@ -183,6 +204,8 @@ static bool put(const struct lookup *lookup, const struct weir_record *rec,
 	if (json_rename_is(rec, "http")) {
 		RENAME_PUT(lookup, rec, build, http);
 		RENAME_PUT(lookup, rec, build, url);
+	} else if (json_rename_is(rec, "tls")) {
+		RENAME_PUT(lookup, rec, build, tls);
 	}
 	RENAME_PUT(lookup, rec, build, rest);
 	put_member(build, "observer.type", "network");

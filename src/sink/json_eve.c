@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json format=eve: events http, flow and anomaly as Suricata 7 writes them to eve.json (its schema etc/schema.json, "extended"
+ * json format=eve: events http, tls, flow and anomaly as Suricata 7 writes them to eve.json (its schema etc/schema.json, "extended"
  * http logging with dump-all-headers).
  *
  * flow_id is a number there: 53 bits of the flow's hash, stable across runs. Not written, because weir's records do not have
@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FLOW_ID_MASK ((UINT64_C(1) << 53) - 1) /* what a double holds exactly */
@@ -264,6 +265,36 @@ static void put_flow(const struct lookup *lookup, const struct weir_record *rec,
 	json_build_text(build, tcp_state(lookup, rec));
 }
 
+/* ---- tls ---- */
+
+/* "TLS 1.2", "SSLv3". Names of certificates are written in another order there, and are left out. */
+static void put_tls(const struct lookup *lookup, const struct weir_record *rec,
+		    struct json_build *build)
+{
+	static const struct json_rename_row rows[] = {RENAME("tls.sni", LOOK_TLS_SNI)};
+	static const struct json_rename_row prints[] = {RENAME("tls.ja3.hash", LOOK_TLS_JA3),
+							RENAME("tls.ja3s.hash", LOOK_TLS_JA3S),
+							RENAME("tls.ja4", LOOK_TLS_JA4)};
+	const struct weir_value *version = lookup_value(lookup, rec, LOOK_TLS_VERSION);
+	char text[32] = "UNDETERMINED";
+
+	put_head(lookup, rec, build, "tls");
+	if (lookup_u64(lookup, rec, LOOK_TLS_RESUMED, 0) != 0) {
+		json_build_key(build, "tls.session_resumed");
+		json_build_bool(build, true);
+	}
+	RENAME_PUT(lookup, rec, build, rows);
+	if (version != NULL && version->len == 3 && memcmp(version->v.bytes, "3.0", 3) == 0) {
+		(void)snprintf(text, sizeof(text), "SSLv3");
+	} else if (version != NULL) {
+		(void)snprintf(text, sizeof(text), "TLS %.*s", (int)version->len,
+			       (const char *)version->v.bytes);
+	}
+	json_build_key(build, "tls.version");
+	json_build_text(build, text);
+	RENAME_PUT(lookup, rec, build, prints);
+}
+
 /* ---- anomaly ---- */
 
 static void put_anomaly(const struct lookup *lookup, const struct weir_record *rec,
@@ -286,6 +317,8 @@ static bool put(const struct lookup *lookup, const struct weir_record *rec,
 		put_http(lookup, rec, build);
 	} else if (json_rename_is(rec, "tcp")) {
 		put_flow(lookup, rec, build);
+	} else if (json_rename_is(rec, "tls")) {
+		put_tls(lookup, rec, build);
 	} else if (json_rename_is(rec, "anomaly")) {
 		put_anomaly(lookup, rec, build);
 	} else {

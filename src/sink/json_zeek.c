@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json format=zeek: http.log, conn.log and weird.log as Zeek writes them with LogAscii::use_json, all in one stream, told apart
+ * json format=zeek: http.log, ssl.log, conn.log and weird.log as Zeek writes them with LogAscii::use_json, all in one stream, told apart
  * by _path as the json-streaming-logs package does. Names and their order are those of Zeek 6's scripts
  * (base/protocols/http/main.zeek, base/protocols/conn/main.zeek, base/frameworks/notice/weird.zeek).
  *
@@ -238,6 +238,70 @@ static void put_conn(const struct lookup *lookup, const struct weir_record *rec,
 	RENAME_PUT(lookup, rec, build, rest);
 }
 
+/* ---- ssl.log ---- */
+
+/* TLSv12, SSLv3; a draft has the name that we have. */
+static void put_tls_version(const struct weir_value *version, struct json_build *build)
+{
+	char text[24] = "TLSv";
+	size_t len = 4;
+	uint32_t i;
+
+	if (version->len == 3 && memcmp(version->v.bytes, "3.0", 3) == 0) {
+		json_build_text(build, "SSLv3");
+		return;
+	}
+	for (i = 0; i < version->len && len < sizeof(text) - 1; i++) {
+		if (version->v.bytes[i] != '.') {
+			text[len++] = (char)version->v.bytes[i];
+		}
+	}
+	json_build_str(build, (const uint8_t *)text, len);
+}
+
+/* The description of the last alert: "s2c fatal handshake_failure" */
+static void put_last_alert(const struct weir_value *alerts, struct json_build *build)
+{
+	const struct weir_str *last = &alerts->v.strs[alerts->len - 1];
+	const uint8_t *blank = memrchr(last->p, ' ', last->len);
+	size_t from = blank == NULL ? 0 : (size_t)(blank - last->p) + 1;
+
+	json_build_key(build, "last_alert");
+	json_build_str(build, last->p + from, last->len - from);
+}
+
+static void put_ssl(const struct lookup *lookup, const struct weir_record *rec,
+		    struct json_build *build)
+{
+	static const struct json_rename_row chosen[] = {
+		RENAME("cipher", LOOK_TLS_CIPHER), RENAME("curve", LOOK_TLS_CURVE),
+		RENAME("server_name", LOOK_TLS_SNI), RENAME("resumed", LOOK_TLS_RESUMED)};
+	static const struct json_rename_row rest[] = {
+		RENAME("next_protocol", LOOK_TLS_NEXT),
+		RENAME("established", LOOK_TLS_ESTABLISHED),
+		RENAME("cert_chain_fps", LOOK_TLS_CHAIN),
+		RENAME("client_cert_chain_fps", LOOK_TLS_CLIENT_CHAIN),
+		RENAME("subject", LOOK_TLS_SUBJECT),
+		RENAME("issuer", LOOK_TLS_ISSUER),
+		RENAME("client_subject", LOOK_TLS_CLIENT_SUBJECT),
+		RENAME("client_issuer", LOOK_TLS_CLIENT_ISSUER),
+		RENAME("ja3", LOOK_TLS_JA3),
+		RENAME("ja3s", LOOK_TLS_JA3S)};
+	const struct weir_value *version = lookup_value(lookup, rec, LOOK_TLS_VERSION);
+	const struct weir_value *alerts = lookup_value(lookup, rec, LOOK_TLS_ALERTS);
+
+	put_head(lookup, rec, build, "ssl");
+	if (version != NULL) {
+		json_build_key(build, "version");
+		put_tls_version(version, build);
+	}
+	RENAME_PUT(lookup, rec, build, chosen);
+	if (alerts != NULL && alerts->len > 0) {
+		put_last_alert(alerts, build);
+	}
+	RENAME_PUT(lookup, rec, build, rest);
+}
+
 /* ---- weird.log ---- */
 
 static void put_weird(const struct lookup *lookup, const struct weir_record *rec,
@@ -261,6 +325,8 @@ static bool put(const struct lookup *lookup, const struct weir_record *rec,
 		put_http(lookup, rec, build);
 	} else if (json_rename_is(rec, "tcp")) {
 		put_conn(lookup, rec, build);
+	} else if (json_rename_is(rec, "tls")) {
+		put_ssl(lookup, rec, build);
 	} else if (json_rename_is(rec, "anomaly")) {
 		put_weird(lookup, rec, build);
 	} else {

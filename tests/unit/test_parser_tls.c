@@ -196,7 +196,7 @@ static void a_refusal_is_an_error(void **state)
 	check(EVENTS(C(CLIENT_12), S(ALERT("\x02", "\x28")), {'f', NULL, 0}),
 	      TEXTS("\"alerts\":[\"s2c fatal handshake_failure\"]",
 		    "\"error\":{\"type\":\"handshake_failure\"}", "\"completeness\":\"complete\"",
-		    "!\"established\"", "!\"cipher\":"),
+		    "\"established\":false", "!\"cipher\":"),
 	      "");
 	check(EVENTS(C(CLIENT_12), {'r', NULL, 0}, {'R', NULL, 0}),
 	      TEXTS("\"error\":{\"type\":\"server_reset\"}", "\"completeness\":\"no_response\""),

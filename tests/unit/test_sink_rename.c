@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "http/fields.h"
+#include "parser/registry.h"
 #include "record/anomaly_fields.h"
 #include "record/tcp_fields.h"
 #include "sample_record.h"
@@ -18,8 +19,9 @@
 #include "sink/sink.h"
 #include "weir/error.h"
 
-static const struct weir_schema *const schemas[] = {&record_tcp_schema, &record_anomaly_schema,
-						    &http_schema, NULL};
+/* The fourth is that of a parser's. */
+static const struct weir_schema *schemas[] = {&record_tcp_schema, &record_anomaly_schema,
+					      &http_schema, NULL, NULL};
 
 static void check(const struct json_rename *rename, const struct weir_record *rec, const char *want)
 {
@@ -320,6 +322,62 @@ static void otel_has_the_fields_of_other_types(void **state)
 	sample_fini(&sample);
 }
 
+/* TLS 1.2, resumed, with an alert; the fields that the renames read, by name. */
+static void fill_tls(struct sample *sample, const struct weir_schema *schema)
+{
+	static const struct {
+		const char *name, *text;
+	} texts[] = {{"tls.client.server_name", "shop.test"},
+		     {"tls.version", "1.2"},
+		     {"tls.version_protocol", "tls"},
+		     {"tls.cipher", "TLS_RSA_WITH_AES_128_CBC_SHA"},
+		     {"tls.next_protocol", "h2"},
+		     {"tls.server.subject", "CN=shop.test"},
+		     {"tls.client.ja3", "06a92bf69b367389d2feb0d70501ddfe"}};
+	static const char alert[] = "s2c fatal bad_certificate";
+	size_t i;
+
+	sample_init(sample, schema);
+	sample->flow.hash = 7;
+	sample_head(sample->rec, INT64_C(1763821049702000000), "01KAMZ9Q1P0000000000000001",
+		    "10.2.4.17", 443);
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		int field = weir_schema_find(schema, texts[i].name, strlen(texts[i].name));
+
+		assert_true(field > 0);
+		weir_record_set_str(sample->rec, (size_t)field, texts[i].text);
+	}
+	weir_record_set_bool(sample->rec, (size_t)weir_schema_find(schema, "tls.resumed", 11),
+			     true);
+	weir_record_add_str(sample->rec, (size_t)weir_schema_find(schema, "tls.alerts", 10), alert,
+			    sizeof(alert) - 1);
+}
+
+static void zeek_ssl_log_and_eve_tls_event(void **state)
+{
+	const struct weir_schema *schema = parser_find("tls")->schemas[0];
+	struct sample sample;
+
+	(void)state;
+	schemas[3] = schema;
+	fill_tls(&sample, schema);
+	check(&json_rename_zeek, sample.rec,
+	      "{\"_path\":\"ssl\",\"ts\":1763821049.702000,\"uid\":\"01KAMZ9Q1P0000000000000000\","
+	      "\"id.orig_h\":\"10.2.1.40\",\"id.orig_p\":51774,\"id.resp_h\":\"10.2.4.17\","
+	      "\"id.resp_p\":443,\"version\":\"TLSv12\",\"cipher\":\"TLS_RSA_WITH_AES_128_CBC_"
+	      "SHA\","
+	      "\"server_name\":\"shop.test\",\"resumed\":true,\"last_alert\":\"bad_certificate\","
+	      "\"next_protocol\":\"h2\",\"subject\":\"CN=shop.test\","
+	      "\"ja3\":\"06a92bf69b367389d2feb0d70501ddfe\"}");
+	check(&json_rename_eve, sample.rec,
+	      "{\"timestamp\":\"2025-11-22T14:17:29.702000+0000\",\"flow_id\":7,"
+	      "\"event_type\":\"tls\",\"src_ip\":\"10.2.1.40\",\"src_port\":51774,"
+	      "\"dest_ip\":\"10.2.4.17\",\"dest_port\":443,\"proto\":\"TCP\","
+	      "\"tls\":{\"session_resumed\":true,\"sni\":\"shop.test\",\"version\":\"TLS 1.2\","
+	      "\"ja3\":{\"hash\":\"06a92bf69b367389d2feb0d70501ddfe\"}}}");
+	sample_fini(&sample);
+}
+
 static void anomalies_have_their_place(void **state)
 {
 	struct sample sample;
@@ -373,6 +431,7 @@ int main(void)
 		cmocka_unit_test(ecs_document),
 		cmocka_unit_test(otel_log_record),
 		cmocka_unit_test(otel_has_the_fields_of_other_types),
+		cmocka_unit_test(zeek_ssl_log_and_eve_tls_event),
 		cmocka_unit_test(anomalies_have_their_place),
 		cmocka_unit_test(the_sink_knows_its_formats),
 	};
