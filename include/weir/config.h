@@ -94,6 +94,7 @@ struct weir_config {
 	const char *const *
 		routes; /* borrowed; rules for http.route, see http/route.h; the first that fits holds */
 	size_t nroutes; /* at most WEIR_MAX_ROUTES */
+	uint32_t flows_at_hand; /* 16,384: the idlest flows beyond wait in less memory; 0: each does, after each packet */
 };
 
 /** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */

@@ -583,6 +583,7 @@ static int start_worker(struct pipeline *pipeline, unsigned i)
 		}
 		engine.tap_instance = worker->tap;
 	}
+	engine.seed = pipeline->front.seed;
 	err = engine_new(&engine, &worker->engine);
 	if (err < 0 || alone) {
 		return err;

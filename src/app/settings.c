@@ -57,6 +57,8 @@ static const struct setting table[] = {
 	 "kept of a request target"},
 	{"limit.value", SETTING_SIZE, MEMBER(value_limit), 1, 16 << 20,
 	 "kept of a header's value"},
+	{"limit.flows-at-hand", SETTING_COUNT, MEMBER(flows_at_hand), 0, 100000000,
+	 "flows beyond these wait in less memory, the idlest first"},
 	{"limit.pending", SETTING_COUNT, MEMBER(pending_limit), 1, 1000000,
 	 "requests of a flow that wait for their response"},
 };

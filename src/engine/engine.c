@@ -20,8 +20,7 @@
 
 enum {
 	WHEEL_MEMORY = 1 << 20, /* bytes: the wheel's slots */
-	RESERVE_MAX = 1 << 20,  /* bytes of a shard kept free for what cannot wait */
-	SHARD_BITS = 28         /* of a timer's index: the flow; above: the shard */
+	RESERVE_MAX = 1 << 20   /* bytes of a shard kept free for what cannot wait */
 };
 
 /* ---- schemas ---- */
@@ -154,19 +153,18 @@ static struct timer_node *timer_of(void *context, uint32_t index)
 {
 	struct engine *engine = context;
 
-	return &shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1))
-			->timer;
+	return shard_timer(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1));
 }
 
 static uint64_t order_of(void *context, uint32_t index)
 {
 	struct engine *engine = context;
 
-	return shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1))
-		->first_packet;
+	return shard_first_packet(engine->shards[index >> SHARD_BITS],
+				  index & ((1u << SHARD_BITS) - 1));
 }
 
-void engine_arm(struct engine *engine, struct flow *flow)
+int64_t engine_deadline(const struct engine *engine, const struct flow *flow)
 {
 	int64_t deadline = tcp_idle_deadline(engine, flow);
 	int side;
@@ -190,6 +188,13 @@ void engine_arm(struct engine *engine, struct flow *flow)
 	if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
 		deadline = engine->now.deadline_ns;
 	}
+	return deadline;
+}
+
+void engine_arm(struct engine *engine, struct flow *flow)
+{
+	int64_t deadline = engine_deadline(engine, flow);
+
 	if (deadline == TIMER_NONE ||
 	    (flow->timer.slot != 0 && flow->timer.deadline_ns <= deadline)) {
 		return; /* the end of the run; or it will be due early, and armed again then */
@@ -197,22 +202,42 @@ void engine_arm(struct engine *engine, struct flow *flow)
 	timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self, deadline);
 }
 
+static void run_timer(struct engine *engine, struct shard *shard, uint32_t index, int64_t deadline)
+{
+	bool was_parked = shard_is_parked(index);
+	struct flow *flow;
+	uint64_t first;
+
+	if (index == SHARD_SYN_TIMER) {
+		shard_time_syns(shard); /* for the next: this one is gone */
+		index = shard->syns.next - 1;
+	}
+	flow = was_parked || shard_is_parked(index) ? shard_bring(shard, index)
+						    : shard_flow(shard, index);
+	first = flow->first_packet;
+	shard->current = flow;
+	tcp_timer(engine, flow, deadline);
+	shard->current = NULL;
+	if (was_parked && flow->shard == shard && flow->first_packet == first) {
+		(void)shard_park(shard, flow);
+	}
+}
+
 bool engine_run_timer(struct engine *engine, uint64_t packet, int64_t clock_ns)
 {
 	uint32_t index = timer_wheel_pop(engine->timers, clock_ns);
-	struct flow *flow;
 	int64_t deadline;
 
 	if (index == UINT32_MAX) {
 		return false;
 	}
-	flow = shard_flow(engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1));
-	deadline = flow->timer.deadline_ns;
+	deadline = timer_of(engine, index)->deadline_ns;
 	engine->now.packet = packet;
 	engine->now.by_packet = false;
 	engine->now.deadline_ns = deadline;
 	engine->clock_ns = deadline;
-	tcp_timer(engine, flow, deadline);
+	run_timer(engine, engine->shards[index >> SHARD_BITS], index & ((1u << SHARD_BITS) - 1),
+		  deadline);
 	return true;
 }
 
@@ -291,22 +316,14 @@ void engine_free(struct engine *engine)
 {
 	struct budget budget;
 	unsigned i;
-	uint32_t k;
 
 	if (engine == NULL) {
 		return;
 	}
 	engine->options.record = NULL;
+	engine_finish(engine, 0); /* flows of a run that was not */
 	for (i = 0; i < ENGINE_SHARDS; i++) {
-		struct shard *shard = engine->shards[i];
-
-		/* flows of a run that was not finished */
-		for (k = 0; shard != NULL && k < shard->nblocks * SHARD_BLOCK; k++) {
-			if (shard_flow(shard, k)->shard != NULL) {
-				tcp_finalise(engine, shard_flow(shard, k), WEIR_CLOSE_END);
-			}
-		}
-		shard_free(shard);
+		shard_free(engine->shards[i]);
 	}
 	record_community_free(engine->community);
 	timer_wheel_free(engine->timers);
@@ -412,72 +429,6 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 	}
 }
 
-/* The living flow with the smallest first packet above `after`, over all shards: a heap would need memory that may not be
- * there at the end. So the flows are sorted in place of their list links: each shard's by a merge sort over lru.next. */
-static uint32_t sort_list(struct shard *shard, uint32_t head, size_t n)
-{
-	uint32_t a, b, tail = 0, first = 0;
-	size_t half = n / 2, i;
-
-	if (n < 2) {
-		if (n == 1) {
-			shard_flow(shard, head - 1)->lru.next = 0;
-		}
-		return n == 1 ? head : 0;
-	}
-	b = head;
-	for (i = 0; i < half; i++) {
-		b = shard_flow(shard, b - 1)->lru.next;
-	}
-	b = sort_list(shard, b, n - half);
-	a = sort_list(shard, head, half);
-	while (a != 0 || b != 0) {
-		uint32_t *from = &a;
-
-		if (a == 0 || (b != 0 && shard_flow(shard, b - 1)->first_packet <
-						 shard_flow(shard, a - 1)->first_packet)) {
-			from = &b;
-		}
-		if (tail == 0) {
-			first = *from;
-		} else {
-			shard_flow(shard, tail - 1)->lru.next = *from;
-		}
-		tail = *from;
-		*from = shard_flow(shard, tail - 1)->lru.next;
-	}
-	shard_flow(shard, tail - 1)->lru.next = 0;
-	return first;
-}
-
-/* All flows of a shard in one list, oldest first. */
-static void sort_flows(struct shard *shard)
-{
-	uint32_t head = 0, next, k;
-	size_t n = 0;
-
-	memset(shard->lru, 0, sizeof(shard->lru));
-	for (k = 0; k < shard->nblocks * SHARD_BLOCK; k++) {
-		struct flow *flow = shard_flow(shard, k);
-
-		if (flow->shard != NULL) {
-			flow->list = FLOW_ESTABLISHED;
-			flow->lru.next = head;
-			head = flow->self + 1;
-			n++;
-		}
-	}
-	head = sort_list(shard, head, n);
-	shard->lru[FLOW_ESTABLISHED].next = head;
-	for (; head != 0; head = next) {
-		struct flow *flow = shard_flow(shard, head - 1);
-
-		next = flow->lru.next;
-		flow->lru.prev = shard->lru[FLOW_ESTABLISHED].prev;
-		shard->lru[FLOW_ESTABLISHED].prev = head;
-	}
-}
-
 void engine_finish_begin(struct engine *engine, uint64_t packets)
 {
 	unsigned i;
@@ -487,30 +438,31 @@ void engine_finish_begin(struct engine *engine, uint64_t packets)
 	engine->now.deadline_ns = INT64_MAX;
 	for (i = 0; i < ENGINE_SHARDS; i++) {
 		if (engine->shards[i] != NULL) {
-			sort_flows(engine->shards[i]);
+			shard_sort(engine->shards[i]);
 		}
 	}
 }
 
 bool engine_finish_one(struct engine *engine)
 {
-	struct flow *first = NULL;
+	struct shard *first = NULL;
+	uint64_t packet = 0;
 	unsigned i;
 
 	for (i = 0; i < ENGINE_SHARDS; i++) {
 		struct shard *shard = engine->shards[i];
-		struct flow *flow;
 
-		if (shard == NULL || shard->lru[FLOW_ESTABLISHED].next == 0) {
-			continue;
-		}
-		flow = shard_flow(shard, shard->lru[FLOW_ESTABLISHED].next - 1);
-		if (first == NULL || flow->first_packet < first->first_packet) {
-			first = flow;
+		if (shard != NULL && shard->sorted.next != 0) {
+			uint64_t own = shard_first_packet(shard, shard->sorted.next - 1);
+
+			if (first == NULL || own < packet) {
+				first = shard;
+				packet = own;
+			}
 		}
 	}
 	if (first != NULL) {
-		tcp_finalise(engine, first, WEIR_CLOSE_END);
+		tcp_finalise(engine, shard_pop_sorted(first), WEIR_CLOSE_END);
 	}
 	return first != NULL;
 }
@@ -748,6 +700,8 @@ void engine_get_stats(struct engine *engine, struct engine_stats *ret)
 		}
 		ret->budget_used += shard->budget.used;
 		ret->budget_peak += shard->budget.peak;
+		engine_stats_add(ret, shard->figures);
+		ret->midstream += shard->nsyns;
 		for (k = 0; k < shard->nblocks * SHARD_BLOCK; k++) {
 			if (shard_flow(shard, k)->shard != NULL) {
 				tcp_add_figures(ret, shard_flow(shard, k));

@@ -49,6 +49,7 @@ struct engine_options {
 	unsigned nworkers;
 	const uint64_t *input_base; /* the front's */
 	size_t ninputs;
+	uint64_t seed; /* of the items' hashes: the front's */
 	engine_record_fn record;
 	void *context;
 	bool (*wants)(void *context, const struct weir_schema *schema,
@@ -239,5 +240,7 @@ bool engine_policies_are_valid(const struct weir_config *config);
 
 /** The timer of a flow: set to the earliest of what it waits for. */
 void engine_arm(struct engine *engine, struct flow *flow);
+/** When that is; TIMER_NONE: never. */
+int64_t engine_deadline(const struct engine *engine, const struct flow *flow);
 
 #endif

@@ -88,7 +88,7 @@ struct flow {
 /* Asked: a callback said so, what the flow holds is released when the segment or timer is done with. */
 enum flow_ignored { FLOW_WANTED, FLOW_IGNORE_ASKED, FLOW_IGNORED };
 
-enum flow_list { FLOW_HALF_OPEN, FLOW_ESTABLISHED, FLOW_NLISTS };
+enum flow_list { FLOW_HALF_OPEN, FLOW_ESTABLISHED, FLOW_NLISTS, FLOW_UNLISTED = FLOW_NLISTS };
 
 static inline enum weir_direction flow_direction(const struct flow *flow, uint8_t side)
 {

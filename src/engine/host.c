@@ -158,8 +158,8 @@ bool weir_host_wants(const struct weir_host *host, const struct weir_schema *sch
 /* One body on its way to the tap. */
 struct host_body {
 	struct engine *engine;
-	struct flow *flow;
-	void *body; /* the tap's own */
+	struct weir_host *host; /* its flow may come to be elsewhere */
+	void *body;             /* the tap's own */
 };
 
 static void body_data(void *context, bool wire, const uint8_t *p, size_t len)
@@ -196,7 +196,7 @@ static void body_end(void *context, enum weir_direction dir, bool whole,
 	struct weir_record *rec = NULL;
 
 	if (message != NULL) {
-		rec = engine_record(body->engine, body->flow,
+		rec = engine_record(body->engine, body->host->flow,
 				    options->tap->body_schema != NULL ? options->tap->body_schema
 								      : options->tap->schema,
 				    weir_record_has(message, WEIR_F_TS)
@@ -205,10 +205,10 @@ static void body_end(void *context, enum weir_direction dir, bool whole,
 	}
 	if (options->tap->body_end(options->tap_instance, body->body, dir, whole,
 				   rec == NULL ? NULL : message, rec)) {
-		engine_emit(body->engine, body->flow, rec);
+		engine_emit(body->engine, body->host->flow, rec);
 	}
 	record_free(rec);
-	budget_free(&body->flow->shard->budget, body, sizeof(*body));
+	budget_free(&body->host->flow->shard->budget, body, sizeof(*body));
 }
 
 bool weir_host_body(struct weir_host *host, struct weir_body_out *ret)
@@ -226,7 +226,7 @@ bool weir_host_body(struct weir_host *host, struct weir_body_out *ret)
 		return false;
 	}
 	body->engine = engine;
-	body->flow = host->flow;
+	body->host = host;
 	body->body =
 		options->tap->body_open(options->tap_instance, engine_info(engine, host->flow));
 	if (body->body == NULL) {

@@ -109,6 +109,7 @@ int weir_engine_new(const struct weir_config *config, const struct weir_callback
 	options.context = engine;
 	options.wants_context = engine;
 	options.observer_context = engine;
+	options.seed = config->hash_seed;
 	err = front_init(&engine->front, &engine->config, config->hash_seed, NULL, 0);
 	if (err == 0) {
 		err = engine_new(&options, &engine->engine);

@@ -18,6 +18,7 @@
 #include "weir/parser.h"
 
 struct engine;
+struct pack;
 struct session;
 
 /* What weir_host_* functions work on. */
@@ -62,6 +63,22 @@ void session_gap(struct session *session, enum weir_direction dir, uint64_t offs
 		 enum weir_gap_cause cause);
 void session_close(struct session *session, enum weir_direction dir, enum weir_close how);
 void session_tick(struct session *session);
+
+/** Does nothing wait in it, and can its parser park? */
+bool session_is_parkable(const struct session *session);
+/**
+ * Write a parkable session, its parser's state given up to the bytes. false: it cannot be now, nothing was changed but the
+ * bytes. Then session_parked() releases the rest, or session_unpark_again() undoes it.
+ * @param ret_bytes, ret_len  the parser's part, for session_unpark_again()
+ */
+bool session_park(struct session *session, struct pack *pack, const uint8_t **ret_bytes,
+		  size_t *ret_len);
+void session_parked(struct session *session);
+void session_unpark_again(struct session *session, const uint8_t *bytes, size_t len);
+/** Back from the bytes. NULL without memory: counted, the flow has no session any more. */
+struct session *session_unpark(struct engine *engine, struct flow *flow, struct pack *pack);
+/** Its flow is in another entry now. */
+void session_moved(struct session *session, struct flow *flow);
 
 /**
  * Who is the client, by the first bytes of a side? For flows whose SYN was not seen.

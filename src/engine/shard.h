@@ -6,6 +6,10 @@
  * When its budget is spent (DESIGN.md, Memory and time), by what is short. Entries: the oldest half-open flow goes first, then
  * the idlest one is closed. Bytes: the oldest hole is declared a gap, then the idlest flow that owns any is closed; a half-open
  * flow owns none but its entry. Entries take three quarters of the budget at most. Each eviction is counted.
+ *
+ * Before it comes to that, the idlest flows are parked (park.h): a flow is either at hand (an entry, a struct flow) or parked (a
+ * slot). Table, lists and timers name both by index: below SHARD_PARKED an entry, from there on a slot. One entry is always
+ * kept free while flows are parked, so that a parked one can be brought back whatever the budget says.
  */
 #ifndef ENGINE_SHARD_H
 #define ENGINE_SHARD_H
@@ -13,6 +17,9 @@
 #include "base/arena.h"
 #include "engine/flow.h"
 #include "engine/front.h"
+#include "engine/lone_syn.h"
+#include "engine/park.h"
+#include "engine/slots.h"
 #include "flow/table.h"
 
 struct engine;
@@ -20,8 +27,15 @@ struct engine;
 enum {
 	SHARD_BLOCK = 64, /* flows allocated at a time */
 	SHARD_MAX_BLOCKS = 1 << 20,
-	SHARD_GONE = 256 /* closed flows remembered; a power of two */
+	SHARD_GONE = 256, /* closed flows remembered; a power of two */
+	SHARD_BITS = 28,  /* of an index; above, in a timer's: the shard */
+	SHARD_PARKED = 1 << 27,
+	SHARD_SYN_TIMER = 1 << 26, /* an index that no flow has */
+	SHARD_CROWD = 64 /* half-open flows at hand: further SYNs are kept as such */
 };
+
+/* What slots hold. */
+enum { PARK_FLOWS, PARK_SYNS };
 
 /*
  * A flow that was closed and whose tombstone is gone. Captures of a ring whose frames were given out again hold old packets once
@@ -46,6 +60,21 @@ struct shard {
 	size_t block_room;                 /* capacity of blocks */
 	uint32_t free;                     /* index + 1 of a free entry, chained through lru.next */
 	struct flow_link lru[FLOW_NLISTS]; /* .next: oldest, .prev: newest (index + 1) */
+	struct flow_link parked[FLOW_NLISTS];
+	struct flow_link syns;       /* lone ones */
+	struct timer_node syn_timer; /* of the first */
+	struct flow_link sorted;     /* at the end of the run: all of them */
+	bool finishing;              /* ... it is that */
+	const struct flow *current;  /* is being handled: neither parked nor evicted */
+	struct slots slots;
+	uint32_t nfree;   /* entries */
+	uint32_t at_hand; /* flows */
+	uint32_t may_be;  /* ... at hand; UINT32_MAX: none is parked */
+	uint32_t nhalf_open;          /* at hand */
+	uint64_t nsyns;
+	struct engine_stats *figures; /* of the parked ones, SYNs left out */
+	unsigned nplaces;
+	struct lone_place places[LONE_PLACES];
 	struct flow_link holes;            /* .next: the flow whose hole is oldest */
 	uint64_t nflows;
 	struct shard_gone gone[SHARD_GONE]; /* by hash; a later one takes the entry over */
@@ -54,10 +83,52 @@ struct shard {
 int shard_new(struct engine *engine, unsigned number, size_t memory, struct shard **ret);
 void shard_free(struct shard *shard);
 
+/** A flow at hand. */
 static inline struct flow *shard_flow(const struct shard *shard, uint32_t index)
 {
 	return &shard->blocks[index / SHARD_BLOCK][index % SHARD_BLOCK];
 }
+
+static inline bool shard_is_parked(uint32_t index)
+{
+	return index >= SHARD_PARKED;
+}
+
+static inline bool shard_is_syn(const struct shard *shard, uint32_t index)
+{
+	return shard_is_parked(index) &&
+	       slots_kind(&shard->slots, index - SHARD_PARKED) == PARK_SYNS;
+}
+
+static inline struct lone_syn *shard_syn(const struct shard *shard, uint32_t index)
+{
+	return (struct lone_syn *)(void *)slots_at(&shard->slots, index - SHARD_PARKED);
+}
+
+static inline struct parked *shard_parked(const struct shard *shard, uint32_t index)
+{
+	return (struct parked *)(void *)slots_at(&shard->slots, index - SHARD_PARKED);
+}
+
+/** Of a flow, wherever it is. */
+struct timer_node *shard_timer(struct shard *shard, uint32_t index);
+uint64_t shard_first_packet(const struct shard *shard, uint32_t index);
+/** Bring it to hand. Never fails; others may be parked or evicted for it. */
+struct flow *shard_bring(struct shard *shard, uint32_t index);
+/** Park the idlest flows beyond those that may be at hand; `keep` stays. */
+void shard_park_idle(struct shard *shard, const struct flow *keep);
+/** Park this one. false: it cannot be, and stays */
+bool shard_park(struct shard *shard, struct flow *flow);
+
+/** A lone SYN in this slot is the youngest. */
+void shard_enlist_syn(struct shard *shard, uint32_t index);
+/** The first lone SYN's time is up, or was: set the timer to that of the one that is first now. */
+void shard_time_syns(struct shard *shard);
+
+/** Put all flows into one list, `sorted`, by first packet. */
+void shard_sort(struct shard *shard);
+/** The first of them, taken out of it and brought to hand. It must not be empty. */
+struct flow *shard_pop_sorted(struct shard *shard);
 
 /** The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet. */
 struct flow *shard_expect(const struct shard *shard, const struct item *item);
@@ -73,6 +144,16 @@ void shard_remove(struct shard *shard, struct flow *flow);
 
 /* What is short: entries for flows, or bytes for what flows own. */
 enum shard_room { SHARD_ENTRY, SHARD_BYTES };
+
+/** Set up an entry for the item's flow; it is in no table and no list. */
+void shard_fill(struct shard *shard, struct flow *flow, const struct item *item);
+
+/** A free entry, made room for. NULL: there is none to be had */
+struct flow *shard_take_entry(struct shard *shard);
+void shard_give_entry(struct shard *shard, struct flow *flow);
+/** Put a new flow into its list; take one out of it. */
+void shard_enlist(struct shard *shard, struct flow *flow, enum flow_list list);
+void shard_delist(struct shard *shard, struct flow *flow);
 
 /** Make room in the budget. `keep` is not evicted (NULL: any may be). false: nothing left to give. */
 bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep);

@@ -22,7 +22,8 @@ from packets import ACK, FIN, PSH, SYN  # noqa: E402
 FLOWS, LOSSY = 120, 60
 MS = 10**6
 RECORD = ('completeness', 'missing_bytes', 'anomalies')
-WAYS = (('-j', '1', '--batch', '1'), ('-j', '1', '--batch', '7'), ('-j', '1', '--batch', '32'), ('-j', '2'), ('-j', '3'), ('-j', '8'))
+WAYS = (('-j', '1', '--batch', '1'), ('-j', '1', '--batch', '7'), ('-j', '1', '--batch', '32'), ('-j', '2'), ('-j', '3'), ('-j', '8'),
+        ('--set', 'limit.flows-at-hand=0'))
 
 
 class Segment:

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import corpus  # noqa: E402
 
 FILE_HEADER, PACKET_HEADER = 24, 16
-WAYS = (('-j', 1), ('-j', 2), ('--batch', 1), ('--batch', 7), ('--batch', 32), 'cut')
+WAYS = (('-j', 1), ('-j', 2), ('--batch', 1), ('--batch', 7), ('--batch', 32), ('--set', 'limit.flows-at-hand=0'), 'cut')
 
 
 def packet_offsets(octets):

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SYNs that stand for flows: see lone_syn.h. */
+#include "engine/lone_syn.h"
+
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/shard.h"
+
+/* Number of the place, entered if it is new; LONE_PLACES: there are too many. */
+static unsigned place_of(struct shard *shard, const struct item *item)
+{
+	unsigned i;
+
+	for (i = 0; i < shard->nplaces; i++) {
+		const struct lone_place *place = &shard->places[i];
+
+		if (place->interface == item->interface && place->input == item->input &&
+		    place->interface_name == item->interface_name) {
+			return i;
+		}
+	}
+	if (i < LONE_PLACES) {
+		shard->places[i].interface = item->interface;
+		shard->places[i].input = item->input;
+		shard->places[i].interface_name = item->interface_name;
+		shard->nplaces++;
+	}
+	return i;
+}
+
+/* All that is kept of it is all there is to it. */
+static bool is_lone(const struct item *item)
+{
+	const struct layers *l = &item->layers;
+
+	return l->flags == LAYERS_SYN && l->payload_len == 0 && l->ip_version == 4 &&
+	       item->tuple.ip_version == 4 && item->tuple.tunnel_id == 0 &&
+	       item->tuple.vlan_id == 0 && !l->has_vlan && l->wscale <= 14 && !l->has_tfo &&
+	       l->nsack == 0 && l->ack == 0 && l->tsecr == 0 && item->conflict == NULL &&
+	       item->ts_ns == item->clock_ns && item->seen_ns == item->clock_ns &&
+	       (l->checksum == LAYERS_CHECKSUM_GOOD || l->checksum == LAYERS_CHECKSUM_UNKNOWN) &&
+	       item->index >> 48 == 0;
+}
+
+bool lone_syn_keep(struct shard *shard, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	struct lone_syn *syn;
+	unsigned place;
+	uint32_t number;
+
+	if (!is_lone(item) || (place = place_of(shard, item)) == LONE_PLACES) {
+		return false;
+	}
+	number = slots_take(&shard->slots, PARK_SYNS, sizeof(*syn));
+	if (number == SLOT_NONE) {
+		return false;
+	}
+	if (flow_table_insert(shard->table, item->hash, SHARD_PARKED | number) < 0) {
+		slots_give(&shard->slots, number);
+		return false;
+	}
+	syn = (struct lone_syn *)(void *)slots_at(&shard->slots, number);
+	memset(syn, 0, sizeof(*syn));
+	syn->packet = item->index & ((UINT64_C(1) << 48) - 1);
+	syn->place = place & (LONE_PLACES - 1);
+	syn->wscale = l->wscale & 15;
+	syn->has_wscale = l->has_wscale & 1;
+	syn->has_ts = l->has_ts & 1;
+	syn->has_mss = l->has_mss & 1;
+	syn->side = item->side & 1;
+	syn->good = l->checksum == LAYERS_CHECKSUM_GOOD;
+	syn->sack = l->sack_permitted & 1;
+	syn->ts_ns = item->ts_ns;
+	memcpy(syn->address[0], item->tuple.address[0], 4);
+	memcpy(syn->address[1], item->tuple.address[1], 4);
+	syn->port[0] = item->tuple.port[0];
+	syn->port[1] = item->tuple.port[1];
+	syn->seq = l->seq;
+	syn->tsval = l->tsval;
+	syn->window = l->window;
+	syn->mss = l->mss;
+	shard_enlist_syn(shard, SHARD_PARKED | number);
+	return true;
+}
+
+void lone_syn_tuple(const struct lone_syn *syn, struct tuple *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->ip_version = 4;
+	memcpy(ret->address[0], syn->address[0], 4);
+	memcpy(ret->address[1], syn->address[1], 4);
+	ret->port[0] = syn->port[0];
+	ret->port[1] = syn->port[1];
+}
+
+bool lone_syn_is(const struct lone_syn *syn, const struct tuple *tuple)
+{
+	return tuple->ip_version == 4 && tuple->tunnel_id == 0 && tuple->vlan_id == 0 &&
+	       memcmp(syn->address[0], tuple->address[0], 4) == 0 &&
+	       memcmp(syn->address[1], tuple->address[1], 4) == 0 &&
+	       memcmp(syn->port, tuple->port, sizeof(syn->port)) == 0;
+}
+
+void lone_syn_item(const struct shard *shard, const struct lone_syn *syn, struct item *ret)
+{
+	const struct lone_place *place = &shard->places[syn->place];
+	struct layers *l = &ret->layers;
+
+	memset(ret, 0, sizeof(*ret));
+	lone_syn_tuple(syn, &ret->tuple);
+	l->kind = LAYERS_TCP;
+	l->ip_version = 4;
+	l->protocol = 6;
+	l->checksum = syn->good ? LAYERS_CHECKSUM_GOOD : LAYERS_CHECKSUM_UNKNOWN;
+	memcpy(l->src, ret->tuple.address[syn->side], sizeof(l->src));
+	memcpy(l->dst, ret->tuple.address[!syn->side], sizeof(l->dst));
+	l->sport = syn->port[syn->side];
+	l->dport = syn->port[!syn->side];
+	l->seq = syn->seq;
+	l->flags = LAYERS_SYN;
+	l->window = syn->window;
+	l->has_ts = syn->has_ts;
+	l->tsval = syn->tsval;
+	l->has_mss = syn->has_mss;
+	l->mss = syn->mss;
+	l->has_wscale = syn->has_wscale;
+	l->wscale = syn->wscale;
+	l->sack_permitted = syn->sack;
+	ret->hash = tuple_hash(&ret->tuple, shard->engine->options.seed);
+	ret->index = syn->packet;
+	ret->ts_ns = syn->ts_ns;
+	ret->clock_ns = syn->ts_ns;
+	ret->seen_ns = syn->ts_ns;
+	ret->interface_name = place->interface_name;
+	ret->interface = place->interface;
+	ret->input = place->input;
+	ret->side = syn->side;
+	ret->shard = (uint8_t)shard->number;
+}

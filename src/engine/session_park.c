@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions of parked flows: see session.h and park.h. */
+#include "engine/session.h"
+
+#include <string.h>
+
+#include "base/pack.h"
+#include "engine/engine.h"
+#include "engine/shard.h"
+
+enum { ROOM_MIN = 64 /* bytes: less is not offered to a parser */ };
+
+bool session_is_parkable(const struct session *session)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct session_dir *d = &session->dir[i];
+
+		if (d->tail != NULL || d->skip != 0 || d->held || d->closed != d->told) {
+			return false;
+		}
+	}
+	if (session->busy || session->parser == NULL) {
+		return session->deaf && !session->busy;
+	}
+	return session->parser->park != NULL && session->parser->unpark != NULL;
+}
+
+static size_t parser_number(const struct engine *engine, const struct weir_parser *parser)
+{
+	size_t i = 0;
+
+	while (i < engine->parsers.n && engine->parsers.list[i] != parser) {
+		i++;
+	}
+	return i;
+}
+
+static void pack_dir(struct pack *pack, struct session_dir *d, const struct reasm_half *half)
+{
+	uint32_t bits = (uint32_t)(d->closed | d->told << 1 | d->how << 2) | d->pieces << 8;
+
+	d->next = pack_near(pack, d->next, half->next);
+	bits = pack_u32(pack, bits);
+	d->closed = bits & 1;
+	d->told = bits >> 1 & 1;
+	d->how = (uint8_t)(bits >> 2 & 63);
+	d->pieces = bits >> 8;
+}
+
+static void pack_session(struct pack *pack, struct session *session)
+{
+	const struct flow *flow = session->host.flow;
+	uint32_t bits = (uint32_t)(session->deaf | session->midstream << 1 |
+				   session->switches << 2);
+
+	session->excluded = pack_u32(pack, session->excluded);
+	bits = pack_u32(pack, bits);
+	session->deaf = bits & 1;
+	session->midstream = bits >> 1 & 1;
+	session->switches = (uint8_t)(bits >> 2);
+	pack_dir(pack, &session->dir[WEIR_C2S], &flow->half[flow_sender(flow, WEIR_C2S)]);
+	pack_dir(pack, &session->dir[WEIR_S2C], &flow->half[flow_sender(flow, WEIR_S2C)]);
+}
+
+bool session_park(struct session *session, struct pack *pack, const uint8_t **ret_bytes,
+		  size_t *ret_len)
+{
+	const struct engine *engine = session->host.engine;
+	size_t number = parser_number(engine, session->parser);
+	size_t room;
+
+	*ret_bytes = NULL;
+	*ret_len = 0;
+	if (session->parser == NULL) {
+		(void)pack_u32(pack, 0);
+		pack_session(pack, session);
+		return !pack->failed;
+	}
+	if (number == engine->parsers.n) {
+		return false;
+	}
+	(void)pack_u32(pack, (uint32_t)number + 1);
+	pack_session(pack, session);
+	room = (size_t)(pack->end - pack->at);
+	if (pack->failed || room < ROOM_MIN) {
+		return false;
+	}
+	/* what the parser writes is last: its length follows from that of all */
+	*ret_len = session->parser->park(session->state, &session->host, pack->at, room);
+	*ret_bytes = pack->at;
+	pack->at += *ret_len;
+	return *ret_len > 0;
+}
+
+static size_t state_size(const struct weir_parser *parser)
+{
+	return parser->state_size > 0 ? parser->state_size : 1;
+}
+
+void session_parked(struct session *session)
+{
+	struct budget *budget = &session->host.flow->shard->budget;
+
+	if (session->parser != NULL) {
+		budget_free(budget, session->state, state_size(session->parser));
+	}
+	budget_free(budget, session, sizeof(*session));
+}
+
+/* The parser's state from its bytes, or the session hears nothing any more. */
+static void fill_state(struct session *session, const uint8_t *bytes, size_t len)
+{
+	struct budget *budget = &session->host.flow->shard->budget;
+	const struct weir_parser *parser = session->parser;
+
+	if (parser->unpark(session->state, &session->host, bytes, len) < 0) {
+		session->host.engine->stats.records_no_memory++;
+		budget_free(budget, session->state, state_size(parser));
+		session->state = NULL;
+		session->parser = NULL;
+		session->deaf = 1;
+	}
+}
+
+void session_unpark_again(struct session *session, const uint8_t *bytes, size_t len)
+{
+	if (session->parser != NULL) {
+		memset(session->state, 0, state_size(session->parser));
+		fill_state(session, bytes, len);
+	}
+}
+
+struct session *session_unpark(struct engine *engine, struct flow *flow, struct pack *pack)
+{
+	struct budget *budget = &flow->shard->budget;
+	struct session *session = budget_calloc(budget, 1, sizeof(*session));
+	uint32_t number = pack_u32(pack, 0);
+
+	if (session == NULL) {
+		engine->stats.records_no_memory++;
+		return NULL;
+	}
+	session->host.engine = engine;
+	session->host.flow = flow;
+	/* parsers ask the flow for its session */
+	flow->session = session;
+	pack_session(pack, session);
+	if (number == 0) {
+		return session;
+	}
+	session->parser = engine->parsers.list[number - 1];
+	session->state = budget_calloc(budget, 1, state_size(session->parser));
+	if (session->state == NULL) {
+		engine->stats.records_no_memory++;
+		session->parser = NULL;
+		session->deaf = 1;
+		return session;
+	}
+	fill_state(session, pack->at, (size_t)(pack->end - pack->at));
+	return session;
+}
+
+void session_moved(struct session *session, struct flow *flow)
+{
+	session->host.flow = flow;
+}

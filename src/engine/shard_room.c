@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The room that a shard's flows take: their lists, entries, parking and eviction. See shard.h. */
+#include "engine/shard.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/tcp.h"
+#include "weir/error.h"
+
+enum {
+	ROOM_STEPS = 64, /* flows looked at for one that owns memory */
+	ROOM_TRIES = 64, /* evictions for one segment at most */
+	PARK_TRIES = 8   /* flows looked at for one that can be parked */
+};
+
+/* ---- lists ---- */
+
+/* Which links of a flow. */
+enum links { LINKS_LRU, LINKS_HOLES };
+
+static struct flow_link *link_of(const struct shard *shard, uint32_t ref, enum links which)
+{
+	uint32_t index = ref - 1;
+
+	if (!shard_is_parked(index)) {
+		struct flow *flow = shard_flow(shard, index);
+
+		return which == LINKS_LRU ? &flow->lru : &flow->holes;
+	}
+	if (shard_is_syn(shard, index)) {
+		assert(which == LINKS_LRU);
+		return &shard_syn(shard, index)->lru;
+	}
+	return which == LINKS_LRU ? &shard_parked(shard, index)->lru
+				  : parked_holes(shard_parked(shard, index));
+}
+
+static void list_append(struct shard *shard, struct flow_link *head, uint32_t ref, enum links which)
+{
+	struct flow_link *link = link_of(shard, ref, which);
+
+	link->next = 0;
+	link->prev = head->prev;
+	if (head->prev != 0) {
+		link_of(shard, head->prev, which)->next = ref;
+	} else {
+		head->next = ref;
+	}
+	head->prev = ref;
+}
+
+static void list_remove(struct shard *shard, struct flow_link *head, uint32_t ref, enum links which)
+{
+	struct flow_link *link = link_of(shard, ref, which);
+
+	if (link->prev != 0) {
+		link_of(shard, link->prev, which)->next = link->next;
+	} else {
+		head->next = link->next;
+	}
+	if (link->next != 0) {
+		link_of(shard, link->next, which)->prev = link->prev;
+	} else {
+		head->prev = link->prev;
+	}
+	link->prev = 0;
+	link->next = 0;
+}
+
+/* The same place in the list, for what is elsewhere now. The old links still hold. */
+static void list_replace(struct shard *shard, struct flow_link *head, uint32_t from, uint32_t to,
+			 enum links which)
+{
+	struct flow_link *link = link_of(shard, to, which);
+
+	*link = *link_of(shard, from, which);
+	if (link->prev != 0) {
+		link_of(shard, link->prev, which)->next = to;
+	} else {
+		head->next = to;
+	}
+	if (link->next != 0) {
+		link_of(shard, link->next, which)->prev = to;
+	} else {
+		head->prev = to;
+	}
+}
+
+void shard_enlist(struct shard *shard, struct flow *flow, enum flow_list list)
+{
+	flow->list = (uint8_t)list;
+	if (list != FLOW_UNLISTED) {
+		list_append(shard, &shard->lru[list], flow->self + 1, LINKS_LRU);
+	}
+	shard->nhalf_open += list == FLOW_HALF_OPEN;
+}
+
+void shard_delist(struct shard *shard, struct flow *flow)
+{
+	shard->nhalf_open -= flow->list == FLOW_HALF_OPEN;
+	if (flow->list != FLOW_UNLISTED) {
+		list_remove(shard, &shard->lru[flow->list], flow->self + 1, LINKS_LRU);
+	}
+	flow->list = FLOW_UNLISTED;
+}
+
+void shard_touch(struct shard *shard, struct flow *flow, const struct item *item)
+{
+	int64_t clock_ns = item->clock_ns;
+
+	/* A flow that begins with a jump forward has its time: when the next packet confirms the jump, the flow is new and not
+	 * as old as the silence before it. */
+	flow->last_ns = item->index == flow->first_packet ? item->seen_ns : clock_ns;
+	if (clock_ns - flow->touched_ns < INT64_C(1000000000)) {
+		return;
+	}
+	flow->touched_ns = clock_ns;
+	list_remove(shard, &shard->lru[flow->list], flow->self + 1, LINKS_LRU);
+	list_append(shard, &shard->lru[flow->list], flow->self + 1, LINKS_LRU);
+}
+
+void shard_list(struct shard *shard, struct flow *flow, enum flow_list list)
+{
+	if (flow->list != (uint8_t)list && flow->list != FLOW_UNLISTED) {
+		shard_delist(shard, flow);
+		shard_enlist(shard, flow, list);
+	}
+}
+
+void shard_update_waiting(struct shard *shard, struct flow *flow)
+{
+	bool waits = reasm_half_waits(&flow->half[0]) || reasm_half_waits(&flow->half[1]);
+
+	if (waits == (flow->waiting != 0)) {
+		return;
+	}
+	if (waits) {
+		list_append(shard, &shard->holes, flow->self + 1, LINKS_HOLES);
+	} else {
+		list_remove(shard, &shard->holes, flow->self + 1, LINKS_HOLES);
+	}
+	flow->waiting = waits;
+}
+
+/* ---- all flows, in the order of their first packets ---- */
+
+uint64_t shard_first_packet(const struct shard *shard, uint32_t index)
+{
+	if (!shard_is_parked(index)) {
+		return index == SHARD_SYN_TIMER ? shard_first_packet(shard, shard->syns.next - 1)
+						: shard_flow(shard, index)->first_packet;
+	}
+	return shard_is_syn(shard, index) ? shard_syn(shard, index)->packet
+				    : shard_parked(shard, index)->first_packet;
+}
+
+/* A heap would need memory that may not be there at the end: a merge sort over lru.next. */
+static uint32_t sort_list(const struct shard *shard, uint32_t head, size_t n)
+{
+	uint32_t a, b, tail = 0, first = 0;
+	size_t half = n / 2, i;
+
+	if (n < 2) {
+		if (n == 1) {
+			link_of(shard, head, LINKS_LRU)->next = 0;
+		}
+		return n == 1 ? head : 0;
+	}
+	b = head;
+	for (i = 0; i < half; i++) {
+		b = link_of(shard, b, LINKS_LRU)->next;
+	}
+	b = sort_list(shard, b, n - half);
+	a = sort_list(shard, head, half);
+	while (a != 0 || b != 0) {
+		uint32_t *from = &a;
+
+		if (a == 0 || (b != 0 && shard_first_packet(shard, b - 1) <
+						 shard_first_packet(shard, a - 1))) {
+			from = &b;
+		}
+		if (tail == 0) {
+			first = *from;
+		} else {
+			link_of(shard, tail, LINKS_LRU)->next = *from;
+		}
+		tail = *from;
+		*from = link_of(shard, tail, LINKS_LRU)->next;
+	}
+	link_of(shard, tail, LINKS_LRU)->next = 0;
+	return first;
+}
+
+/* Hang a list behind another. */
+static void join_lists(const struct shard *shard, struct flow_link *to, struct flow_link *from)
+{
+	if (to->prev != 0) {
+		link_of(shard, to->prev, LINKS_LRU)->next = from->next;
+	} else {
+		to->next = from->next;
+	}
+	if (from->prev != 0) {
+		to->prev = from->prev;
+	}
+	memset(from, 0, sizeof(*from));
+}
+
+void shard_sort(struct shard *shard)
+{
+	struct flow_link all = {0};
+	uint32_t ref;
+	size_t n = 0;
+	int i;
+
+	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | SHARD_SYN_TIMER);
+	shard->finishing = true;
+	for (i = 0; i < FLOW_NLISTS; i++) {
+		join_lists(shard, &all, &shard->lru[i]);
+		join_lists(shard, &all, &shard->parked[i]);
+	}
+	join_lists(shard, &all, &shard->syns);
+	for (ref = all.next; ref != 0; ref = link_of(shard, ref, LINKS_LRU)->next) {
+		if (!shard_is_parked(ref - 1)) {
+			shard_flow(shard, ref - 1)->list = FLOW_UNLISTED;
+		}
+		n++;
+	}
+	shard->sorted.next = sort_list(shard, all.next, n);
+}
+
+struct flow *shard_pop_sorted(struct shard *shard)
+{
+	uint32_t ref = shard->sorted.next;
+
+	assert(ref != 0);
+	shard->sorted.next = link_of(shard, ref, LINKS_LRU)->next;
+	return shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1) : shard_flow(shard, ref - 1);
+}
+
+/* ---- lone SYNs ---- */
+
+void shard_time_syns(struct shard *shard)
+{
+	struct engine *engine = shard->engine;
+	uint32_t index = shard->number << SHARD_BITS | SHARD_SYN_TIMER;
+	int64_t deadline;
+
+	timer_wheel_cancel(engine->timers, index);
+	if (shard->syns.next != 0) {
+		deadline = shard_syn(shard, shard->syns.next - 1)->ts_ns +
+			   engine->options.config->half_open_ns;
+		if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
+			deadline = engine->now.deadline_ns;
+		}
+		timer_wheel_set(engine->timers, index, deadline);
+	}
+}
+
+void shard_enlist_syn(struct shard *shard, uint32_t index)
+{
+	bool first = shard->syns.next == 0;
+
+	list_append(shard, &shard->syns, index + 1, LINKS_LRU);
+	shard->nsyns++;
+	shard->nflows++;
+	if (first) {
+		shard_time_syns(shard);
+	}
+}
+
+/* Judge the SYN again, in its time, in an entry. The counters have it already. */
+static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+	const struct lone_syn *syn = shard_syn(shard, index);
+	struct engine_stats stats = engine->stats;
+	struct tcp_candidate none;
+	struct item item;
+
+	lone_syn_item(shard, syn, &item);
+	if (!shard->finishing) {
+		bool first = shard->syns.next == index + 1;
+
+		list_remove(shard, &shard->syns, index + 1, LINKS_LRU);
+		if (first) {
+			shard_time_syns(shard);
+		}
+	}
+	flow_table_replace(shard->table, item.hash, index, flow->self);
+	slots_give(&shard->slots, index - SHARD_PARKED);
+	shard->nsyns--;
+	shard_fill(shard, flow, &item);
+	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : FLOW_HALF_OPEN);
+	(void)tcp_input(engine, flow, &item, &none);
+	engine->stats = stats;
+}
+
+/* ---- parking ---- */
+
+struct timer_node *shard_timer(struct shard *shard, uint32_t index)
+{
+	if (!shard_is_parked(index)) {
+		return index == SHARD_SYN_TIMER ? &shard->syn_timer
+						: &shard_flow(shard, index)->timer;
+	}
+	return &shard_parked(shard, index)->timer;
+}
+
+static bool has_parked(const struct shard *shard)
+{
+	return shard->parked[FLOW_HALF_OPEN].next != 0 ||
+	       shard->parked[FLOW_ESTABLISHED].next != 0 || shard->syns.next != 0;
+}
+
+/* Add to the figures of what is parked, or take away: modulo 2^64. */
+static void count_figures(struct engine_stats *to, const struct flow *flow, bool add)
+{
+	struct engine_stats own;
+	uint64_t *a = (uint64_t *)to;
+	const uint64_t *b = (const uint64_t *)&own;
+	size_t i;
+
+	memset(&own, 0, sizeof(own));
+	tcp_add_figures(&own, flow);
+	for (i = 0; i < sizeof(own) / sizeof(*a); i++) {
+		a[i] += add ? b[i] : UINT64_C(0) - b[i];
+	}
+}
+
+bool shard_park(struct shard *shard, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+	uint32_t number, index, timer = shard->number << SHARD_BITS;
+	int64_t deadline = engine_deadline(engine, flow);
+	enum flow_list list = (enum flow_list)flow->list;
+	struct engine_stats figures;
+
+	if (flow == shard->current || flow == engine->jump.flow || list == FLOW_UNLISTED) {
+		return false;
+	}
+	memset(&figures, 0, sizeof(figures));
+	tcp_add_figures(&figures, flow);
+	number = park_pack(shard, flow);
+	if (number == SLOT_NONE) {
+		return false;
+	}
+	index = SHARD_PARKED | number;
+	engine_stats_add(shard->figures, &figures);
+	shard_delist(shard, flow);
+	list_append(shard, &shard->parked[list], index + 1, LINKS_LRU);
+	if (flow->waiting) {
+		list_replace(shard, &shard->holes, flow->self + 1, index + 1, LINKS_HOLES);
+	}
+	timer_wheel_cancel(engine->timers, timer | flow->self);
+	if (deadline != TIMER_NONE) {
+		timer_wheel_set(engine->timers, timer | index, deadline);
+	}
+	flow_table_replace(shard->table, flow->hash, flow->self, index);
+	shard->at_hand--;
+	shard_give_entry(shard, flow);
+	return true;
+}
+
+/* The idlest flow at hand that can be; half-open ones and others are as old as their last packets. */
+static bool park_oldest(struct shard *shard, const struct flow *keep)
+{
+	uint32_t ref[FLOW_NLISTS] = {shard->lru[FLOW_HALF_OPEN].next,
+				     shard->lru[FLOW_ESTABLISHED].next};
+	int tries;
+
+	for (tries = 0; tries < PARK_TRIES && (ref[0] != 0 || ref[1] != 0); tries++) {
+		struct flow *flow;
+		int list = ref[0] == 0;
+
+		if (ref[0] != 0 && ref[1] != 0) {
+			list = shard_flow(shard, ref[1] - 1)->touched_ns <
+			       shard_flow(shard, ref[0] - 1)->touched_ns;
+		}
+		flow = shard_flow(shard, ref[list] - 1);
+		ref[list] = flow->lru.next;
+		if (flow != keep && shard_park(shard, flow)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void shard_park_idle(struct shard *shard, const struct flow *keep)
+{
+	int tries = 0;
+
+	while (shard->at_hand > shard->may_be && tries++ < 4 && park_oldest(shard, keep)) {
+	}
+}
+
+static int grow(struct shard *shard);
+static bool make_entry(struct shard *shard, const struct flow *keep);
+
+/* While flows are parked an entry is free, to bring one of them. */
+static void spare_entry(struct shard *shard, const struct flow *keep)
+{
+	while (shard->nfree == 0 && has_parked(shard) && grow(shard) < 0 &&
+	       !park_oldest(shard, keep) && make_entry(shard, keep)) {
+	}
+}
+
+static struct flow *pop_entry(struct shard *shard)
+{
+	struct flow *flow = shard_flow(shard, shard->free - 1);
+
+	shard->free = flow->lru.next;
+	shard->nfree--;
+	return flow;
+}
+
+static void bring_flow(struct shard *shard, uint32_t index, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+	struct parked *parked = shard_parked(shard, index);
+	uint32_t timer = shard->number << SHARD_BITS;
+	int64_t deadline = parked->timer.slot != 0 ? parked->timer.deadline_ns : TIMER_NONE;
+	enum flow_list list = (enum flow_list)parked->list;
+
+	park_unpack(shard, parked, flow);
+	timer_wheel_cancel(engine->timers, timer | index);
+	if (!shard->finishing) {
+		list_remove(shard, &shard->parked[list], index + 1, LINKS_LRU);
+	}
+	if (flow->waiting) {
+		list_replace(shard, &shard->holes, index + 1, flow->self + 1, LINKS_HOLES);
+	}
+	flow_table_replace(shard->table, flow->hash, index, flow->self);
+	slots_give(&shard->slots, index - SHARD_PARKED);
+	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : list);
+	if (deadline != TIMER_NONE) {
+		timer_wheel_set(engine->timers, timer | flow->self, deadline);
+	}
+	count_figures(shard->figures, flow, false);
+	/* what there was no memory for waits no more */
+	shard_update_waiting(shard, flow);
+}
+
+struct flow *shard_bring(struct shard *shard, uint32_t index)
+{
+	struct flow *flow;
+
+	assert(shard->nfree > 0);
+	flow = pop_entry(shard);
+	shard->at_hand++;
+	if (shard_is_syn(shard, index)) {
+		bring_syn(shard, index, flow);
+	} else {
+		bring_flow(shard, index, flow);
+	}
+	if (!shard->finishing) {
+		shard_park_idle(shard, flow);
+		spare_entry(shard, flow);
+	}
+	return flow;
+}
+
+/* ---- entries ---- */
+
+/* Another block of entries. */
+static int grow(struct shard *shard)
+{
+	struct flow *block;
+	uint32_t i;
+
+	/* entries are never given back: a quarter of the budget is for what flows own */
+	if (shard->nblocks == SHARD_MAX_BLOCKS ||
+	    (shard->nblocks + 1) * SHARD_BLOCK * sizeof(struct flow) >
+		    shard->budget.limit / 4 * 3) {
+		return WEIR_ELIMIT;
+	}
+	if (shard->nblocks == shard->block_room) {
+		size_t room = shard->block_room == 0 ? 16 : shard->block_room * 2;
+		struct flow **blocks = budget_realloc(&shard->budget, shard->blocks,
+						      shard->block_room * sizeof(struct flow *),
+						      room * sizeof(struct flow *));
+
+		if (blocks == NULL) {
+			return WEIR_EBUDGET;
+		}
+		shard->blocks = blocks;
+		shard->block_room = room;
+	}
+	block = budget_calloc(&shard->budget, SHARD_BLOCK, sizeof(struct flow));
+	if (block == NULL) {
+		return WEIR_EBUDGET;
+	}
+	shard->blocks[shard->nblocks] = block;
+	for (i = SHARD_BLOCK; i-- > 0;) {
+		block[i].self = (uint32_t)(shard->nblocks * SHARD_BLOCK) + i;
+		block[i].lru.next = shard->free;
+		shard->free = block[i].self + 1;
+		shard->nfree++;
+	}
+	shard->nblocks++;
+	return 0;
+}
+
+struct flow *shard_take_entry(struct shard *shard)
+{
+	struct flow *flow;
+	uint32_t self;
+	int tries = 0;
+
+	if (shard->at_hand >= shard->may_be) {
+		(void)park_oldest(shard, NULL);
+	}
+	/* one stays free while flows are parked */
+	while (shard->nfree < 1u + has_parked(shard) && grow(shard) < 0) {
+		if (++tries > ROOM_TRIES ||
+		    (!(shard->may_be != UINT32_MAX && park_oldest(shard, NULL)) &&
+		     !shard_make_room(shard, SHARD_ENTRY, NULL))) {
+			return NULL;
+		}
+	}
+	flow = pop_entry(shard);
+	self = flow->self;
+	memset(flow, 0, sizeof(*flow));
+	flow->self = self;
+	shard->at_hand++;
+	return flow;
+}
+
+void shard_give_entry(struct shard *shard, struct flow *flow)
+{
+	flow->shard = NULL;
+	flow->lru.next = shard->free;
+	shard->free = flow->self + 1;
+	shard->nfree++;
+}
+
+/* ---- eviction ---- */
+
+static void evict(struct shard *shard, uint32_t ref)
+{
+	struct engine *engine = shard->engine;
+	struct flow *flow = shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1)
+						     : shard_flow(shard, ref - 1);
+
+	if (flow->list == FLOW_HALF_OPEN) {
+		engine->stats.evicted_half_open++;
+	} else {
+		engine->stats.evicted_flows++;
+	}
+	tcp_finalise(engine, flow, WEIR_CLOSE_EVICTED);
+}
+
+/* The oldest at hand of a list but `keep` and the current one; 0: there is none. */
+static uint32_t oldest(const struct shard *shard, enum flow_list list, const struct flow *keep)
+{
+	uint32_t ref = shard->lru[list].next;
+
+	while (ref != 0 && (shard_flow(shard, ref - 1) == keep ||
+			    shard_flow(shard, ref - 1) == shard->current)) {
+		ref = shard_flow(shard, ref - 1)->lru.next;
+	}
+	return ref;
+}
+
+/* Entries: the oldest half-open flow, else the idlest one. */
+static bool make_entry(struct shard *shard, const struct flow *keep)
+{
+	uint32_t ref = oldest(shard, FLOW_HALF_OPEN, keep);
+
+	if (ref == 0) {
+		ref = oldest(shard, FLOW_ESTABLISHED, keep);
+	}
+	if (ref != 0) {
+		evict(shard, ref);
+	}
+	return ref != 0;
+}
+
+static bool owns_bytes(const struct flow *flow)
+{
+	return flow->session != NULL || flow->waiting || flow->doubts != NULL ||
+	       flow->tcp.more != NULL || flow->tcp.syn.data != NULL || flow->observed != NULL;
+}
+
+static void give_up_hole(struct shard *shard)
+{
+	struct engine *engine = shard->engine;
+	uint32_t index = shard->holes.next - 1;
+	struct flow *flow =
+		shard_is_parked(index) ? shard_bring(shard, index) : shard_flow(shard, index);
+	int64_t a = reasm_half_oldest(&flow->half[0]);
+	int64_t b = reasm_half_oldest(&flow->half[1]);
+
+	engine->stats.evicted_holes++;
+	(void)reasm_half_give_up(&flow->half[b < a], &shard->reasm, flow, WEIR_GAP_BUDGET,
+				 engine->clock_ns);
+	shard_update_waiting(shard, flow);
+}
+
+/* The idlest at hand that owns any: an entry alone gives none back. */
+static bool evict_owner(struct shard *shard, enum flow_list list, const struct flow *keep)
+{
+	uint32_t ref = oldest(shard, list, keep);
+	int steps;
+
+	for (steps = 0; ref != 0 && steps < ROOM_STEPS; steps++) {
+		struct flow *flow = shard_flow(shard, ref - 1);
+
+		if (flow != keep && flow != shard->current && owns_bytes(flow)) {
+			evict(shard, ref);
+			return true;
+		}
+		ref = flow->lru.next;
+	}
+	return false;
+}
+
+/*
+ * Bytes: half-open flows that are parked go first, then the oldest hole is given up, then the idlest flow that owns any is
+ * closed.
+ */
+static bool make_bytes(struct shard *shard, const struct flow *keep)
+{
+	uint32_t ref = shard->syns.next != 0 ? shard->syns.next
+					     : shard->parked[FLOW_HALF_OPEN].next;
+
+	if (ref == 0 && shard->holes.next != 0 &&
+	    !(shard->finishing && shard_is_parked(shard->holes.next - 1))) {
+		give_up_hole(shard);
+		return true;
+	}
+	if (ref == 0 && evict_owner(shard, FLOW_HALF_OPEN, keep)) {
+		return true;
+	}
+	ref = ref == 0 ? shard->parked[FLOW_ESTABLISHED].next : ref;
+	if (ref != 0 && shard->nfree > 0) {
+		evict(shard, ref);
+		return true;
+	}
+	return evict_owner(shard, FLOW_ESTABLISHED, keep);
+}
+
+bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep)
+{
+	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0) {
+		return true;
+	}
+	return what == SHARD_ENTRY ? make_entry(shard, keep) : make_bytes(shard, keep);
+}
