@@ -396,6 +396,7 @@ static void settle_jump(struct engine *engine, const struct item *item)
 	if (flow->reset_ns != 0) {
 		flow->reset_ns = flow->last_ns + engine->options.config->reset_grace_ns;
 	}
+	engine_arm(engine, flow); /* it may be due sooner than it was */
 }
 
 void engine_items(struct engine *engine, const struct item *items, size_t nitems)

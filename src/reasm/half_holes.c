@@ -169,7 +169,7 @@ static bool hole_is_due(const struct reasm_half *half, const struct reasm_pool *
 		return true;
 	}
 	*ret = WEIR_GAP_AGE;
-	return now_ns - hole->born_ns >= age_ns;
+	return now_ns - hole->born_ns > age_ns; /* bytes that come just then are in time */
 }
 
 void reasm_half_poll(struct reasm_half *half, struct reasm_pool *pool, void *owner, int64_t now_ns,
@@ -206,7 +206,7 @@ int64_t reasm_half_deadline(const struct reasm_half *half, const struct reasm_po
 	int64_t at = INT64_MAX;
 
 	if (hole != NULL && hole->born_ns != REASM_NO_TIME) {
-		at = hole->born_ns + (half->oneway ? pool->oneway_age_ns : pool->age_ns);
+		at = hole->born_ns + (half->oneway ? pool->oneway_age_ns : pool->age_ns) + 1;
 	}
 	if (hole != NULL && hole->acked_ns != REASM_NO_TIME &&
 	    hole->acked_ns + pool->acked_ns < at) {
