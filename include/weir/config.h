@@ -63,7 +63,7 @@ struct weir_config {
 	int64_t tombstone_ns;       /* 3 s */
 	int64_t reset_grace_ns;     /* 100 ms after a RST: late and in-flight data is still taken */
 	int64_t fragment_ns;        /* 30 s */
-	int64_t hole_age_ns;        /* 2 s: a hole that nothing acknowledges */
+	int64_t hole_age_ns;        /* 2 s: a hole that nothing acknowledges; what comes just then is in time */
 	int64_t hole_age_oneway_ns; /* 200 ms: the same when only one direction is captured */
 	int64_t hole_acked_ns;      /* 20 ms after the peer acknowledged past it ... */
 	uint32_t hole_acked_packets; /* ... or this many (3) more packets of the flow */

@@ -437,7 +437,7 @@ static inline void rm_poll(struct rm_model *m, int64_t now, bool packet)
 		     (m->packets - hole->acked_packets + 1 > m->pool->acked_packets &&
 		      now - hole->acked_ns >= m->pool->acked_min_ns))) {
 			rm_declare(m, WEIR_GAP_ACKED, now);
-		} else if (now - hole->born_ns >= rm_age(m)) {
+		} else if (now - hole->born_ns > rm_age(m)) {
 			rm_declare(m, WEIR_GAP_AGE, now);
 		} else {
 			return;

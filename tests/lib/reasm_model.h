@@ -209,7 +209,7 @@ static inline void rm_compare_times(const struct rm_case *c)
 
 	if (!m->ended && hole != NULL && rm_hole_end(m, m->next) > m->next) {
 		oldest = hole->born_ns;
-		deadline = oldest == RM_NONE ? RM_NONE : oldest + rm_age(m);
+		deadline = oldest == RM_NONE ? RM_NONE : oldest + rm_age(m) + 1;
 		if (hole->acked_ns != RM_NONE && hole->acked_ns + m->pool->acked_ns < deadline) {
 			deadline = hole->acked_ns + m->pool->acked_ns;
 		}

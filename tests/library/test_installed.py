@@ -120,7 +120,7 @@ def ping_capture(path):
     with open(path, 'wb') as file:
         file.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
         for number, packet in enumerate(packets):
-            file.write(struct.pack('<IIII', 1700000000 + number, 0, len(packet), len(packet)) + packet)
+            file.write(struct.pack('<IIII', 1700000000 + number, number * 1000, len(packet), len(packet)) + packet)
 
 
 def tshark_counts(path):

@@ -26,7 +26,7 @@ BUGS = [
     ('double count', HALF, 'half->cold->ledger.duplicate += hi - span->lo;',
      'half->cold->ledger.duplicate += span->data_hi - span->lo;'),
     ('early gap: one packet', HOLES, 'queue->packets + 1;', 'queue->packets;'),
-    ('early gap: age', HOLES, 'hole->born_ns >= age_ns;', 'hole->born_ns >= age_ns - 1000000;'),
+    ('early gap: age', HOLES, 'hole->born_ns > age_ns;', 'hole->born_ns > age_ns - 1000000;'),
     ('early gap: acknowledgement of what was not sent', HOLES, '\tif (offset <= seen) {\n',
      '\tif (offset <= seen + 100) {\n'),
     ('second copy wins', 'src/reasm/policy.c', '\tcase WEIR_OVERLAP_FIRST:\n\t\tbreak;',

@@ -83,7 +83,7 @@ static void the_hole_is_filled(struct tape *t)
 
 static void the_hole_grows_old(struct tape *t)
 {
-	wait_ms(t, 1999);
+	wait_ms(t, 2000);
 	packet_by(t);
 	tape_add(t, "|");
 	wait_ms(t, 1);
@@ -153,7 +153,7 @@ static void disorder_behind_it(struct tape *t)
 	(void)push(t, 4, "eX"); /* differs */
 	reasm_half_reject(&t->half, &t->pool, 3, WEIR_REJECT_PAWS);
 	reasm_half_reject(&t->half, &t->pool, 5, WEIR_REJECT_CHECKSUM);
-	wait_ms(t, 2000);
+	wait_ms(t, 2001);
 	packet_by(t);
 	acked(t, 900); /* ahead of all that was seen */
 }
@@ -228,7 +228,7 @@ static void oneway_bsd(struct tape *t)
 static void an_older_start_wins(struct tape *t)
 {
 	(void)push(t, 2, "cdEF");
-	wait_ms(t, 199);
+	wait_ms(t, 200);
 	packet_by(t);
 	tape_add(t, "|");
 	wait_ms(t, 1);
