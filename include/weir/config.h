@@ -57,15 +57,15 @@ struct weir_config {
 	enum weir_redact redact;
 	size_t body_limit; /* bytes of a body kept, with WEIR_BODIES_KEEP */
 	/* times, ns of the capture clock */
-	int64_t half_open_ns;       /* 30 s */
-	int64_t established_ns;     /* 300 s */
-	int64_t closing_ns;         /* 60 s */
-	int64_t tombstone_ns;       /* 3 s */
-	int64_t reset_grace_ns;     /* 100 ms after a RST: late and in-flight data is still taken */
-	int64_t fragment_ns;        /* 30 s */
-	int64_t hole_age_ns;        /* 2 s: a hole that nothing acknowledges; what comes just then is in time */
-	int64_t hole_age_oneway_ns; /* 200 ms: the same when only one direction is captured */
-	int64_t hole_acked_ns;      /* 20 ms after the peer acknowledged past it ... */
+	int64_t half_open_ns;   /* 30 s */
+	int64_t established_ns; /* 300 s */
+	int64_t closing_ns;     /* 60 s */
+	int64_t tombstone_ns;   /* 3 s */
+	int64_t reset_grace_ns; /* 100 ms after a RST: late and in-flight data is still taken */
+	int64_t fragment_ns;    /* 30 s */
+	int64_t hole_age_ns; /* 2 s: a hole that nothing acknowledges; what comes just then is in time */
+	int64_t hole_age_oneway_ns;  /* 200 ms: the same when only one direction is captured */
+	int64_t hole_acked_ns;       /* 20 ms after the peer acknowledged past it ... */
 	uint32_t hole_acked_packets; /* ... or this many (3) more packets of the flow */
 	int64_t hole_acked_min_ns; /* 1 ms: ... but not sooner than this: captures reorder short flows as a whole */
 	size_t hole_limit;        /* 1 MiB waiting in one direction */
@@ -94,7 +94,8 @@ struct weir_config {
 	const char *const *
 		routes; /* borrowed; rules for http.route, see http/route.h; the first that fits holds */
 	size_t nroutes; /* at most WEIR_MAX_ROUTES */
-	uint32_t flows_at_hand; /* 16,384: the idlest flows beyond wait in less memory; 0: each does, after each packet */
+	uint32_t
+		flows_at_hand; /* 65,536; of a quarter of memory used on, a sixteenth of them: the idlest flows beyond wait in less. 0: each does, after each packet */
 };
 
 /** Fill in the defaults (512 MiB, policies and times of REASSEMBLY.md, limits of PROTOCOLS.md). */

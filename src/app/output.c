@@ -183,7 +183,9 @@ bool output_wants(void *context, const struct weir_schema *schema, size_t field)
 	struct output *output = context;
 	size_t i;
 
-	if (output->filter != NULL && query_wants(output->filter, schema, field)) {
+	/* a filter counts the records that it leaves out, whatever it reads of them */
+	if (output->filter != NULL &&
+	    (field == WEIR_F_TS || query_wants(output->filter, schema, field))) {
 		return true;
 	}
 	for (i = 0; i < output->nsinks; i++) {

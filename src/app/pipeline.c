@@ -569,6 +569,7 @@ static int start_worker(struct pipeline *pipeline, unsigned i)
 		.record = alone ? options->record : keep_record,
 		.context = alone ? options->context : worker,
 		.wants = options->wants,
+		.reads_tcp = options->reads_tcp,
 		.wants_context = options->context,
 		.tap = options->tap,
 	};

@@ -42,6 +42,7 @@ struct pipeline_options {
 		*writer; /* packets that match are written; may be NULL. Finished by the pipeline */
 	engine_record_fn record; /* called from one thread, in order */
 	bool (*wants)(void *context, const struct weir_schema *schema, size_t field);
+	bool (*reads_tcp)(void *context); /* see engine/engine.h */
 	void *context;
 	const struct weir_tap_type *tap;
 	struct weir_sink *tap_sink; /* what the tap belongs to */

@@ -2,6 +2,8 @@
 /* From a run's figures to the closing summary: see report.h. */
 #include "app/report.h"
 
+#include "record/tcp_fields.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -98,6 +100,7 @@ void report_fill(struct summary *summary, const struct pipeline_result *result,
 	summary->tunnels = &result->tunnels;
 	fill_tcp(summary, &result->engine);
 	fill_drops(summary, result);
+	summary_unread(&summary->records, &record_tcp_schema, result->engine.unread_tcp);
 	summary->memory_peak = result->memory_peak;
 	summary->memory_budget = config->memory;
 	summary->elapsed_ns = elapsed_ns;

@@ -29,6 +29,7 @@
 #include "app/report.h"
 #include "app/summary.h"
 #include "base/time.h"
+#include "record/tcp_fields.h"
 #include "sink/human.h"
 #include "weir/engine.h"
 #include "weir/error.h"
@@ -162,6 +163,20 @@ static bool wants(void *context, const struct weir_schema *schema, size_t field)
 	struct run *run = context;
 
 	return summary_wants(schema, field) || output_wants(&run->output, schema, field);
+}
+
+/* The summary wants to know which have anomalies: those are made. */
+static bool reads_tcp(void *context)
+{
+	struct run *run = context;
+	size_t field;
+
+	for (field = 0; field < WEIR_NCOMMON + record_tcp_schema.nfields; field++) {
+		if (output_wants(&run->output, &record_tcp_schema, field)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void on_progress(void *context, const struct pipeline_progress *progress)
@@ -736,6 +751,7 @@ static int run_pipeline(struct run *run)
 		.writer = run->writer,
 		.record = on_record,
 		.wants = wants,
+		.reads_tcp = reads_tcp,
 		.context = run,
 		.tap = taps_type(&run->output.taps),
 		.tap_sink = taps_sink(&run->output.taps),

@@ -173,6 +173,15 @@ void summary_record(struct summary_records *records, const struct weir_record *r
 	}
 }
 
+void summary_unread(struct summary_records *records, const struct weir_schema *schema, uint64_t n)
+{
+	int row = n == 0 ? -1 : row_of(records, schema);
+
+	if (row >= 0) {
+		records->types[row].unread = n;
+	}
+}
+
 void summary_records_merge(struct summary_records *into, const struct summary_records *from)
 {
 	size_t i;
@@ -350,7 +359,7 @@ static uint64_t count_of(const struct summary_records *records, const char *type
 
 	for (i = 0; i < SUMMARY_TYPES && records->types[i].schema != NULL; i++) {
 		if (strcmp(records->types[i].schema->type, type) == 0) {
-			return records->types[i].count;
+			return records->types[i].count + records->types[i].unread;
 		}
 	}
 	return 0;
@@ -632,7 +641,7 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	strbuf_str(out, "},\"records\":{");
 	for (i = 0; i < SUMMARY_TYPES && summary->records.types[i].schema != NULL; i++) {
 		put_member(out, summary->records.types[i].schema->type,
-			   summary->records.types[i].count);
+			   summary->records.types[i].count + summary->records.types[i].unread);
 	}
 	if (summary->sinks[0].name != NULL) {
 		strbuf_str(out, "},\"sinks\":{");

@@ -44,7 +44,8 @@ struct summary_records {
 	struct {
 		const struct weir_schema *schema;
 		uint64_t count;
-		int status; /* index of http.response.status_code, or below 0 */
+		uint64_t unread; /* more of them, of which only the number is known */
+		int status;      /* index of http.response.status_code, or below 0 */
 	} types[SUMMARY_TYPES];
 	uint64_t status_class[6]; /* [1] 1xx .. [5] 5xx; [0]: other numbers */
 	uint64_t no_response;     /* of requests */
@@ -97,6 +98,8 @@ void summary_record(struct summary_records *records, const struct weir_record *r
 
 /** Does summary_record() read this field? For weir_record.wanted. */
 bool summary_wants(const struct weir_schema *schema, size_t field);
+/** So many records of a type were not made, for nobody reads them: the engine's total, given as often as it changes. */
+void summary_unread(struct summary_records *records, const struct weir_schema *schema, uint64_t n);
 
 void summary_records_merge(struct summary_records *into, const struct summary_records *from);
 

@@ -28,7 +28,7 @@ void weir_config_init(struct weir_config *config)
 	config->hole_acked_min_ns = NS_PER_MS;
 	config->hole_limit = 1 << 20;
 	config->hole_intervals = 1024;
-	config->flows_at_hand = 16384;
+	config->flows_at_hand = 65536;
 	config->hole_oneway_limit = 64 << 10;
 	config->jump_ns = 60 * NS_PER_S;
 	config->tick_ns = 10 * NS_PER_S;

@@ -87,6 +87,8 @@ void engine_find_wanted(struct engine *engine)
 	size_t i, field;
 
 	memset(engine->wanted, 0, sizeof(engine->wanted));
+	engine->reads_tcp =
+		options->reads_tcp == NULL || options->reads_tcp(options->wants_context);
 	for (i = 0; engine->schemas[i] != NULL; i++) {
 		const struct weir_schema *schema = engine->schemas[i];
 		bool of_tap = engine_is_of_tap(engine, schema);
@@ -211,6 +213,9 @@ static void run_timer(struct engine *engine, struct shard *shard, uint32_t index
 	if (index == SHARD_SYN_TIMER) {
 		shard_time_syns(shard); /* for the next: this one is gone */
 		index = shard->syns.next - 1;
+		if (shard_end_syn(shard, index, WEIR_CLOSE_TIMEOUT)) {
+			return;
+		}
 	}
 	flow = was_parked || shard_is_parked(index) ? shard_bring(shard, index)
 						    : shard_flow(shard, index);
@@ -263,7 +268,8 @@ bool engine_flush_some(struct engine *engine, uint64_t packet, int64_t before_ns
 		uint32_t n = shard == NULL ? 0 : (uint32_t)shard->nblocks * SHARD_BLOCK;
 
 		if (at < n) {
-			if (shard_flow(shard, at)->shard != NULL) {
+			if (shard->blocks[at / SHARD_BLOCK].flows != NULL &&
+			    shard_flow(shard, at)->shard != NULL) {
 				tcp_flush(engine, shard_flow(shard, at), before_ns, ret);
 			}
 			(*from)++;
@@ -404,6 +410,12 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 	struct flow *expected[EXPECTED] = {NULL};
 	size_t i;
 
+	for (i = 0; i < ENGINE_SHARDS && engine->jump.flow == NULL; i++) {
+		if (engine->shards[i] != NULL &&
+		    engine->shards[i]->nfree >= engine->shards[i]->release_at) {
+			shard_release_blocks(engine->shards[i]);
+		}
+	}
 	for (i = 0; i < nitems; i++) {
 		const struct item *item = &items[i];
 		struct shard *shard = engine->shards[item->shard];
@@ -463,7 +475,11 @@ bool engine_finish_one(struct engine *engine)
 		}
 	}
 	if (first != NULL) {
-		tcp_finalise(engine, shard_pop_sorted(first), WEIR_CLOSE_END);
+		struct flow *flow = shard_pop_sorted(first);
+
+		if (flow != NULL) {
+			tcp_finalise(engine, flow, WEIR_CLOSE_END);
+		}
 	}
 	return first != NULL;
 }
@@ -702,9 +718,9 @@ void engine_get_stats(struct engine *engine, struct engine_stats *ret)
 		ret->budget_used += shard->budget.used;
 		ret->budget_peak += shard->budget.peak;
 		engine_stats_add(ret, shard->figures);
-		ret->midstream += shard->nsyns;
 		for (k = 0; k < shard->nblocks * SHARD_BLOCK; k++) {
-			if (shard_flow(shard, k)->shard != NULL) {
+			if (shard->blocks[k / SHARD_BLOCK].flows != NULL &&
+			    shard_flow(shard, k)->shard != NULL) {
 				tcp_add_figures(ret, shard_flow(shard, k));
 			}
 		}

@@ -54,6 +54,8 @@ struct engine_options {
 	void *context;
 	bool (*wants)(void *context, const struct weir_schema *schema,
 		      size_t field); /* NULL: all */
+	bool (*reads_tcp)(
+		void *context); /* false: `tcp` records without anomalies are only counted; NULL: true */
 	void *wants_context;
 	const struct weir_tap_type *tap; /* NULL: none */
 	struct weir_tap *tap_instance;
@@ -86,6 +88,7 @@ struct engine_stats {
 	uint64_t above_mss;                   /* segments larger than the receiver said it takes */
 	uint64_t records[ENGINE_MAX_SCHEMAS]; /* final ones, by index in engine_schemas() */
 	uint64_t interim;
+	uint64_t unread_tcp; /* of records: `tcp` ones that were not made */
 	uint64_t records_no_memory;
 	uint64_t anomalies;
 	uint64_t anomalies_suppressed;
@@ -125,6 +128,7 @@ struct engine {
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
 	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
+	bool reads_tcp;                         /* `tcp` records are made, not only counted */
 	int64_t clock_ns;
 	struct {
 		struct flow *

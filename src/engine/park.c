@@ -9,30 +9,30 @@
 #include "engine/session.h"
 #include "engine/shard.h"
 
-/* What of a flow there is: bits of the first number. Most flows have few of these. */
+/* What of a flow there is: bits of the first number. Most flows have few, and low ones: the number is short. */
 enum {
-	HAS_ENDED = 1 << 0,
-	HAS_RESET = 1 << 1,
-	HAS_TICK = 1 << 2,
-	HAS_DOUBTS = 1 << 3,
-	HAS_ODDITIES = 1 << 4,
-	HAS_TAP = 1 << 5,
-	HAS_INTERFACE = 1 << 6,
-	HAS_VLAN = 1 << 7,
-	HAS_SYN = 1 << 8,       /* a candidate that waits */
-	HAS_SYN_TIME = 1 << 9,  /* its time alone */
-	HAS_MORE = 1 << 10,     /* further candidates */
-	HAS_HANDSHAKE = 1 << 11,
-	HAS_SESSION = 1 << 12,  /* packed */
-	HAS_POINTER = 1 << 13,  /* a session that stays where it is */
-	HAS_MARKS = 1 << 14,    /* of the small numbers at the end */
-	HAS_BIG_HALF = 1 << 15, /* of side 0; of side 1: the next bit */
-	ROLE_FIXED = 1 << 17,
-	SYN_SEEN = 1 << 18,
-	SYN_ACK_SEEN = 1 << 19,
-	RST_IGNORED = 1 << 20,
-	RESET_SIDE = 1 << 21,
-	CLIENT = 1 << 22
+	ROLE_FIXED = 1 << 0,
+	SYN_SEEN = 1 << 1,
+	SYN_ACK_SEEN = 1 << 2,
+	CLIENT = 1 << 3,
+	HAS_SYN_TIME = 1 << 4, /* of a candidate its time alone */
+	HAS_HANDSHAKE = 1 << 5,
+	HAS_SESSION = 1 << 6, /* packed */
+	HAS_INTERFACE = 1 << 7,
+	HAS_VLAN = 1 << 8,
+	HAS_ENDED = 1 << 9,
+	HAS_TICK = 1 << 10,
+	HAS_POINTER = 1 << 11, /* a session that stays where it is */
+	HAS_SYN = 1 << 12,     /* a candidate that waits */
+	RST_IGNORED = 1 << 13,
+	RESET_SIDE = 1 << 14,
+	HAS_RESET = 1 << 15,
+	HAS_DOUBTS = 1 << 16,
+	HAS_ODDITIES = 1 << 17,
+	HAS_TAP = 1 << 18,
+	HAS_MORE = 1 << 19,    /* further candidates */
+	HAS_MARKS = 1 << 20,   /* of the small numbers at the end */
+	HAS_BIG_HALF = 1 << 21 /* of side 0; of side 1: the next bit */
 };
 
 /* ---- the key ---- */
@@ -100,28 +100,30 @@ static void pack_candidate(struct pack *pack, struct tcp_candidate *c, const str
 	}
 }
 
+/* Those that few have are the high ones. */
 static void pack_tcp_flags(struct pack *pack, struct tcp_side *side)
 {
-	uint32_t bits = (uint32_t)(side->seen | side->isn_known << 1 | side->has_ack << 2 |
-				   side->has_max << 3 | side->has_ts << 4 |
-				   side->has_idle_seq << 5 | side->has_other_isn << 6 |
-				   side->wscale_known << 7 | side->checksum_good << 8 |
-				   side->has_limit << 9 | side->fin << 10) |
-			(uint32_t)side->wscale << 11;
+	uint32_t bits =
+		(uint32_t)side->wscale |
+		(uint32_t)(side->seen << 4 | side->isn_known << 5 | side->has_ack << 6 |
+			   side->has_max << 7 | side->wscale_known << 8 | side->checksum_good << 9 |
+			   side->has_ts << 10 | side->fin << 11 | side->has_idle_seq << 12 |
+			   side->has_other_isn << 13 | side->has_limit << 14);
 
+	assert(side->wscale < 16);
 	bits = pack_u32(pack, bits);
-	side->seen = bits & 1;
-	side->isn_known = bits >> 1 & 1;
-	side->has_ack = bits >> 2 & 1;
-	side->has_max = bits >> 3 & 1;
-	side->has_ts = bits >> 4 & 1;
-	side->has_idle_seq = bits >> 5 & 1;
-	side->has_other_isn = bits >> 6 & 1;
-	side->wscale_known = bits >> 7 & 1;
-	side->checksum_good = bits >> 8 & 1;
-	side->has_limit = bits >> 9 & 1;
-	side->fin = bits >> 10 & 1;
-	side->wscale = (uint8_t)(bits >> 11);
+	side->wscale = bits & 15;
+	side->seen = bits >> 4 & 1;
+	side->isn_known = bits >> 5 & 1;
+	side->has_ack = bits >> 6 & 1;
+	side->has_max = bits >> 7 & 1;
+	side->wscale_known = bits >> 8 & 1;
+	side->checksum_good = bits >> 9 & 1;
+	side->has_ts = bits >> 10 & 1;
+	side->fin = bits >> 11 & 1;
+	side->has_idle_seq = bits >> 12 & 1;
+	side->has_other_isn = bits >> 13 & 1;
+	side->has_limit = bits >> 14 & 1;
 }
 
 /* A number that is mostly not there: a bit of the byte before says whether. */
@@ -176,8 +178,8 @@ static void pack_side(struct pack *pack, struct flow *flow, int i)
 	me->zero_windows = pack_rare(pack, me->zero_windows, there & 8);
 	me->gaps = pack_rare(pack, me->gaps, there & 16);
 	me->gap_causes = (uint8_t)pack_rare(pack, me->gap_causes, there & 16);
-	me->rtt_sent_ns = there & 32 ? pack_time(pack, me->rtt_sent_ns, flow->first_ts_ns) : 0;
-	me->snd_max_ns = there & 64 ? pack_time(pack, me->snd_max_ns, flow->first_ts_ns) : 0;
+	me->rtt_sent_ns = there & 32 ? pack_time(pack, me->rtt_sent_ns, flow->last_ns) : 0;
+	me->snd_max_ns = there & 64 ? pack_time(pack, me->snd_max_ns, flow->last_ns) : 0;
 }
 
 static void pack_half(struct pack *pack, struct flow *flow, int i, uint32_t has)
@@ -231,8 +233,7 @@ static void pack_rest(struct pack *pack, struct flow *flow, uint32_t has)
 		flow->tcp.nmore = pack_u8(pack, flow->tcp.nmore);
 	}
 	if (has & HAS_HANDSHAKE) {
-		flow->tcp.syn_ack_ns =
-			pack_time(pack, flow->tcp.syn_ack_ns, flow->first_ts_ns);
+		flow->tcp.syn_ack_ns = pack_time(pack, flow->tcp.syn_ack_ns, flow->first_ts_ns);
 		flow->tcp.handshake_ack_ns =
 			pack_time(pack, flow->tcp.handshake_ack_ns, flow->first_ts_ns);
 	}
@@ -292,14 +293,17 @@ static uint32_t what_it_has(const struct flow *flow)
 /* All of a flow but its key, its first packet and its session. */
 static void pack_flow(struct pack *pack, struct flow *flow, uint32_t has)
 {
-	flow->first_ts_ns = (int64_t)pack_u64(pack, (uint64_t)flow->first_ts_ns);
+	uint8_t state = (uint8_t)(flow->tcp.phase | flow->tcp.role << 4);
+
+	flow->first_ts_ns = pack_time(pack, flow->first_ts_ns, flow->shard->epoch_ns);
 	flow->last_packet = pack_near(pack, flow->last_packet, flow->first_packet);
 	flow->last_ns = pack_time(pack, flow->last_ns, flow->first_ts_ns);
 	flow->touched_ns = pack_time(pack, flow->touched_ns, flow->last_ns);
 	flow->nrecords = pack_u32(pack, flow->nrecords);
 	flow->nemitted = pack_u32(pack, flow->nemitted);
-	flow->tcp.phase = pack_u8(pack, flow->tcp.phase);
-	flow->tcp.role = pack_u8(pack, flow->tcp.role);
+	state = pack_u8(pack, state);
+	flow->tcp.phase = state & 15;
+	flow->tcp.role = state >> 4;
 	pack_half(pack, flow, 0, has);
 	pack_half(pack, flow, 1, has);
 	pack_tcp_side(pack, flow, 0);
@@ -344,6 +348,10 @@ uint32_t park_pack(struct shard *shard, struct flow *flow)
 	struct pack pack;
 	int i;
 
+	if (!shard->has_epoch) {
+		shard->has_epoch = true;
+		shard->epoch_ns = flow->first_ts_ns;
+	}
 	if (flow->first_packet >> 48 != 0 || !budget_has(&shard->budget, (size_t)2 * SLOT_PAGE)) {
 		return SLOT_NONE;
 	}

@@ -3,7 +3,7 @@
  * Parked flows: a flow that nothing comes for waits in a few hundred bytes instead of its struct, its session and its parser's
  * state, and is brought back as it was when something does.
  *
- * A shard has so many flows at hand (config flows_at_hand / 16); the idlest beyond are parked. Which are is a matter of the
+ * A shard has so many flows at hand (a sixteenth of config flows_at_hand, and fewer the more memory is used); the idlest beyond are parked. Which are is a matter of the
  * shard's own packets, so nothing that is told depends on it, nor on the number of workers.
  *
  * What is packed: the flow and its halves with what waits in them (when it is little); the session, when nothing waits in it

@@ -37,11 +37,16 @@ static size_t parser_number(const struct engine *engine, const struct weir_parse
 	return i;
 }
 
-static void pack_dir(struct pack *pack, struct session_dir *d, const struct reasm_half *half)
+static uint64_t next_of(const struct flow *flow, int dir)
+{
+	return flow->half[flow_sender(flow, (enum weir_direction)dir)].next;
+}
+
+static void pack_dir(struct pack *pack, struct session_dir *d, uint64_t next)
 {
 	uint32_t bits = (uint32_t)(d->closed | d->told << 1 | d->how << 2) | d->pieces << 8;
 
-	d->next = pack_near(pack, d->next, half->next);
+	d->next = pack_near(pack, d->next, next);
 	bits = pack_u32(pack, bits);
 	d->closed = bits & 1;
 	d->told = bits >> 1 & 1;
@@ -49,19 +54,37 @@ static void pack_dir(struct pack *pack, struct session_dir *d, const struct reas
 	d->pieces = bits >> 8;
 }
 
+/* While detecting, segments are counted: with a parser nobody asks for their number. */
+static bool is_plain(const struct session *session, int dir)
+{
+	const struct session_dir *d = &session->dir[dir];
+
+	return d->next == next_of(session->host.flow, dir) && !d->closed && !d->told;
+}
+
+/* Most have two directions that go on from where the halves are, and nothing else. */
 static void pack_session(struct pack *pack, struct session *session)
 {
-	const struct flow *flow = session->host.flow;
-	uint32_t bits = (uint32_t)(session->deaf | session->midstream << 1 |
-				   session->switches << 2);
+	bool plain = is_plain(session, 0) && is_plain(session, 1) && session->excluded == 0;
+	uint32_t bits = (uint32_t)(plain | session->deaf << 1 | session->midstream << 2 |
+				   session->switches << 3);
+	int dir;
 
-	session->excluded = pack_u32(pack, session->excluded);
 	bits = pack_u32(pack, bits);
-	session->deaf = bits & 1;
-	session->midstream = bits >> 1 & 1;
-	session->switches = (uint8_t)(bits >> 2);
-	pack_dir(pack, &session->dir[WEIR_C2S], &flow->half[flow_sender(flow, WEIR_C2S)]);
-	pack_dir(pack, &session->dir[WEIR_S2C], &flow->half[flow_sender(flow, WEIR_S2C)]);
+	plain = bits & 1;
+	session->deaf = bits >> 1 & 1;
+	session->midstream = bits >> 2 & 1;
+	session->switches = (uint8_t)(bits >> 3);
+	if (!plain) {
+		session->excluded = pack_u32(pack, session->excluded);
+	}
+	for (dir = 0; dir < 2; dir++) {
+		if (plain) {
+			session->dir[dir].next = next_of(session->host.flow, dir);
+		} else {
+			pack_dir(pack, &session->dir[dir], next_of(session->host.flow, dir));
+		}
+	}
 }
 
 bool session_park(struct session *session, struct pack *pack, const uint8_t **ret_bytes,

@@ -10,8 +10,8 @@
 #include "weir/error.h"
 
 enum {
-	ARENA_KEEP = 256,   /* free record blocks kept for the next transactions */
-	FLOW_WEIGHT = 4096, /* bytes of a flow at hand with a transaction under way, about */
+	ARENA_KEEP = 64,    /* free record blocks kept for the next transactions */
+	FLOW_WEIGHT = 1024, /* bytes of a flow at hand that is idle, about */
 	ROOM_TRIES = 64,    /* evictions for one segment at most */
 	RING_ENTRIES =
 		256, /* delivered segments remembered against conflicting resends: 16 KiB a shard */
@@ -78,6 +78,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	arena_pool_init(&shard->arenas, &shard->budget, ARENA_KEEP);
 	slots_init(&shard->slots, &shard->budget);
 	shard->may_be = at_hand_limit(engine, memory);
+	shard->release_at = SHARD_RELEASE;
 	reasm_pool_init(&shard->reasm, &shard->budget, &tcp_reasm_ops);
 	shard->reasm.acked_ns = config->hole_acked_ns;
 	shard->reasm.acked_packets = config->hole_acked_packets;
@@ -92,9 +93,9 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 		(void)reasm_pool_ring(&shard->reasm, RING_ENTRIES, false);
 	}
 	shard->figures = budget_calloc(&shard->budget, 1, sizeof(*shard->figures));
-	err = shard->figures == NULL ? WEIR_ENOMEM
-				     : flow_table_new(&shard->budget, key_equals, hash_of, shard,
-						      &shard->table);
+	err = shard->figures == NULL
+		      ? WEIR_ENOMEM
+		      : flow_table_new(&shard->budget, key_equals, hash_of, shard, &shard->table);
 	if (err < 0) {
 		shard_free(shard);
 		return err;
@@ -112,9 +113,10 @@ void shard_free(struct shard *shard)
 		return;
 	}
 	for (i = 0; i < shard->nblocks; i++) {
-		budget_free(&shard->budget, shard->blocks[i], SHARD_BLOCK * sizeof(struct flow));
+		budget_free(&shard->budget, shard->blocks[i].flows,
+			    SHARD_BLOCK * sizeof(struct flow));
 	}
-	budget_free(&shard->budget, shard->blocks, shard->block_room * sizeof(struct flow *));
+	budget_free(&shard->budget, shard->blocks, shard->block_room * sizeof(*shard->blocks));
 	flow_table_free(shard->table);
 	slots_fini(&shard->slots);
 	budget_free(&shard->budget, shard->figures, sizeof(*shard->figures));

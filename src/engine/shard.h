@@ -31,7 +31,8 @@ enum {
 	SHARD_BITS = 28,  /* of an index; above, in a timer's: the shard */
 	SHARD_PARKED = 1 << 27,
 	SHARD_SYN_TIMER = 1 << 26, /* an index that no flow has */
-	SHARD_CROWD = 64 /* half-open flows at hand: further SYNs are kept as such */
+	SHARD_RELEASE = 512,       /* free entries that are no reason to look for free blocks */
+	SHARD_CROWD = 64           /* half-open flows at hand: further SYNs are kept as such */
 };
 
 /* What slots hold. */
@@ -48,6 +49,11 @@ struct shard_gone {
 	uint16_t input;
 };
 
+struct shard_block {
+	struct flow *flows; /* SHARD_BLOCK; NULL: given back */
+	uint32_t used;
+};
+
 struct shard {
 	struct engine *engine;
 	unsigned number;
@@ -55,8 +61,9 @@ struct shard {
 	struct flow_table *table;
 	struct reasm_pool reasm;
 	struct arena_pool arenas;
-	struct flow **blocks; /* of SHARD_BLOCK flows */
-	size_t nblocks;
+	struct shard_block *blocks;
+	size_t nblocks; /* numbers ever given; some blocks are not there any more */
+	size_t nmissing;
 	size_t block_room;                 /* capacity of blocks */
 	uint32_t free;                     /* index + 1 of a free entry, chained through lru.next */
 	struct flow_link lru[FLOW_NLISTS]; /* .next: oldest, .prev: newest (index + 1) */
@@ -67,15 +74,18 @@ struct shard {
 	bool finishing;              /* ... it is that */
 	const struct flow *current;  /* is being handled: neither parked nor evicted */
 	struct slots slots;
-	uint32_t nfree;   /* entries */
-	uint32_t at_hand; /* flows */
-	uint32_t may_be;  /* ... at hand; UINT32_MAX: none is parked */
-	uint32_t nhalf_open;          /* at hand */
+	uint32_t nfree;      /* entries */
+	uint32_t release_at; /* so many free ones: look for blocks that can go */
+	uint32_t at_hand;    /* flows */
+	uint32_t may_be;     /* ... at hand; UINT32_MAX: none is parked */
+	uint32_t nhalf_open; /* at hand */
 	uint64_t nsyns;
+	int64_t epoch_ns; /* with has_epoch: what times of parked flows are told from */
+	bool has_epoch;
 	struct engine_stats *figures; /* of the parked ones, SYNs left out */
 	unsigned nplaces;
 	struct lone_place places[LONE_PLACES];
-	struct flow_link holes;            /* .next: the flow whose hole is oldest */
+	struct flow_link holes; /* .next: the flow whose hole is oldest */
 	uint64_t nflows;
 	struct shard_gone gone[SHARD_GONE]; /* by hash; a later one takes the entry over */
 };
@@ -86,7 +96,7 @@ void shard_free(struct shard *shard);
 /** A flow at hand. */
 static inline struct flow *shard_flow(const struct shard *shard, uint32_t index)
 {
-	return &shard->blocks[index / SHARD_BLOCK][index % SHARD_BLOCK];
+	return &shard->blocks[index / SHARD_BLOCK].flows[index % SHARD_BLOCK];
 }
 
 static inline bool shard_is_parked(uint32_t index)
@@ -122,12 +132,14 @@ bool shard_park(struct shard *shard, struct flow *flow);
 
 /** A lone SYN in this slot is the youngest. */
 void shard_enlist_syn(struct shard *shard, uint32_t index);
+/** If it is a lone SYN whose record nobody wants: it has ended, and is gone. */
+bool shard_end_syn(struct shard *shard, uint32_t index, enum weir_close how);
 /** The first lone SYN's time is up, or was: set the timer to that of the one that is first now. */
 void shard_time_syns(struct shard *shard);
 
 /** Put all flows into one list, `sorted`, by first packet. */
 void shard_sort(struct shard *shard);
-/** The first of them, taken out of it and brought to hand. It must not be empty. */
+/** The first of them, taken out of it and brought to hand. It must not be empty. NULL: it was a lone SYN, and is gone */
 struct flow *shard_pop_sorted(struct shard *shard);
 
 /** The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet. */
@@ -151,6 +163,8 @@ void shard_fill(struct shard *shard, struct flow *flow, const struct item *item)
 /** A free entry, made room for. NULL: there is none to be had */
 struct flow *shard_take_entry(struct shard *shard);
 void shard_give_entry(struct shard *shard, struct flow *flow);
+/** Give blocks of entries back that are free as a whole. No pointer to a free entry may be held. */
+void shard_release_blocks(struct shard *shard);
 /** Put a new flow into its list; take one out of it. */
 void shard_enlist(struct shard *shard, struct flow *flow, enum flow_list list);
 void shard_delist(struct shard *shard, struct flow *flow);

@@ -12,7 +12,8 @@
 enum {
 	ROOM_STEPS = 64, /* flows looked at for one that owns memory */
 	ROOM_TRIES = 64, /* evictions for one segment at most */
-	PARK_TRIES = 8   /* flows looked at for one that can be parked */
+	PARK_TRIES = 8,  /* flows looked at for one that can be parked */
+	PARK_AT_ONCE = 4 /* flows parked for one that comes to hand */
 };
 
 /* ---- lists ---- */
@@ -153,13 +154,31 @@ uint64_t shard_first_packet(const struct shard *shard, uint32_t index)
 						: shard_flow(shard, index)->first_packet;
 	}
 	return shard_is_syn(shard, index) ? shard_syn(shard, index)->packet
-				    : shard_parked(shard, index)->first_packet;
+					  : shard_parked(shard, index)->first_packet;
 }
 
-/* A heap would need memory that may not be there at the end: a merge sort over lru.next. */
+/* Of two sorted lists, by lru.next. */
+static uint32_t merge_lists(const struct shard *shard, uint32_t a, uint32_t b)
+{
+	uint32_t first = 0, *to = &first;
+
+	while (a != 0 && b != 0) {
+		uint32_t *from = shard_first_packet(shard, b - 1) < shard_first_packet(shard, a - 1)
+					 ? &b
+					 : &a;
+
+		*to = *from;
+		to = &link_of(shard, *from, LINKS_LRU)->next;
+		*from = *to;
+	}
+	*to = a != 0 ? a : b;
+	return first;
+}
+
+/* A heap would need memory that may not be there at the end: a merge sort. */
 static uint32_t sort_list(const struct shard *shard, uint32_t head, size_t n)
 {
-	uint32_t a, b, tail = 0, first = 0;
+	uint32_t b = head;
 	size_t half = n / 2, i;
 
 	if (n < 2) {
@@ -168,29 +187,11 @@ static uint32_t sort_list(const struct shard *shard, uint32_t head, size_t n)
 		}
 		return n == 1 ? head : 0;
 	}
-	b = head;
 	for (i = 0; i < half; i++) {
 		b = link_of(shard, b, LINKS_LRU)->next;
 	}
 	b = sort_list(shard, b, n - half);
-	a = sort_list(shard, head, half);
-	while (a != 0 || b != 0) {
-		uint32_t *from = &a;
-
-		if (a == 0 || (b != 0 && shard_first_packet(shard, b - 1) <
-						 shard_first_packet(shard, a - 1))) {
-			from = &b;
-		}
-		if (tail == 0) {
-			first = *from;
-		} else {
-			link_of(shard, tail, LINKS_LRU)->next = *from;
-		}
-		tail = *from;
-		*from = link_of(shard, tail, LINKS_LRU)->next;
-	}
-	link_of(shard, tail, LINKS_LRU)->next = 0;
-	return first;
+	return merge_lists(shard, sort_list(shard, head, half), b);
 }
 
 /* Hang a list behind another. */
@@ -220,14 +221,15 @@ void shard_sort(struct shard *shard)
 		join_lists(shard, &all, &shard->lru[i]);
 		join_lists(shard, &all, &shard->parked[i]);
 	}
-	join_lists(shard, &all, &shard->syns);
 	for (ref = all.next; ref != 0; ref = link_of(shard, ref, LINKS_LRU)->next) {
 		if (!shard_is_parked(ref - 1)) {
 			shard_flow(shard, ref - 1)->list = FLOW_UNLISTED;
 		}
 		n++;
 	}
-	shard->sorted.next = sort_list(shard, all.next, n);
+	/* SYNs are in order as they are */
+	shard->sorted.next = merge_lists(shard, sort_list(shard, all.next, n), shard->syns.next);
+	memset(&shard->syns, 0, sizeof(shard->syns));
 }
 
 struct flow *shard_pop_sorted(struct shard *shard)
@@ -236,6 +238,9 @@ struct flow *shard_pop_sorted(struct shard *shard)
 
 	assert(ref != 0);
 	shard->sorted.next = link_of(shard, ref, LINKS_LRU)->next;
+	if (shard_end_syn(shard, ref - 1, WEIR_CLOSE_END)) {
+		return NULL;
+	}
 	return shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1) : shard_flow(shard, ref - 1);
 }
 
@@ -270,6 +275,35 @@ void shard_enlist_syn(struct shard *shard, uint32_t index)
 	}
 }
 
+/* Take a lone SYN out of its list and free its slot. */
+static void remove_syn(struct shard *shard, uint32_t index)
+{
+	if (!shard->finishing) {
+		bool first = shard->syns.next == index + 1;
+
+		list_remove(shard, &shard->syns, index + 1, LINKS_LRU);
+		if (first) {
+			shard_time_syns(shard);
+		}
+	}
+	slots_give(&shard->slots, index - SHARD_PARKED);
+	shard->nsyns--;
+}
+
+bool shard_end_syn(struct shard *shard, uint32_t index, enum weir_close how)
+{
+	struct tuple tuple;
+
+	if (!shard_is_syn(shard, index) || !tcp_count_lone_syn(shard->engine, how)) {
+		return false;
+	}
+	lone_syn_tuple(shard_syn(shard, index), &tuple);
+	flow_table_remove(shard->table, tuple_hash(&tuple, shard->engine->options.seed), index);
+	remove_syn(shard, index);
+	shard->nflows--;
+	return true;
+}
+
 /* Judge the SYN again, in its time, in an entry. The counters have it already. */
 static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
 {
@@ -280,17 +314,8 @@ static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
 	struct item item;
 
 	lone_syn_item(shard, syn, &item);
-	if (!shard->finishing) {
-		bool first = shard->syns.next == index + 1;
-
-		list_remove(shard, &shard->syns, index + 1, LINKS_LRU);
-		if (first) {
-			shard_time_syns(shard);
-		}
-	}
 	flow_table_replace(shard->table, item.hash, index, flow->self);
-	slots_give(&shard->slots, index - SHARD_PARKED);
-	shard->nsyns--;
+	remove_syn(shard, index);
 	shard_fill(shard, flow, &item);
 	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : FLOW_HALF_OPEN);
 	(void)tcp_input(engine, flow, &item, &none);
@@ -387,11 +412,23 @@ static bool park_oldest(struct shard *shard, const struct flow *keep)
 	return false;
 }
 
+/* How many may be at hand now: fewer when much memory is used. */
+static uint32_t limit_at_hand(const struct shard *shard)
+{
+	size_t used = shard->budget.used, memory = shard->budget.limit;
+
+	if (shard->may_be == UINT32_MAX || used < memory / 8) {
+		return shard->may_be;
+	}
+	return used < memory / 4 ? shard->may_be / 4 : shard->may_be / 16;
+}
+
 void shard_park_idle(struct shard *shard, const struct flow *keep)
 {
+	uint32_t limit = limit_at_hand(shard);
 	int tries = 0;
 
-	while (shard->at_hand > shard->may_be && tries++ < 4 && park_oldest(shard, keep)) {
+	while (shard->at_hand > limit && tries++ < PARK_AT_ONCE && park_oldest(shard, keep)) {
 	}
 }
 
@@ -412,6 +449,7 @@ static struct flow *pop_entry(struct shard *shard)
 
 	shard->free = flow->lru.next;
 	shard->nfree--;
+	shard->blocks[flow->self / SHARD_BLOCK].used++;
 	return flow;
 }
 
@@ -463,43 +501,118 @@ struct flow *shard_bring(struct shard *shard, uint32_t index)
 
 /* ---- entries ---- */
 
-/* Another block of entries. */
-static int grow(struct shard *shard)
+/* A number for a block: one that is missing, or a new one. */
+static int block_number(struct shard *shard, size_t *ret)
 {
-	struct flow *block;
-	uint32_t i;
+	size_t room = shard->block_room == 0 ? 16 : shard->block_room * 2;
+	struct shard_block *blocks;
 
-	/* entries are never given back: a quarter of the budget is for what flows own */
-	if (shard->nblocks == SHARD_MAX_BLOCKS ||
-	    (shard->nblocks + 1) * SHARD_BLOCK * sizeof(struct flow) >
-		    shard->budget.limit / 4 * 3) {
-		return WEIR_ELIMIT;
+	if (shard->nmissing > 0) {
+		for (*ret = 0; shard->blocks[*ret].flows != NULL; (*ret)++) {
+		}
+		return 0;
 	}
+	*ret = shard->nblocks;
 	if (shard->nblocks == shard->block_room) {
-		size_t room = shard->block_room == 0 ? 16 : shard->block_room * 2;
-		struct flow **blocks = budget_realloc(&shard->budget, shard->blocks,
-						      shard->block_room * sizeof(struct flow *),
-						      room * sizeof(struct flow *));
-
+		blocks =
+			budget_realloc(&shard->budget, shard->blocks,
+				       shard->block_room * sizeof(*blocks), room * sizeof(*blocks));
 		if (blocks == NULL) {
 			return WEIR_EBUDGET;
 		}
 		shard->blocks = blocks;
 		shard->block_room = room;
 	}
-	block = budget_calloc(&shard->budget, SHARD_BLOCK, sizeof(struct flow));
-	if (block == NULL) {
+	return 0;
+}
+
+/* Another block of entries. A quarter of the budget is for what flows own. */
+static int grow(struct shard *shard)
+{
+	size_t there = shard->nblocks - shard->nmissing, number;
+	struct flow *flows;
+	uint32_t i;
+
+	if (shard->nblocks == SHARD_MAX_BLOCKS ||
+	    (there + 1) * SHARD_BLOCK * sizeof(*flows) > shard->budget.limit / 4 * 3) {
+		return WEIR_ELIMIT;
+	}
+	if (block_number(shard, &number) < 0) {
 		return WEIR_EBUDGET;
 	}
-	shard->blocks[shard->nblocks] = block;
+	flows = budget_calloc(&shard->budget, SHARD_BLOCK, sizeof(*flows));
+	if (flows == NULL) {
+		return WEIR_EBUDGET;
+	}
+	if (number == shard->nblocks) {
+		shard->nblocks++;
+	} else {
+		shard->nmissing--;
+	}
+	shard->blocks[number].flows = flows;
+	shard->blocks[number].used = 0;
 	for (i = SHARD_BLOCK; i-- > 0;) {
-		block[i].self = (uint32_t)(shard->nblocks * SHARD_BLOCK) + i;
-		block[i].lru.next = shard->free;
-		shard->free = block[i].self + 1;
+		flows[i].self = (uint32_t)(number * SHARD_BLOCK) + i;
+		flows[i].lru.next = shard->free;
+		shard->free = flows[i].self + 1;
 		shard->nfree++;
 	}
-	shard->nblocks++;
 	return 0;
+}
+
+/* Flows at hand are spread over many more blocks than they need: park those of the thin ones. */
+static void clear_thin_blocks(struct shard *shard)
+{
+	size_t i, k;
+
+	for (i = 0; i < shard->nblocks && shard->may_be != UINT32_MAX; i++) {
+		const struct shard_block *block = &shard->blocks[i];
+
+		for (k = 0;
+		     block->flows != NULL && block->used <= SHARD_BLOCK / 4 && k < SHARD_BLOCK;
+		     k++) {
+			if (block->flows[k].shard != NULL) {
+				(void)shard_park(shard, &block->flows[k]);
+			}
+		}
+	}
+}
+
+void shard_release_blocks(struct shard *shard)
+{
+	uint32_t ref, *at = &shard->free;
+	size_t i;
+
+	if (shard->nfree > 2 * shard->at_hand) {
+		clear_thin_blocks(shard);
+	}
+	ref = shard->free;
+	/* their entries out of the list of free ones, but for the block of the first: one has to be there */
+	while (ref != 0) {
+		struct flow *flow = shard_flow(shard, ref - 1);
+
+		if (shard->blocks[(ref - 1) / SHARD_BLOCK].used > 0 ||
+		    (ref - 1) / SHARD_BLOCK == (shard->free - 1) / SHARD_BLOCK) {
+			*at = ref;
+			at = &flow->lru.next;
+		} else {
+			shard->nfree--;
+		}
+		ref = flow->lru.next;
+	}
+	*at = 0;
+	for (i = 0; i < shard->nblocks; i++) {
+		struct shard_block *block = &shard->blocks[i];
+
+		if (block->flows != NULL && block->used == 0 &&
+		    i != (shard->free - 1) / SHARD_BLOCK) {
+			budget_free(&shard->budget, block->flows,
+				    SHARD_BLOCK * sizeof(*block->flows));
+			block->flows = NULL;
+			shard->nmissing++;
+		}
+	}
+	shard->release_at = shard->nfree + SHARD_RELEASE;
 }
 
 struct flow *shard_take_entry(struct shard *shard)
@@ -508,9 +621,7 @@ struct flow *shard_take_entry(struct shard *shard)
 	uint32_t self;
 	int tries = 0;
 
-	if (shard->at_hand >= shard->may_be) {
-		(void)park_oldest(shard, NULL);
-	}
+	shard_park_idle(shard, NULL);
 	/* one stays free while flows are parked */
 	while (shard->nfree < 1u + has_parked(shard) && grow(shard) < 0) {
 		if (++tries > ROOM_TRIES ||
@@ -533,6 +644,7 @@ void shard_give_entry(struct shard *shard, struct flow *flow)
 	flow->lru.next = shard->free;
 	shard->free = flow->self + 1;
 	shard->nfree++;
+	shard->blocks[flow->self / SHARD_BLOCK].used--;
 }
 
 /* ---- eviction ---- */
@@ -540,9 +652,13 @@ void shard_give_entry(struct shard *shard, struct flow *flow)
 static void evict(struct shard *shard, uint32_t ref)
 {
 	struct engine *engine = shard->engine;
-	struct flow *flow = shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1)
-						     : shard_flow(shard, ref - 1);
+	struct flow *flow;
 
+	if (shard_end_syn(shard, ref - 1, WEIR_CLOSE_EVICTED)) {
+		engine->stats.evicted_half_open++;
+		return;
+	}
+	flow = shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1) : shard_flow(shard, ref - 1);
 	if (flow->list == FLOW_HALF_OPEN) {
 		engine->stats.evicted_half_open++;
 	} else {
@@ -622,8 +738,8 @@ static bool evict_owner(struct shard *shard, enum flow_list list, const struct f
  */
 static bool make_bytes(struct shard *shard, const struct flow *keep)
 {
-	uint32_t ref = shard->syns.next != 0 ? shard->syns.next
-					     : shard->parked[FLOW_HALF_OPEN].next;
+	uint32_t ref =
+		shard->syns.next != 0 ? shard->syns.next : shard->parked[FLOW_HALF_OPEN].next;
 
 	if (ref == 0 && shard->holes.next != 0 &&
 	    !(shard->finishing && shard_is_parked(shard->holes.next - 1))) {

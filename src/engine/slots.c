@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-	FINE = 512,                    /* bytes: up to here each unit is a class */
+	FINE = 512, /* bytes: up to here each unit is a class */
 	FINE_CLASSES = FINE / SLOT_UNIT,
-	COARSE_FIRST = 576             /* then eighths of the power of two below */
+	COARSE_FIRST = 576 /* then eighths of the power of two below */
 };
 
 _Static_assert(SLOT_PAGE / SLOT_UNIT <= 1 << SLOT_UNIT_BITS, "places fit their bits");
@@ -110,8 +110,8 @@ static uint32_t take_number(struct slots *slots)
 		if (slots->room == 1u << SLOT_PAGE_BITS) {
 			return SLOT_NONE;
 		}
-		pages = budget_realloc(slots->budget, slots->pages,
-				       slots->room * sizeof(*pages), room * sizeof(*pages));
+		pages = budget_realloc(slots->budget, slots->pages, slots->room * sizeof(*pages),
+				       room * sizeof(*pages));
 		if (pages == NULL) {
 			return SLOT_NONE;
 		}
@@ -146,7 +146,7 @@ static uint32_t new_page(struct slots *slots, unsigned kind, unsigned class)
 	}
 	slots->bytes += SLOT_PAGE;
 	page->kind = (uint8_t)kind;
-	page->class = (uint8_t)class;
+	page->class = (uint8_t) class;
 	link_page(slots, number);
 	return number;
 }

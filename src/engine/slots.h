@@ -28,10 +28,10 @@ enum {
 
 struct slot_page {
 	uint8_t *memory; /* NULL: the page's number is free */
-	uint32_t next;   /* page + 1 with free slots of the same class and kind, or free number + 1 */
+	uint32_t next; /* page + 1 with free slots of the same class and kind, or free number + 1 */
 	uint32_t prev;
-	uint16_t free; /* unit + 1 of the first free slot; the slots chain themselves */
-	uint16_t used; /* slots */
+	uint16_t free;  /* unit + 1 of the first free slot; the slots chain themselves */
+	uint16_t used;  /* slots */
 	uint16_t fresh; /* slots never used are from here on (index) */
 	uint8_t class;
 	uint8_t kind;
@@ -40,9 +40,9 @@ struct slot_page {
 struct slots {
 	struct budget *budget;
 	struct slot_page *pages;
-	uint32_t npages; /* numbers ever given */
-	uint32_t room;   /* of the array */
-	uint32_t free;   /* number + 1 of a page that is not there */
+	uint32_t npages;                            /* numbers ever given */
+	uint32_t room;                              /* of the array */
+	uint32_t free;                              /* number + 1 of a page that is not there */
 	uint32_t partial[SLOT_KINDS][SLOT_CLASSES]; /* page + 1 with free slots */
 	size_t bytes;                               /* charged now */
 };

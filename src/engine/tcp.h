@@ -35,6 +35,9 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how);
 /** End it if it has not ended, emit its record, and free the entry. */
 void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how);
 
+/** What tcp_finalise() would count for a flow of one SYN. false: its record is wanted, it must be made */
+bool tcp_count_lone_syn(struct engine *engine, enum weir_close how);
+
 /** Nothing more of the flow is wanted: release what it holds. Its entry stays until it times out. */
 void tcp_ignore(struct engine *engine, struct flow *flow);
 

@@ -140,6 +140,15 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	shard_remove(shard, flow);
 }
 
+bool tcp_count_lone_syn(struct engine *engine, enum weir_close how)
+{
+	if (!tcp_count_record(engine)) {
+		return false;
+	}
+	engine->stats.ended[how]++;
+	return true;
+}
+
 /* ---- flows that the observer does not want ---- */
 
 void tcp_ignore(struct engine *engine, struct flow *flow)

@@ -23,6 +23,9 @@ void tcp_free_candidate(struct flow *flow, struct tcp_candidate *c, uint32_t tak
  */
 void tcp_take_lone_syn(struct engine *engine, struct flow *flow, enum weir_close how);
 
+/** Nobody reads any field of `tcp` records: one more is only counted. false: it must be made */
+bool tcp_count_record(struct engine *engine);
+
 /** The `tcp` record of an ended flow. */
 void tcp_emit_record(struct engine *engine, struct flow *flow);
 

@@ -94,12 +94,25 @@ static void fill_direction(struct weir_record *rec, const struct flow *flow,
 	add_causes(rec, &ledger);
 }
 
+bool tcp_count_record(struct engine *engine)
+{
+	if (engine->reads_tcp) {
+		return false;
+	}
+	engine->stats.records[engine_schema_index(engine, &record_tcp_schema)]++;
+	engine->stats.unread_tcp++;
+	return true;
+}
+
 void tcp_emit_record(struct engine *engine, struct flow *flow)
 {
-	struct weir_record *rec =
-		engine_record(engine, flow, &record_tcp_schema, flow->first_ts_ns);
 	const struct tcp_state *tcp = &flow->tcp;
+	struct weir_record *rec;
 
+	if (flow->oddities == NULL && tcp_count_record(engine)) {
+		return;
+	}
+	rec = engine_record(engine, flow, &record_tcp_schema, flow->first_ts_ns);
 	if (rec == NULL) {
 		return;
 	}
