@@ -431,6 +431,8 @@ static void a_tick_closes_what_is_idle(void **state)
 	assert_int_equal(weir_engine_tick(engine, T_START + 2 * T_SECOND), 0);
 	assert_int_equal(log.len, 0);
 	assert_int_equal(weir_engine_tick(engine, T_START + 3 * T_SECOND), 0);
+	assert_int_equal(log.len, 0); /* what comes just then is in time */
+	assert_int_equal(weir_engine_tick(engine, T_START + 3 * T_SECOND + 1), 0);
 	assert_string_equal(log.text, "gap>0+5 age dropped 0\ndata>5 x\n");
 	log.len = 0;
 	assert_int_equal(weir_engine_tick(engine, T_START + 301 * T_SECOND), 0);
