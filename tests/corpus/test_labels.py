@@ -23,7 +23,6 @@ NAMES = {'http2': 'http', 'websocket': 'http', 'resp': 'redis', 'ssl': 'tls', 'p
 # Words that say nothing about what TCP carries.
 NOTHING = {'data', 'tcp', 'mptcp', ''}
 LOGIN = 'a login and nothing else: no transaction, so no record'
-STARTTLS = 'TLS behind a beginning in clear text that weir does not read'
 MIDDLE = 'the middle of one record and no beginning of another: tshark goes by the port, or by the rest of the flow'
 # Flows that peers label and weir does not: capture, first packet.
 UNKNOWN = {
@@ -53,8 +52,6 @@ UNKNOWN = {
         'random bytes: tshark goes by port 5061',
     'PcapPlusPlus/Tests__Fuzzers__RegressionTests__regression_samples__clusterfuzz-testcase-minimized-FuzzTarget-5700358767902720 1':
         'a ClientHello of version 0x2020 that is shorter than its beginning',
-    'zeek/testing__btest__Traces__tls__imap-starttls.pcap 1': STARTTLS,
-    'zeek/testing__btest__Traces__tls__pop3-starttls.pcap 1': STARTTLS,
 }
 
 

@@ -14,14 +14,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import corpus  # noqa: E402
 
-ZEEK = 'zeek/testing__btest__Traces__tls__'
 # Rows that differ, with a heading of docs/differences.md.
 KNOWN = {
     ('suricata-verify/tests__bug-1450-05__tls_DER-incomplete-content.pcap', '127.0.0.1 50802', 0): 'A certificate that says less',
-    (ZEEK + 'imap-starttls.pcap', '192.168.17.53 49640', 0): 'TLS behind STARTTLS',
-    (ZEEK + 'imap-starttls.pcap', 'scripts.base.protocols.imap.starttls/ssl.log#0', 0): 'TLS behind STARTTLS',
-    (ZEEK + 'pop3-starttls.pcap', '192.168.4.149 54775', 0): 'TLS behind STARTTLS',
-    (ZEEK + 'pop3-starttls.pcap', 'scripts.base.protocols.pop3.starttls/ssl.log#0', 0): 'TLS behind STARTTLS',
 }
 
 # What the peers do with a handshake beyond what it says: they verify certificates, write their own histories of it.

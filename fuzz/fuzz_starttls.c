@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: IMAP, POP3 and FTP up to TLS with holes, in four ways of splitting; see parser_dice.h. */
+#include "parser_dice.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return parser_dice("starttls", data, size);
+}
