@@ -269,6 +269,89 @@ static int count_terms(struct terming *terming, const struct store_scope *scope,
 	return err;
 }
 
+struct summed {
+	struct tally *tally;
+};
+
+/* A value that is absent is no value. */
+static int visit_summed(void *context, const struct store_rollup *row)
+{
+	struct summed *summed = context;
+
+	return row->keys[0].p == NULL && !row->other ? 0 : tally_add_rollup(summed->tally, 0, row);
+}
+
+/*
+ * Field by field out of rollups, when they tell all of them apart. Types that have none of the fields are not asked about.
+ * @return WEIR_EUNSUPPORTED: a scan must do; tallies may have been added to then
+ */
+static int sum_terms(struct terming *terming, const struct store_scope *scope,
+		     const char *const *fields, struct store_answer *ret)
+{
+	struct store_reader *reader = terming->reader;
+	size_t i;
+	int err = 0;
+
+	if (reader_wants_exact(reader, scope)) {
+		return WEIR_EUNSUPPORTED;
+	}
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < terming->nfields && err == 0; i++) {
+		struct summed summed;
+		struct store_summing summing = {.by = STORE_GROUP_FIELD,
+						.field = fields[i],
+						.filter = scope->filter,
+						.types = reader_types(reader, false),
+						.from_ns = scope->from_ns,
+						.to_ns = scope->to_ns,
+						.visit = visit_summed,
+						.context = &summed};
+
+		err = tally_new(1, 1, &terming->tallies[i]);
+		if (err == 0) {
+			summed.tally = terming->tallies[i];
+			err = reader->type->rollups(reader->backend, &summing);
+		}
+		ret->rows += summing.rows;
+		ret->from_ns = summing.from_ns;
+		ret->to_ns = summing.to_ns;
+	}
+	ret->basis = STORE_FROM_ROLLUPS;
+	ret->error = 1.0 / 64;
+	return err;
+}
+
+static void free_tallies(struct terming *terming)
+{
+	size_t i;
+
+	for (i = 0; i < terming->nfields; i++) {
+		tally_free(terming->tallies[i]);
+		terming->tallies[i] = NULL;
+	}
+}
+
+/* How many records there are to have values: for comparisons. */
+static int sum_records(struct terming *terming, const struct store_scope *scope)
+{
+	static const char *const type[] = {"type"};
+	struct terming all = {.reader = terming->reader, .nfields = 1};
+	struct store_groups groups;
+	struct store_answer answer;
+	int err = sum_terms(&all, scope, type, &answer);
+
+	if (err == 0) {
+		err = tally_finish(all.tallies[0], 1, STORE_ORDER_COUNT, false, &groups);
+		if (err == 0) {
+			all.tallies[0] = NULL;
+			terming->records = groups.total.count;
+			store_groups_free(&groups);
+		}
+	}
+	free_tallies(&all);
+	return err;
+}
+
 static int ask_terms(struct store_reader *reader, const struct store_scope *scope,
 		     const char *const *fields, size_t nfields, size_t top, uint64_t *ret_records,
 		     struct store_terms *ret)
@@ -276,7 +359,9 @@ static int ask_terms(struct store_reader *reader, const struct store_scope *scop
 	struct terming *terming = calloc(1, sizeof(*terming));
 	struct store_scope whole;
 	size_t i;
-	int err = terming == NULL ? WEIR_ENOMEM : reader_begin(reader, scope, &whole);
+	bool empty = false;
+	int err =
+		terming == NULL ? WEIR_ENOMEM : reader_begin_within(reader, scope, &whole, &empty);
 
 	memset(ret, 0, sizeof(*ret));
 	if (err == 0) {
@@ -288,7 +373,14 @@ static int ask_terms(struct store_reader *reader, const struct store_scope *scop
 		err = reader_refuse(reader, "an answer has %d groups at most", STORE_ANSWER_MAX);
 	}
 	if (err == 0) {
-		err = count_terms(terming, &whole, &ret->answer);
+		err = empty ? WEIR_EUNSUPPORTED : sum_terms(terming, &whole, fields, &ret->answer);
+		if (err == 0 && ret_records != NULL) {
+			err = sum_records(terming, &whole);
+		}
+		if (err == WEIR_EUNSUPPORTED) {
+			free_tallies(terming);
+			err = count_terms(terming, &whole, &ret->answer);
+		}
 	}
 	for (i = 0; terming != NULL && i < terming->nfields && err == 0; i++) {
 		err = tally_finish(terming->tallies[i], top == 0 ? DEFAULT_TOP : top,
@@ -306,10 +398,8 @@ static int ask_terms(struct store_reader *reader, const struct store_scope *scop
 	if (err == 0 && ret_records != NULL) {
 		*ret_records = terming->records;
 	}
-	for (i = 0; terming != NULL && i < terming->nfields; i++) {
-		tally_free(terming->tallies[i]);
-	}
 	if (terming != NULL) {
+		free_tallies(terming);
 		strbuf_fini(&terming->scratch);
 	}
 	free(terming);

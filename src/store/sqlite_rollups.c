@@ -65,6 +65,9 @@ static int column_of(const struct weir_schema *schema, const char *field)
 		{"http.response.status_code", KEY_STATUS},
 		{"db.response.status_code", KEY_STATUS},
 		{"dns.response_code", KEY_STATUS},
+		{"tcp.state", KEY_STATUS},
+		{"anomaly.code", KEY_METHOD},
+		{"anomaly.severity", KEY_STATUS},
 	};
 	size_t i;
 
@@ -195,14 +198,18 @@ static int put_keys(struct store_backend *backend, const struct store_summing *s
 		     weir_schema_find(schema, summing->field, strlen(summing->field)) < 0)) {
 			continue;
 		}
-		if (column < 0) {
+		if (column >= 0) {
+			asking->columns |= BIT(column);
+			strbuf_printf(out, " WHEN '%s' THEN %s", schema->type,
+				      column_names[column]);
+			n++;
+		} else if (strcmp(summing->field, "service.name") != 0 ||
+			   !has_no_service(backend, schema)) {
 			return WEIR_EUNSUPPORTED;
 		}
-		asking->columns |= BIT(column);
-		strbuf_printf(out, " WHEN '%s' THEN %s", schema->type, column_names[column]);
 	}
-	strbuf_str(out, " WHEN '' THEN NULL END");
-	return 1;
+	strbuf_str(out, " END");
+	return n > 0 ? 1 : WEIR_EUNSUPPORTED;
 }
 
 /* ---- times ---- */

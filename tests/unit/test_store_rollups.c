@@ -230,6 +230,82 @@ static void a_heatmap_is_that_of_the_records(void **state)
 	store_heatmap_free(&want);
 }
 
+static void terms_are_those_of_the_records(void **state)
+{
+	static const char *const fields[] = {
+		"type",       "http.request.method", "http.response.status_code",
+		"http.route", "db.query.digest",     "server.address",
+		"tcp.state",  "anomaly.code"};
+	static const char *const filters[] = {"", "type:http", "type:mysql,tcp"};
+	size_t f, i, k;
+
+	(void)state;
+	for (f = 0; f < 3; f++) {
+		struct store_scope scope = {.filter = parse(filters[f])};
+		struct store_scope same = everything;
+		struct store_terms have, want;
+
+		/* one after the other: all of them are not in one dimension */
+		for (k = 0; k < 8; k++) {
+			same.filter = scope.filter;
+			assert_int_equal(store_terms(reader, &scope, &fields[k], 1, 1000, &have),
+					 0);
+			assert_int_equal(store_terms(reader, &same, &fields[k], 1, 1000, &want), 0);
+			assert_int_equal(have.answer.basis, STORE_FROM_ROLLUPS);
+			assert_int_equal(want.answer.basis, STORE_FROM_SCAN);
+			assert_int_equal(have.fields[0].ngroups, want.fields[0].ngroups);
+			assert_int_equal(have.fields[0].total.count, want.fields[0].total.count);
+			for (i = 0; i < have.fields[0].ngroups; i++) {
+				const struct store_group *a = &have.fields[0].groups[i];
+				const struct store_group *b = &want.fields[0].groups[i];
+
+				assert_true(same_keys(a, b));
+				assert_int_equal(a->red.count, b->red.count);
+				assert_int_equal(a->red.failed, b->red.failed);
+				near(a->red.p99_ns, b->red.p99_ns, have.answer.error);
+			}
+			store_terms_free(&have);
+			store_terms_free(&want);
+		}
+		query_free(scope.filter);
+	}
+}
+
+static void a_comparison_is_that_of_the_records(void **state)
+{
+	static const char *const fields[] = {"http.request.method", "http.response.status_code"};
+	struct store_scope a = {.filter = parse("type:http")}, b = a, c, d;
+	struct store_compare have, want;
+	size_t i;
+
+	(void)state;
+	/* on whole hours rollups and records are of the same time */
+	a.from_ns = (ts_of(0) / (3600 * SECOND) + 1) * 3600 * SECOND;
+	a.to_ns = a.from_ns + 3600 * SECOND;
+	b.from_ns = a.to_ns;
+	b.to_ns = b.from_ns + 3600 * SECOND;
+	c = a;
+	d = b;
+	c.exact = d.exact = true;
+	c.limits.rows = d.limits.rows = 1 << 20;
+	assert_int_equal(store_compare(reader, &a, &b, fields, 2, 50, &have), 0);
+	assert_int_equal(store_compare(reader, &c, &d, fields, 2, 50, &want), 0);
+	assert_int_equal(have.answer_a.basis, STORE_FROM_ROLLUPS);
+	assert_int_equal(want.answer_a.basis, STORE_FROM_SCAN);
+	assert_int_equal(have.na, want.na);
+	assert_int_equal(have.nb, want.nb);
+	assert_true(have.na > 100);
+	assert_int_equal(have.ndifferences, want.ndifferences);
+	for (i = 0; i < have.ndifferences; i++) {
+		assert_int_equal(have.differences[i].a, want.differences[i].a);
+		assert_int_equal(have.differences[i].b, want.differences[i].b);
+		assert_true(have.differences[i].score == want.differences[i].score);
+	}
+	store_compare_free(&have);
+	store_compare_free(&want);
+	query_free(a.filter);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +314,8 @@ int main(void)
 		cmocka_unit_test(filters_about_what_is_told_apart),
 		cmocka_unit_test(what_rollups_cannot_say_is_scanned),
 		cmocka_unit_test(a_heatmap_is_that_of_the_records),
+		cmocka_unit_test(terms_are_those_of_the_records),
+		cmocka_unit_test(a_comparison_is_that_of_the_records),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_long, tear_down);
