@@ -28,6 +28,7 @@ enum key_column {
 
 enum {
 	SEGMENTS_MAX = 8,
+	LONG = 2160, /* intervals: of 10 s six hours, of five minutes a week */
 };
 
 #define BIT(column) (1u << (column))
@@ -296,6 +297,13 @@ static bool set_times(struct store_backend *backend, struct store_summing *summi
 	enum store_level low = finest(backend, from), high = STORE_1H;
 	int64_t length = store_level_s(low);
 
+	/* of a long time, ends of seconds are not worth their rows */
+	while (low < STORE_1H && to - from >= store_level_s(low) * LONG &&
+	       (summing->step_ns == 0 ||
+		summing->step_ns % (store_level_s((enum store_level)(low + 1)) * NS_PER_S) == 0)) {
+		low++;
+	}
+	length = store_level_s(low);
 	while (summing->step_ns != 0 && summing->step_ns % (store_level_s(high) * NS_PER_S) != 0) {
 		if (high == low) {
 			return false;

@@ -16,6 +16,9 @@ enum {
 	NONE = UINT32_MAX,
 	FIRST_SLOTS = 256,
 	FIRST_ROOM = 8,
+	SPARSE_MAX =
+		16, /* bins of a cell; then it gets a dense histogram, as long as there are no more than */
+	DENSE_MAX = 8192, /* cells that have one */
 };
 
 #define BLOCK (64 << 10)
@@ -34,6 +37,7 @@ struct cell {
 	uint32_t nbins, bins_room;
 	int64_t *values;
 	struct bin *bins;
+	struct hist *dense; /* instead of bins, when there are many to be added */
 };
 
 struct group {
@@ -58,6 +62,7 @@ struct tally {
 	size_t ngroup_slots, ncell_slots;
 	uint64_t seed;
 	uint64_t nvalues;
+	size_t ndense;
 	bool rough;
 	struct hist scratch;
 	struct store_group *results;
@@ -358,10 +363,34 @@ static void add_red(struct store_red *to, const struct store_red *red)
 	to->total_ns += red->total_ns;
 }
 
+/* A cell with many bins is added to often: bins then are where they are looked for. */
+static void make_dense(struct tally *tally, struct cell *cell)
+{
+	uint32_t i;
+
+	cell->dense = arena_alloc(&tally->arena, sizeof(*cell->dense));
+	if (cell->dense == NULL) {
+		return;
+	}
+	tally->ndense++;
+	memset(cell->dense, 0, sizeof(*cell->dense));
+	for (i = 0; i < cell->nbins; i++) {
+		hist_add(cell->dense, cell->bins[i].bucket, cell->bins[i].n);
+	}
+	cell->nbins = 0;
+}
+
 static bool add_bin(struct tally *tally, struct cell *cell, uint32_t bucket, uint64_t n)
 {
 	uint32_t low = 0, high = cell->nbins;
 
+	if (cell->dense == NULL && high >= SPARSE_MAX && tally->ndense < DENSE_MAX) {
+		make_dense(tally, cell);
+	}
+	if (cell->dense != NULL) {
+		hist_add(cell->dense, bucket, n);
+		return true;
+	}
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -439,6 +468,10 @@ int tally_add_rollup(struct tally *tally, size_t step, const struct store_rollup
 	}
 	tally->rough = true;
 	add_red(&cell->red, &row->red);
+	if (cell->dense != NULL) {
+		hist_add_blob(cell->dense, row->hist, row->hist_len);
+		return 0;
+	}
 	hist_clear(&tally->scratch);
 	hist_add_blob(&tally->scratch, row->hist, row->hist_len);
 	for (i = tally->scratch.low; i < tally->scratch.high; i++) {
@@ -488,6 +521,10 @@ static bool mix(struct tally *tally, struct mixed *mixed, const struct cell *cel
 	mixed->bins = &tally->scratch;
 	for (i = 0; i < cell->nbins; i++) {
 		hist_add(mixed->bins, cell->bins[i].bucket, cell->bins[i].n);
+	}
+	for (i = cell->dense == NULL ? HIST_BUCKETS : cell->dense->low;
+	     i < HIST_BUCKETS && i < cell->dense->high; i++) {
+		hist_add(mixed->bins, i, cell->dense->buckets[i]);
 	}
 	return true;
 }
