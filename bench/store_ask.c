@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_ask STORE RUNS: how long each question to a store takes (store/reader.h).
+ * store_ask STORE RUNS [QUESTION | =FILTER]: how long each question to a store takes (store/reader.h).
  *
  * Each question is asked RUNS times about times and values that differ from run to run, as a dashboard does, on one connection. A line each:
  * name, basis, end, rows looked at (median), p50 and p95 in µs, tab-separated.
@@ -25,6 +25,7 @@ struct asking {
 	unsigned run;
 	char ids[64][27];
 	size_t nids;
+	const char *filter; /* of the command line */
 };
 
 static int64_t now_ns(void)
@@ -227,6 +228,11 @@ static void ask_page_client(struct asking *asking)
 	page(asking, STORE_NEWEST, "client:10.1.2.3");
 }
 
+static void ask_filter(struct asking *asking)
+{
+	page(asking, STORE_NEWEST, asking->filter);
+}
+
 static void ask_heatmap(struct asking *asking)
 {
 	struct store_scope scope = scope_of(asking);
@@ -321,6 +327,7 @@ static const struct {
 	void (*ask)(struct asking *asking);
 } questions[] = {
 	{"first page, newest", ask_page},
+	{"=", ask_filter},
 	{"first page, oldest", ask_page_old},
 	{"first page: status>=500", ask_page_5xx},
 	{"first page: method and status", ask_page_endpoint},
@@ -389,7 +396,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	if (argc < 3 || runs < 1 || runs > RUNS_MAX) {
-		fprintf(stderr, "usage: store_ask STORE RUNS [QUESTION]\n");
+		fprintf(stderr, "usage: store_ask STORE RUNS [QUESTION | =FILTER]\n");
 		return 2;
 	}
 	(void)engine_schemas(NULL, asking.schemas);
@@ -399,7 +406,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
-		if (argc < 4 || strstr(questions[i].name, argv[3]) != NULL || i == 0) {
+		bool own = questions[i].name[0] == '=';
+
+		asking.filter = own && argc > 3 ? argv[3] + 1 : NULL;
+		if (own ? argc > 3 && argv[3][0] == '='
+			: argc < 4 || strstr(questions[i].name, argv[3]) != NULL || i == 0) {
 			measure(&asking, i, runs);
 		}
 	}

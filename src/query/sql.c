@@ -26,6 +26,7 @@ struct saying {
 	const struct query_names *names;
 	bool inexact;
 	bool texts;
+	bool wide; /* the term that is being said */
 };
 
 /* ---- literals ---- */
@@ -194,11 +195,13 @@ static bool say_address(struct strbuf *out, const struct query_value *value, con
 }
 
 /* A whole text or its beginning, and nothing in it that escaping changes or makes. */
-static bool is_same_escaped(const struct query_value *value)
+static bool is_same_escaped(const struct query_value *value, bool wide)
 {
 	uint32_t i;
 
-	if (value->kind != QUERY_EXACT && value->kind != QUERY_PREFIX) {
+	/* another part may come out of the escaping: that lets through more, which is fine where more may be let through */
+	if (value->kind != QUERY_EXACT && value->kind != QUERY_PREFIX &&
+	    !(wide && (value->kind == QUERY_SUFFIX || value->kind == QUERY_CONTAINS))) {
 		return false;
 	}
 	for (i = 0; i < value->text.len; i++) {
@@ -227,7 +230,9 @@ static enum piece say_value(struct saying *saying, struct strbuf *out,
 		return value->kind == QUERY_RANGE ? say_number(out, term->op, value, x) : NEVER;
 	case WEIR_KIND_STR:
 		saying->texts = true;
-		said = (!saying->names->escaped || is_same_escaped(value)) &&
+		saying->inexact |= saying->names->escaped &&
+				   (value->kind == QUERY_SUFFIX || value->kind == QUERY_CONTAINS);
+		said = (!saying->names->escaped || is_same_escaped(value, saying->wide)) &&
 		       say_text(out, value, x);
 		break;
 	case WEIR_KIND_HEX:
@@ -330,6 +335,7 @@ static enum piece say_term(struct saying *saying, struct strbuf *out, const stru
 	struct said_term said = {.always = false};
 	enum piece piece = NEVER;
 
+	saying->wide = wide && !denies;
 	strbuf_init(&said.yes);
 	strbuf_init(&said.there);
 	say_targets(saying, term, &said);

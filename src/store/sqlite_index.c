@@ -18,9 +18,10 @@
 #include "weir/error.h"
 
 enum {
-	CANDIDATES_MAX = 1 << 20,
+	CANDIDATES_MAX = 1 << 16,
 	BITMAP_MAX = 32 << 20, /* bytes */
-	WORTH = 50,            /* one record in so many: else the index on time is as good */
+	SAMPLE = 50,           /* the newest of so many parts */
+	SAMPLE_MAX = 800,      /* in it: more of them are found as quickly by the index on time */
 	ALWAYS_WORTH = 4096,
 };
 
@@ -133,14 +134,15 @@ static bool put_durations(struct query *filter, const struct weir_schema *schema
 
 /* ---- lists ---- */
 
-/* About how many records there are in some lists. */
-static int64_t weigh(struct store_backend *backend, struct strbuf *lists)
+/* About how many records there are in some lists from a row on. */
+static int64_t weigh(struct store_backend *backend, struct strbuf *lists, int64_t from)
 {
 	struct strbuf sql;
 	int64_t n;
 
 	strbuf_init(&sql);
-	strbuf_printf(&sql, "SELECT total(length(i.ids)/2+1)%s", strbuf_text(lists));
+	strbuf_printf(&sql, "SELECT total(length(i.ids)/2+1)%s AND i.first>=%lld",
+		      strbuf_text(lists), (long long)from);
 	n = sql.failed ? INT64_MAX : store_number(&backend->store, strbuf_text(&sql), INT64_MAX);
 	strbuf_fini(&sql);
 	return n;
@@ -163,7 +165,9 @@ static bool add(struct lite_candidates *to, int64_t id)
 	return true;
 }
 
-static int read_lists(struct store_backend *backend, const char *sql, struct lite_candidates *to)
+/* @return WEIR_ELIMIT: there are more than max */
+static int read_lists(struct store_backend *backend, const char *sql, size_t max,
+		      struct lite_candidates *to)
 {
 	sqlite3_stmt *stmt = lite_prepare(backend, sql);
 	bool fits = true;
@@ -178,7 +182,7 @@ static int read_lists(struct store_backend *backend, const char *sql, struct lit
 		ids_begin(&ids, sqlite3_column_int64(stmt, 0), sqlite3_column_blob(stmt, 1),
 			  (size_t)sqlite3_column_bytes(stmt, 1));
 		while (fits && ids_next(&ids)) {
-			fits = add(to, ids.id);
+			fits = to->n < max && add(to, ids.id);
 		}
 	}
 	(void)sqlite3_finalize(stmt);
@@ -195,7 +199,7 @@ static int read_open(struct store_backend *backend, const struct weir_schema *sc
 		       "SELECT _id,NULL FROM _open WHERE type=(SELECT _id FROM _type WHERE "
 		       "type='%s')",
 		       schema->type);
-	return read_lists(backend, sql, to);
+	return read_lists(backend, sql, CANDIDATES_MAX, to);
 }
 
 static int by_id(const void *a, const void *b)
@@ -213,7 +217,7 @@ static int take_lists(struct store_backend *backend, const struct weir_schema *s
 
 	strbuf_init(&sql);
 	strbuf_printf(&sql, "SELECT i.first,i.ids%s", strbuf_text(lists));
-	err = sql.failed ? WEIR_ENOMEM : read_lists(backend, strbuf_text(&sql), to);
+	err = sql.failed ? WEIR_ENOMEM : read_lists(backend, strbuf_text(&sql), CANDIDATES_MAX, to);
 	strbuf_fini(&sql);
 	if (err == 0) {
 		err = read_open(backend, schema, to);
@@ -251,31 +255,38 @@ static bool make_bits(struct lite_candidates *candidates)
 	return candidates->bits != NULL;
 }
 
+/* The rows that a type's records are among. */
+static void row_range(struct store_backend *backend, const struct weir_schema *schema,
+		      int64_t *ret_low, int64_t *ret_high)
+{
+	char sql[96];
+
+	(void)snprintf(sql, sizeof(sql), "SELECT min(_id) FROM \"_%s\"", schema->type);
+	*ret_low = store_number(&backend->store, sql, 0);
+	(void)snprintf(sql, sizeof(sql), "SELECT max(_id) FROM \"_%s\"", schema->type);
+	*ret_high = store_number(&backend->store, sql, 0);
+}
+
 int lite_candidates(struct store_backend *backend, struct query *filter,
 		    const struct weir_schema *schema, struct lite_candidates *ret)
 {
 	struct strbuf shapes, durations;
-	int64_t nshapes = INT64_MAX, ndurations = INT64_MAX, least;
-	uint64_t rows;
-	char sql[192];
+	int64_t nshapes = INT64_MAX, ndurations = INT64_MAX, low, high, sample;
 	int err = 0;
 
 	memset(ret, 0, sizeof(*ret));
+	row_range(backend, schema, &low, &high);
+	/* lists of long ago may be many small rows: how much of the newest 2 % is listed says whether to read them all */
+	sample = high - (high - low) / SAMPLE;
 	strbuf_init(&shapes);
 	strbuf_init(&durations);
 	if (put_shapes(filter, schema, &shapes)) {
-		nshapes = weigh(backend, &shapes);
+		nshapes = weigh(backend, &shapes, sample);
 	}
 	if (put_durations(filter, schema, &durations)) {
-		ndurations = weigh(backend, &durations);
+		ndurations = weigh(backend, &durations, sample);
 	}
-	/* each by itself is a look at one end of the table */
-	(void)snprintf(sql, sizeof(sql),
-		       "SELECT (SELECT max(_id) FROM \"_%s\")-(SELECT min(_id) FROM \"_%s\")+1",
-		       schema->type, schema->type);
-	least = nshapes < ndurations ? nshapes : ndurations;
-	rows = (uint64_t)store_number(&backend->store, sql, 0);
-	if (least != INT64_MAX && (least <= ALWAYS_WORTH || (uint64_t)least <= rows / WORTH)) {
+	if (nshapes <= SAMPLE_MAX || ndurations <= SAMPLE_MAX) {
 		err = take_lists(backend, schema, nshapes <= ndurations ? &shapes : &durations,
 				 ret);
 		if (err == 0) {
@@ -305,14 +316,15 @@ int lite_slowest(struct store_backend *backend, const struct weir_schema *schema
 		      " FROM _duration_ids i WHERE i.type=(SELECT _id FROM _type WHERE type='%s') "
 		      "AND i.octave=%d",
 		      schema->type, octave);
-	if (weigh(backend, &lists) > (int64_t)max) {
+	if (weigh(backend, &lists, INT64_MIN) > (int64_t)max) {
 		err = WEIR_ELIMIT;
 	} else {
 		struct strbuf sql;
 
 		strbuf_init(&sql);
 		strbuf_printf(&sql, "SELECT i.first,i.ids%s", strbuf_text(&lists));
-		err = sql.failed ? WEIR_ENOMEM : read_lists(backend, strbuf_text(&sql), to);
+		err = sql.failed ? WEIR_ENOMEM
+				 : read_lists(backend, strbuf_text(&sql), CANDIDATES_MAX, to);
 		strbuf_fini(&sql);
 	}
 	strbuf_fini(&lists);
