@@ -165,7 +165,7 @@ struct top_slot {
 	uint64_t error; /* n is at most so much too high */
 	int64_t max_ns;
 	char *text;
-	uint32_t len;
+	uint32_t len, room;
 };
 
 struct top {

@@ -61,14 +61,22 @@ static int count(struct top *top, enum store_top what, const char *text, size_t 
 	hash = XXH3_64bits_withSeed(text, len, top->seed) | 1;
 	slot = slot_of(top, what, hash, &fresh);
 	if (fresh) {
-		/* rounded up, so that most fit into what is there */
-		char *grown = realloc(slot->text, (len | 63) + 1);
+		if (len > slot->room) {
+			/* rounded up, so that most fit into what is there */
+			char *grown = realloc(slot->text, len | 63);
 
-		if (grown == NULL) {
-			return WEIR_ENOMEM;
+			if (grown == NULL) {
+				return WEIR_ENOMEM;
+			}
+			slot->text = grown;
+			slot->room = (uint32_t)len | 63;
 		}
-		memcpy(grown, text, len);
-		*slot = (struct top_slot){hash, slot->n, 0, slot->n, -1, grown, (uint32_t)len};
+		memcpy(slot->text, text, len);
+		slot->hash = hash;
+		slot->error = slot->n;
+		slot->n_error = 0;
+		slot->max_ns = -1;
+		slot->len = (uint32_t)len;
 	}
 	slot->n++;
 	slot->n_error += failed;
@@ -88,7 +96,8 @@ static void clear(struct top *top)
 			struct top_slot *slot = &top->slots[what][i];
 
 			/* the memory of the text stays */
-			*slot = (struct top_slot){.text = slot->text, .max_ns = -1};
+			*slot = (struct top_slot){
+				.text = slot->text, .room = slot->room, .max_ns = -1};
 		}
 		top->dirty[what] = false;
 	}

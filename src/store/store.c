@@ -225,6 +225,8 @@ int store_open(struct store *store, const char *path, const struct weir_schema *
 	int err;
 
 	memset(store, 0, sizeof(*store));
+	/* nobody asks how much memory it has; counting it is a lock at each allocation. Refused when SQLite is in use already */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	err = lock(store, path);
 	if (err == 0 &&
 	    sqlite3_open_v2(path, &store->db,

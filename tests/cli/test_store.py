@@ -22,6 +22,7 @@ WEIR = os.path.abspath(sys.argv[1])
 KILLS = int(os.environ.get('WEIR_KILLS', '12'))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 import packets  # noqa: E402
+import stores  # noqa: E402
 
 tests = []
 
@@ -529,6 +530,7 @@ def a_full_disk_is_told_counted_and_got_over():
         base.close()
         expect(records == 36000 and kept + lost == records and kept > 0 and lost > 0, (records, kept, lost))
         expect(dangling == 0, dangling)
+        expect(stores.check(capture + '.db') == kept, 'what was counted of them')
         expect('%d records were not written to sqlite' % lost in done.stdout.decode(), lines)
         print('full disk: %d records, %d kept, %d lost and counted' % (records, kept, lost))
 
