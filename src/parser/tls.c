@@ -384,6 +384,16 @@ static bool keep(struct tls *tls, struct tls_side *side, const uint8_t *p, size_
 	return true;
 }
 
+/* RFC 8446 §4 and what was before it; certificate_url and supplemental_data (21, 23) were never seen */
+static bool is_message_type(uint8_t type)
+{
+	static const uint32_t types = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 | 1u << 11 |
+				      1u << 12 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 |
+				      1u << 20 | 1u << 22;
+
+	return type <= 22 && (types >> type & 1) != 0;
+}
+
 /*
  * Bytes of a message that began in an earlier record, or goes on in a later one. @return how many of them it took
  */
@@ -404,6 +414,11 @@ static size_t collect(struct tls *tls, enum weir_direction dir, const uint8_t *p
 			return len;
 		}
 		if (side->message_len < 4 || length_of(side->message) > 0) {
+			if (side->message_len == 4 && !is_message_type(side->message[0])) {
+				side->unsure = true;
+				drop_message(tls, side);
+				return len;
+			}
 			if (side->message_len == 4 &&
 			    length_of(side->message) > limit_of(side->message)) {
 				tell(tls, &anomaly_too_large, dir, offset);
@@ -436,15 +451,10 @@ static size_t collect(struct tls *tls, enum weir_direction dir, const uint8_t *p
 /* Messages one after another up to the record's end, or beyond it, of types that there are? */
 static bool like_messages(const uint8_t *p, size_t len)
 {
-	static const uint32_t types = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 | 1u << 11 |
-				      1u << 12 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 |
-				      1u << 20 | 1u << 22;
-
 	while (len > 0) {
 		size_t all;
 
-		if (len < 4 || p[0] > 22 || (types >> p[0] & 1) == 0 ||
-		    length_of(p) > limit_of(p)) {
+		if (len < 4 || !is_message_type(p[0]) || length_of(p) > limit_of(p)) {
 			return false;
 		}
 		all = 4 + length_of(p);
