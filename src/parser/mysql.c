@@ -5,7 +5,8 @@
  * succeeds is no transaction: its user and database are said on those that follow. Answers to challenges are passed by unseen.
  *
  * Both directions are taken in the order of cause and effect: bytes wait (HOLD) until what their sender had received is parsed, as the
- * acknowledgements say, because what a packet means depends on the other side.
+ * acknowledgements say, because what a packet means depends on the other side. Where they are forged (of bytes that come later, or smaller than
+ * before) the order is that in which bytes came.
  *
  * Steps of a direction (enum my_step): START knows nothing; PACKETS is at a packet, or with `compressed` at a frame. LOST looks for a place
  * to go on: the client's is a packet of sequence 0 with a command at the beginning of a segment, the server's is where a command

@@ -20,6 +20,7 @@ struct input {
 	const uint8_t *p;
 	const uint8_t *end;
 	uint32_t random;
+	bool forged; /* an acknowledgement was off */
 };
 
 static unsigned take(struct input *in)
@@ -52,6 +53,7 @@ static void feed(struct weir_host *host, struct input *in, enum weir_direction d
 	} else {
 		mark.peer_ack -= mark.peer_ack < skew * 20 ? mark.peer_ack : skew * 20;
 	}
+	in->forged |= skew != 0 && skew != 15;
 	len = len < left ? len : left;
 	if (host->dir[dir].closed) {
 		in->p += len; /* the engine gives no bytes behind the end */
@@ -100,10 +102,11 @@ static void sort_lines(struct strbuf *text)
 	free(copy);
 }
 
-static void run(struct weir_host *host, const char *parser, const uint8_t *data, size_t size,
+/* @return were acknowledgements off? */
+static bool run(struct weir_host *host, const char *parser, const uint8_t *data, size_t size,
 		int mode)
 {
-	struct input in = {data, data + size, (uint32_t)size};
+	struct input in = {data, data + size, (uint32_t)size, false};
 	unsigned options = take(&in);
 
 	mock_init(host, parser_find(parser));
@@ -153,22 +156,26 @@ static void run(struct weir_host *host, const char *parser, const uint8_t *data,
 	mock_end(host);
 	sort_lines(&host->records);
 	sort_lines(&host->anomalies);
+	return in.forged;
 }
 
-/* What a target returns. */
-static inline int parser_dice(const char *parser, const uint8_t *data, size_t size)
+/* strict: the records are also the same where acknowledgements are off. */
+static inline int dice(const char *parser, const uint8_t *data, size_t size, bool strict)
 {
+	bool compare;
 	struct weir_host host[2];
 	int mode;
 
 	if (size > 16384) {
 		return 0;
 	}
-	run(&host[0], parser, data, size, 0);
+	compare = !run(&host[0], parser, data, size, 0) || strict;
 	for (mode = 1; mode < 4; mode++) {
-		run(&host[1], parser, data, size, mode);
-		if (strcmp(strbuf_text(&host[0].records), strbuf_text(&host[1].records)) != 0 ||
-		    strcmp(strbuf_text(&host[0].anomalies), strbuf_text(&host[1].anomalies)) != 0) {
+		(void)run(&host[1], parser, data, size, mode);
+		if (compare &&
+		    (strcmp(strbuf_text(&host[0].records), strbuf_text(&host[1].records)) != 0 ||
+		     strcmp(strbuf_text(&host[0].anomalies), strbuf_text(&host[1].anomalies)) !=
+			     0)) {
 			(void)fprintf(
 				stderr, "split %d differs:\n%s%s---\n%s%s", mode,
 				strbuf_text(&host[0].records), strbuf_text(&host[0].anomalies),
@@ -179,6 +186,21 @@ static inline int parser_dice(const char *parser, const uint8_t *data, size_t si
 	}
 	mock_fini(&host[0]);
 	return 0;
+}
+
+/* What a target returns. */
+static inline int parser_dice(const char *parser, const uint8_t *data, size_t size)
+{
+	return dice(parser, data, size, true);
+}
+
+/*
+ * The same for a parser that goes by acknowledgements: those that no TCP sends (of bytes that were not sent yet, or smaller than before) put its
+ * two directions in an order that depends on when bytes come. Then only its memory is looked at.
+ */
+static inline int parser_dice_in_order(const char *parser, const uint8_t *data, size_t size)
+{
+	return dice(parser, data, size, false);
 }
 
 #endif
