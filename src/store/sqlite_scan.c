@@ -34,6 +34,9 @@ enum state { FRESH, PENDING, STUCK, DONE };
 struct source {
 	struct walk *walk;
 	struct lite_rows rows;
+	struct lite_rows
+		wanted; /* of one row, what the visitor wants; when rows has only what the filter must see */
+	bool asked; /* wanted is used */
 	enum state state;
 	struct store_place
 		place; /* of the row that was looked at last; before any: where it begins */
@@ -130,7 +133,8 @@ static int say_filter(struct walk *walk, const struct weir_schema *schema, struc
 	return what;
 }
 
-static void choose_fields(const struct walk *walk, const struct weir_schema *schema, int said,
+/* Fields that the visitor wants, or that the filter must see. */
+static void choose_fields(const struct walk *walk, const struct weir_schema *schema, bool asked,
 			  uint64_t fields[2])
 {
 	size_t i;
@@ -138,8 +142,8 @@ static void choose_fields(const struct walk *walk, const struct weir_schema *sch
 	fields[0] = 0;
 	fields[1] = 0;
 	for (i = 0; weir_schema_field(schema, i) != NULL; i++) {
-		if (walk->scan->wants(walk->scan->context, schema, i) ||
-		    (said == QUERY_SAID_WIDER && query_wants(walk->filter, schema, i))) {
+		if (asked ? query_wants(walk->filter, schema, i)
+			  : walk->scan->wants(walk->scan->context, schema, i)) {
 			want(fields, i);
 		}
 	}
@@ -249,10 +253,19 @@ static int prepare(struct source *source, const struct weir_schema *schema, int 
 		return err;
 	}
 	strbuf_init(&sql);
-	choose_fields(walk, schema, said, fields);
+	source->asked = said == QUERY_SAID_WIDER;
+	choose_fields(walk, schema, source->asked, fields);
 	lite_rows_select(&source->rows, walk->backend, schema, fields, "NULL", "NULL", &sql);
 	put_conditions(source, &sql, verdict);
 	err = lite_rows_prepare(&source->rows, &sql);
+	if (err == 0 && source->asked) {
+		strbuf_clear(&sql);
+		choose_fields(walk, schema, false, fields);
+		lite_rows_select(&source->wanted, walk->backend, schema, fields, "NULL", "NULL",
+				 &sql);
+		strbuf_str(&sql, " WHERE _id=?1");
+		err = lite_rows_prepare(&source->wanted, &sql);
+	}
 	strbuf_fini(&sql);
 	return err;
 }
@@ -260,6 +273,7 @@ static int prepare(struct source *source, const struct weir_schema *schema, int 
 static void source_fini(struct source *source)
 {
 	lite_rows_fini(&source->rows);
+	lite_rows_fini(&source->wanted);
 	lite_candidates_fini(&source->candidates);
 	free(source->list);
 }
@@ -317,6 +331,13 @@ static int step_list(struct source *source)
 	return code;
 }
 
+/* The row that the source is at has not been given: it is still before us. */
+static void step_back(struct source *source)
+{
+	source->place.row += source->walk->oldest ? -1 : 1;
+	source->state = STUCK;
+}
+
 /* Go on to the next row that is to be seen, and to the matcher when it must be asked. */
 static int advance(struct source *source)
 {
@@ -335,15 +356,29 @@ static int advance(struct source *source)
 	} else if (code == SQLITE_DONE) {
 		source->state = DONE;
 	} else if (code == SQLITE_INTERRUPT) {
-		/* a row that was just about to be given is still before us */
-		if (source->looked && source->verdict != VERDICT_NO) {
-			source->place.row += walk->oldest ? -1 : 1;
-		}
 		source->state = STUCK;
+		if (source->looked && source->verdict != VERDICT_NO) {
+			step_back(source);
+		}
 	} else {
 		return lite_failed(walk->backend);
 	}
 	return 0;
+}
+
+/* What the visitor wants of a row that the filter has seen. @return 1: the limits ended it there */
+static int read_wanted(struct source *source, struct weir_record **ret)
+{
+	sqlite3_stmt *stmt = source->wanted.stmt;
+	int code;
+
+	(void)sqlite3_reset(stmt);
+	(void)sqlite3_bind_int64(stmt, 1, source->place.row);
+	code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW) {
+		return lite_rows_record(&source->wanted, ret);
+	}
+	return code == SQLITE_INTERRUPT ? 1 : lite_failed(source->walk->backend);
 }
 
 /* Give the row to the visitor. @return as it says; 0 when it does not match */
@@ -351,12 +386,24 @@ static int give(struct source *source)
 {
 	struct walk *walk = source->walk;
 	struct weir_record *rec;
+	bool matches;
 	int err = lite_rows_record(&source->rows, &rec);
 
 	if (err < 0) {
 		return err;
 	}
-	if (source->verdict != VERDICT_ASK || query_match(walk->filter, rec)) {
+	matches = source->verdict != VERDICT_ASK || query_match(walk->filter, rec);
+	if (source->asked) {
+		record_free(rec);
+		err = matches ? read_wanted(source, &rec) : 0;
+		if (err > 0) {
+			step_back(source);
+		}
+		if (err != 0 || !matches) {
+			return err < 0 ? err : 0;
+		}
+	}
+	if (matches) {
 		err = walk->scan->visit(walk->scan->context, rec, source->place);
 	}
 	record_free(rec);
@@ -392,7 +439,9 @@ static int go(struct walk *walk, struct source *sources, size_t n)
 		if (err != 0) {
 			break;
 		}
-		err = advance(next);
+		if (next->state == PENDING) {
+			err = advance(next);
+		}
 	}
 	if (err >= 0 && next != NULL) {
 		walk->scan->place = next->place;
@@ -584,19 +633,11 @@ static int give_row(struct store_backend *backend, struct store_scan *scan, cons
 
 enum { OCTAVES = 64, OCTAVE_MAX = 20000 };
 
-/* Looks at a candidate: its duration, and what the filter says of it. */
+/* Looks at candidates of a type: their durations, and what the filter says of them. */
 struct asker {
-	struct slowest *slowest;
 	struct walk *walk;
 	struct source source;
 };
-
-static bool wants_own(void *context, const struct weir_schema *schema, size_t field)
-{
-	(void)context;
-	(void)schema;
-	return field == WEIR_F_DURATION;
-}
 
 /* A type's records of one octave, to the heap. */
 static int ask_octave(struct asker *asker, const struct weir_schema *schema, int octave)
@@ -610,7 +651,6 @@ static int ask_octave(struct asker *asker, const struct weir_schema *schema, int
 	memset(&found, 0, sizeof(found));
 	err = lite_slowest(asker->walk->backend, schema, octave, OCTAVE_MAX, &found);
 	for (i = 0; i < found.n && err == 0; i++) {
-		struct weir_record *rec;
 		int code;
 
 		(void)sqlite3_reset(source->rows.stmt);
@@ -630,14 +670,7 @@ static int ask_octave(struct asker *asker, const struct weir_schema *schema, int
 		    source->place.key >= scope->to_ns) {
 			continue;
 		}
-		err = lite_rows_record(&source->rows, &rec);
-		if (err == 0) {
-			if (source->verdict != VERDICT_ASK ||
-			    query_match(asker->walk->filter, rec)) {
-				err = keep_slowest(asker->slowest, rec, source->place);
-			}
-			record_free(rec);
-		}
+		err = give(source);
 	}
 	lite_candidates_fini(&found);
 	return err;
@@ -654,12 +687,13 @@ static int ask_octaves(struct store_backend *backend, struct slowest *slowest,
 	size_t n = 0, i;
 
 	scan.after = NULL;
-	scan.wants = wants_own;
+	scan.wants = wants_duration;
+	scan.visit = keep_slowest;
+	scan.context = slowest;
 	walk.by_row = true;
 	walk.max_rows = scan.scope->limits.rows == 0 ? STORE_DEFAULT_ROWS : scan.scope->limits.rows;
 	for (i = 0; i < backend->nschemas && err >= 0; i++) {
 		if ((scan.types & backend->there & UINT32_C(1) << i) != 0) {
-			askers[n].slowest = slowest;
 			askers[n].walk = &walk;
 			err = source_init(&askers[n].source, &walk, backend->schemas[i]);
 			n += err > 0;
