@@ -71,7 +71,9 @@ static int count(struct top *top, enum store_top what, const char *text, size_t 
 			slot->text = grown;
 			slot->room = (uint32_t)len | 63;
 		}
-		memcpy(slot->text, text, len);
+		if (len > 0) {
+			memcpy(slot->text, text, len);
+		}
 		slot->hash = hash;
 		slot->error = slot->n;
 		slot->n_error = 0;
@@ -240,12 +242,13 @@ static int by_count(const void *a, const void *b)
 {
 	const struct top_slot *x = *(const struct top_slot *const *)a;
 	const struct top_slot *y = *(const struct top_slot *const *)b;
+	uint32_t len = x->len < y->len ? x->len : y->len;
 	int diff;
 
 	if (x->n != y->n) {
 		return x->n > y->n ? -1 : 1;
 	}
-	diff = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+	diff = len == 0 ? 0 : memcmp(x->text, y->text, len);
 	return diff != 0 ? diff : (x->len > y->len) - (x->len < y->len);
 }
 
