@@ -182,6 +182,7 @@ struct retain {
 	int64_t keep_ns;                /* 0: for good */
 	uint64_t max_bytes;             /* 0: without limit */
 	int64_t newest_ns;              /* largest ts; INT64_MIN: none */
+	int64_t run_ns;                 /* of this run */
 	int64_t first_id;               /* about the first record that is left */
 	int64_t epoch_id;               /* where the epoch began */
 	bool behind;                    /* something may be left of what nothing names any more */

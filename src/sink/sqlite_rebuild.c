@@ -92,7 +92,7 @@ static int add_row(struct sqlite_sink *sq, const struct plan *plan, sqlite3_stmt
 static int rebuild_type(struct sqlite_sink *sq, const struct plan *plan)
 {
 	enum { COLUMNS_MAX = WEIR_MAX_FIELDS + 16 };
-	int fields[COLUMNS_MAX];
+	int fields[COLUMNS_MAX] = {0};
 	struct budget budget;
 	struct arena_pool pool;
 	sqlite3_stmt *stmt;

@@ -129,11 +129,11 @@ static int64_t now_ns(void)
 }
 
 /* The newest record is the clock, unless it is from the future. */
-static int64_t clock_of(const struct retain *retain)
+static int64_t clock_of(int64_t newest_ns)
 {
 	int64_t now = now_ns();
 
-	return retain->newest_ns < now ? retain->newest_ns : now;
+	return newest_ns < now ? newest_ns : now;
 }
 
 static int64_t number(struct sqlite_sink *sq, const char *format, const struct plan *plan,
@@ -163,7 +163,7 @@ static int64_t cutoff_of(struct sqlite_sink *sq, int64_t rows, uint64_t n)
 	const struct plan *plan;
 
 	if (retain->keep_ns > 0 && retain->newest_ns != INT64_MIN) {
-		cutoff = clock_of(retain) - retain->keep_ns;
+		cutoff = clock_of(retain->newest_ns) - retain->keep_ns;
 	}
 	if (retain->max_bytes > 0) {
 		uint64_t used = used_bytes(retain);
@@ -372,11 +372,12 @@ static int begin_epoch(struct sqlite_sink *sq)
 static int delete_rollups(struct sqlite_sink *sq, enum store_level level, int64_t keep_s)
 {
 	struct retain *retain = &sq->retain;
-	int64_t before = clock_of(retain) / NS_PER_S - keep_s;
+	/* what was read is an old capture: then newer ones do not take its fine levels away */
+	int64_t before = clock_of(retain->run_ns) / NS_PER_S - keep_s;
 	sqlite3_stmt *stmt;
 	int dim, err = 0;
 
-	if (retain->newest_ns == INT64_MIN || before < retain->level_t[level] + 300) {
+	if (retain->run_ns == INT64_MIN || before < retain->level_t[level] + 300) {
 		return 0;
 	}
 	stmt = sqlite_prepare(sq, "DELETE FROM _rollup WHERE level=?1 AND dim=?2 AND t<?3 AND "
@@ -455,6 +456,7 @@ int sqlite_retain_open(struct sqlite_sink *sq)
 	const struct plan *plan;
 
 	retain->newest_ns = INT64_MIN;
+	retain->run_ns = INT64_MIN;
 	for (plan = sq->plans; plan != NULL; plan = plan->next) {
 		int64_t ts = number(sq, "SELECT max(ts) FROM \"_%s\"", plan, 0, INT64_MIN);
 

@@ -409,7 +409,7 @@ static int cell_of(struct sqlite_sink *sq, const struct plan *plan, const struct
 		return 0;
 	}
 	err = learn_shape(sq, plan, rec, shape, t, &keys);
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	cell = &rollup->cells[rollup->ncells++];
@@ -442,7 +442,7 @@ int sqlite_rollup_add(struct sqlite_sink *sq, const struct plan *plan,
 		err = cell_of(sq, plan, rec, interval_of(ts / NS_PER_S - (ts % NS_PER_S < 0), 10),
 			      shape, &cell);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	add_sums(plan, rec, cell->sums);
@@ -457,6 +457,7 @@ int sqlite_rollup_add(struct sqlite_sink *sq, const struct plan *plan,
 	*entry = (struct entry){id, ns, (uint32_t)(cell - rollup->cells)};
 	cell->nentries++;
 	sq->retain.newest_ns = ts > sq->retain.newest_ns ? ts : sq->retain.newest_ns;
+	sq->retain.run_ns = ts > sq->retain.run_ns ? ts : sq->retain.run_ns;
 	return sqlite_top_add(sq, plan, rec, failed, ns);
 }
 

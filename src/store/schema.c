@@ -25,7 +25,10 @@ static bool is_of_flow(size_t field)
 	}
 }
 
-/* Fields with few different values, whose combinations are stored once. In order. */
+/*
+ * Fields with few different values, whose combinations are stored once. In order (strcmp). A field that is added or taken away moves to
+ * another table: that is another layout, as soon as a release has written this one.
+ */
 static const char *const shape_names[] = {
 	"anomaly.code",
 	"anomaly.direction",
@@ -77,7 +80,19 @@ static const char *const shape_names[] = {
 	"tcp.handshake",
 	"tcp.phase",
 	"tcp.state",
+	"tls.cipher",
+	"tls.client.ja3",
+	"tls.client.ja4",
+	"tls.curve",
 	"tls.decrypted",
+	"tls.established",
+	"tls.next_protocol",
+	"tls.resumed",
+	"tls.server.issuer",
+	"tls.server.ja3s",
+	"tls.server.subject",
+	"tls.version",
+	"tls.version_protocol",
 	"url.domain",
 	"url.port",
 	"url.scheme",

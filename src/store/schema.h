@@ -37,7 +37,8 @@
  *       retransmits out_of_order gaps missing_bytes packets       sums (tcp: of both directions)
  *       hist                 durations (tcp: handshakes) as a log-linear histogram (store/hist.h): a value read from it is at most
  *                            1.6 % off. This is what heatmaps are drawn from
- *   Levels are kept for STORE_KEEP_10S, STORE_KEEP_5MIN before the newest record, and for good: ask for a level that covers the range.
+ *   Levels are kept for STORE_KEEP_10S, STORE_KEEP_5MIN before the newest record of the run that writes, and for
+ *   good: ask for a level that covers the range.
  *   _top(t, what, value, n, n_error, error, max_ns)   per hour, the STORE_TOP most frequent of enum store_top; n is at most
  *                            `error` too high (space-saving), everything missing has fewer than the smallest n
  *   _capture(t, packets, bytes, counters)    per 10 s of the wall clock: what came in since the row before, and as a JSON object

@@ -33,6 +33,15 @@ for database in ('mysql', 'pgsql', 'redis'):
     ROLES[database] = DATABASE
 
 
+# of any other type
+ANY = dict(service='service_name', method=None, route=None, status=None, request_bytes=(), response_bytes=(), time='duration_ns',
+           retransmits=('tcp_retransmits',), out_of_order=('tcp_out_of_order',), gaps=('tcp_gaps',), missing_bytes=('missing_bytes',), packets=())
+
+
+def roles_of(kind):
+    return ROLES.get(kind, ANY)
+
+
 def expect(condition, what):
     if not condition:
         raise AssertionError(what)
@@ -95,7 +104,9 @@ def types_of(base):
 
 def failed_of(kind, row, roles):
     """4xx, 5xx, unanswered"""
-    status = row[roles['status']]
+    status = row[roles['status']] if roles['status'] else None
+    if roles['status'] is None:
+        return 0, 0, 0
     if roles is DATABASE:
         said = row['db_response_status']
         return 0, int(said == 'error'), int(said is None)
@@ -108,7 +119,7 @@ def failed_of(kind, row, roles):
 
 def keys_of(kind, row, roles):
     service, method, route = (row[roles[name]] if roles[name] else None for name in ('service', 'method', 'route'))
-    status = row[roles['status']]
+    status = row[roles['status']] if roles['status'] else None
     return {'type': (kind, None, None, None, None, None, None), 'service': (kind, service, None, None, None, None, None),
             'endpoint': (kind, service, method, route, None, None, None),
             'server': (kind, None, None, None, row['server_address'], row['server_port'], None),
@@ -135,10 +146,8 @@ def wanted(base):
     """{(interval_s, by, t, key): (sums, hist, max)} out of the rows."""
     found = {}
     for kind in types_of(base):
-        if kind not in ROLES:
-            continue
         for row in base.execute('SELECT * FROM "%s" WHERE final IS NOT 0' % kind):
-            counts, time, keys = counted_of(kind, row, ROLES[kind]), row[ROLES[kind]['time']], keys_of(kind, row, ROLES[kind])
+            counts, time, keys = counted_of(kind, row, roles_of(kind)), row[roles_of(kind)['time']], keys_of(kind, row, roles_of(kind))
             for level in LEVELS:
                 t = row['ts_ns'] // 10 ** 9 // level * level
                 for by in DIMS:
@@ -201,7 +210,7 @@ def check_places(base):
                     found[one] = shape
         expect(all(found.get(one) == row[1] for one, row in rows.items()), (kind, 'lists of shapes'))
         # lists may name what is gone, never what is another type's
-        time = ROLES[kind]['time'] if kind in ROLES else 'duration_ns'
+        time = roles_of(kind)['time']
         durations = dict(base.execute('SELECT _id, %s FROM "%s" WHERE %s NOT NULL AND final IS NOT 0' % (time, kind, time)))
         found = {}
         for octave, first, blob in base.execute('SELECT octave, first, ids FROM _duration_ids WHERE type = ?', (number,)):
