@@ -61,7 +61,8 @@ static int count(struct top *top, enum store_top what, const char *text, size_t 
 	hash = XXH3_64bits_withSeed(text, len, top->seed) | 1;
 	slot = slot_of(top, what, hash, &fresh);
 	if (fresh) {
-		if (len > slot->room) {
+		/* an empty text is one, too: none would be NULL */
+		if (len > slot->room || slot->text == NULL) {
 			/* rounded up, so that most fit into what is there */
 			char *grown = realloc(slot->text, len | 63);
 
@@ -71,9 +72,7 @@ static int count(struct top *top, enum store_top what, const char *text, size_t 
 			slot->text = grown;
 			slot->room = (uint32_t)len | 63;
 		}
-		if (len > 0) {
-			memcpy(slot->text, text, len);
-		}
+		memcpy(slot->text, text, len);
 		slot->hash = hash;
 		slot->error = slot->n;
 		slot->n_error = 0;
@@ -248,7 +247,7 @@ static int by_count(const void *a, const void *b)
 	if (x->n != y->n) {
 		return x->n > y->n ? -1 : 1;
 	}
-	diff = len == 0 ? 0 : memcmp(x->text, y->text, len);
+	diff = memcmp(x->text, y->text, len);
 	return diff != 0 ? diff : (x->len > y->len) - (x->len < y->len);
 }
 
