@@ -167,6 +167,7 @@ void summary_record(struct summary_records *records, const struct weir_record *r
 	records->types[row].count++;
 	if (weir_record_has(rec, WEIR_F_ANOMALIES) && rec->values[WEIR_F_ANOMALIES].len > 0) {
 		records->anomalous++;
+		summary_codes_count(&records->codes, rec);
 	}
 	if (records->types[row].status >= 0) {
 		count_http(records, rec, records->types[row].status);
@@ -199,6 +200,7 @@ void summary_records_merge(struct summary_records *into, const struct summary_re
 	into->no_response += from->no_response;
 	into->no_request += from->no_request;
 	into->anomalous += from->anomalous;
+	summary_codes_merge(&into->codes, &from->codes);
 	into->duration_ns += from->duration_ns;
 	into->stall_ns += from->stall_ns;
 	into->latency.count += from->latency.count;
@@ -624,6 +626,18 @@ static void put_tcp(struct strbuf *out, const struct summary *summary)
 	}
 }
 
+/* Records that name each code, by code. */
+static void put_codes(struct strbuf *out, const struct summary_codes *codes)
+{
+	struct summary_codes sorted = *codes;
+	size_t i;
+
+	summary_codes_sort(&sorted);
+	for (i = 0; i < sorted.n; i++) {
+		put_member(out, sorted.codes[i].code, sorted.codes[i].n);
+	}
+}
+
 void summary_write_json(const struct summary *summary, struct strbuf *out)
 {
 	size_t i;
@@ -642,6 +656,10 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	for (i = 0; i < SUMMARY_TYPES && summary->records.types[i].schema != NULL; i++) {
 		put_member(out, summary->records.types[i].schema->type,
 			   summary->records.types[i].count + summary->records.types[i].unread);
+	}
+	if (summary->records.codes.n > 0) {
+		strbuf_str(out, "},\"anomalies\":{");
+		put_codes(out, &summary->records.codes);
 	}
 	if (summary->sinks[0].name != NULL) {
 		strbuf_str(out, "},\"sinks\":{");

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/summary_codes.h"
 #include "base/strbuf.h"
 #include "engine/tunnels.h"
 #include "weir/flow.h"
@@ -47,12 +48,13 @@ struct summary_records {
 		uint64_t unread; /* more of them, of which only the number is known */
 		int status;      /* index of http.response.status_code, or below 0 */
 	} types[SUMMARY_TYPES];
-	uint64_t status_class[6]; /* [1] 1xx .. [5] 5xx; [0]: other numbers */
-	uint64_t no_response;     /* of requests */
-	uint64_t no_request;      /* responses alone */
-	uint64_t anomalous;       /* records that name anomalies */
-	uint64_t duration_ns;     /* sum over records */
-	uint64_t stall_ns;        /* sum over records */
+	uint64_t status_class[6];   /* [1] 1xx .. [5] 5xx; [0]: other numbers */
+	uint64_t no_response;       /* of requests */
+	uint64_t no_request;        /* responses alone */
+	uint64_t anomalous;         /* records that name anomalies */
+	struct summary_codes codes; /* which */
+	uint64_t duration_ns;       /* sum over records */
+	uint64_t stall_ns;          /* sum over records */
 	struct summary_latency latency;
 };
 

@@ -507,7 +507,7 @@ const char *tls_version_name(uint16_t version, char *scratch)
 	}
 	/* RFC 8446 had 28 drafts with numbers of their own */
 	if (version >= 0x7f0e && version <= 0x7f1c) {
-		(void)snprintf(scratch, TLS_NUMBER_LEN, "1.3 draft-%u", version & 0xff);
+		(void)snprintf(scratch, TLS_NUMBER_LEN, "1.3 draft-%u", version & 0xffu);
 		return scratch;
 	}
 	return tls_number_name(NULL, version, scratch);

@@ -167,6 +167,9 @@ static void records_are_counted_by_type_and_class(void **state)
 	}
 	assert_int_equal(a.no_response, 1);
 	assert_int_equal(a.anomalous, 1);
+	assert_int_equal(a.codes.n, 1);
+	assert_string_equal(a.codes.codes[0].code, "x.y");
+	assert_int_equal(a.codes.codes[0].n, 1);
 	assert_int_equal(a.latency.count, 5);
 }
 
@@ -236,6 +239,12 @@ static void the_json_form_is_the_contracts(void **state)
 	json = json_loadb(out.p, out.len, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
 	json_decref(json);
+	/* codes by name, whatever came first */
+	summary.records.codes = (struct summary_codes){{{"tcp.gap", 2}, {"http.bare_lf", 1}}, 2};
+	strbuf_clear(&out);
+	summary_write_json(&summary, &out);
+	assert_non_null(
+		strstr(strbuf_text(&out), "\"anomalies\":{\"http.bare_lf\":1,\"tcp.gap\":2},"));
 	strbuf_fini(&out);
 }
 
