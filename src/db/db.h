@@ -81,7 +81,7 @@ enum db_field {
 		 "rows inserted, updated or deleted"},                                             \
 		{"db.request.size", WEIR_KIND_U64, 0, "bytes of the request on the wire"},         \
 		{"db.response.size", WEIR_KIND_U64, 0, "bytes of the response on the wire"},       \
-		{"db.response.columns", WEIR_KIND_STRS, WEIR_FIELD_RARE,                           \
+		{"db.response.columns", WEIR_KIND_STRS, WEIR_FIELD_STATEMENT | WEIR_FIELD_RARE,    \
 		 "with --bodies=keep: the first result's columns, 64 of them"},                    \
 		{"db.response.rows", WEIR_KIND_STRS, WEIR_FIELD_STATEMENT | WEIR_FIELD_RARE,       \
 		 "with --bodies=keep: its first 32 rows as lines of CSV, each cut at 1 KiB"},      \

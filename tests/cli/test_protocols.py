@@ -181,4 +181,16 @@ def limits_are_told():
     equal((len(got), len([r for r in got if 'db.pending_limit' in r.get('anomalies', [])])), (600, 88), 'queries')
 
 
+@test
+def rows_are_kept_when_asked_for_and_masked_when_strict():
+    for name in ('mysql', 'pgsql'):
+        capture(LOGINS[name] + REQUESTS[name], PORTS[name])
+        kept = of_type(records('--bodies=keep'), name)[0]['db']['response']
+        equal((kept['columns'], kept['returned_rows']), (['a'], 2), name)
+        equal(kept['rows'], ['1', '2'] if name == 'mysql' else ['1', '1'], name)
+        strict = of_type(records('--bodies=keep', '--redact=strict'), name)[0]['db']['response']
+        equal((strict['columns'], strict['rows']), (['?'], ['?', '?']), name)
+        expect('rows' not in of_type(records(), name)[0]['db']['response'], name)
+
+
 sys.exit(cli.main())
