@@ -596,12 +596,43 @@ def a_store_on_a_full_disk(net, weir):
         subprocess.run(['umount', '-l', place])
 
 
+def a_store_of_a_killed_capture(net, weir):
+    """kill -9 in the middle: sound, what was acknowledged is there, and no more than the last second or so is missing."""
+    net.start_nginx()
+    net.start(net.client, [tool('wrk'), '-t1', '-c2', '-d30s', 'http://%s:80/' % SERVER], stdout=subprocess.DEVNULL)
+    missing_ms = []
+    for n, wait in enumerate((1.3, 2.1, 2.8)):
+        place = net.path('place%d' % n)
+        os.mkdir(place)
+        os.chmod(place, 0o777)
+        store, said = os.path.join(place, 'store.db'), os.path.join(place, 'said')
+        capture = Weir(net, weir, ['-o', 'sqlite:%s,acknowledge=%s' % (store, said), '--bodies=size', 'tcp port 80']).ready()
+        time.sleep(wait)
+        os.kill(capture.pid(), signal.SIGKILL)
+        now = time.time()
+        capture.process.wait()
+        with open(said) as file:
+            lines = [line.split() for line in file]
+        base = sqlite3.connect('file:%s?mode=ro' % store, uri=True)
+        equal(base.execute('PRAGMA integrity_check').fetchone()[0], 'ok', 'integrity')
+        kept = base.execute("SELECT sum(n) FROM rollup WHERE \"by\" = 'type' AND interval_s = 10").fetchone()[0] or 0
+        rows = base.execute('SELECT (SELECT count(*) FROM http) + (SELECT count(*) FROM tcp) + (SELECT count(*) FROM anomaly)').fetchone()[0]
+        newest = base.execute('SELECT max(ts_ns) FROM http').fetchone()[0] or 0
+        base.close()
+        done = max([0] + [int(line[1]) for line in lines if line[0] == 'done'])
+        tried = max([0] + [int(line[1]) for line in lines if line[0] == 'commit'])
+        check(kept in (done, tried) and kept == rows and kept > 100, (kept, rows, done, tried))
+        missing_ms.append(round(now * 1000 - newest / 10 ** 6))
+        check(missing_ms[-1] < 2500, 'the last %d ms are missing' % missing_ms[-1])
+    print('      killed 3 times; missing at the end: %s ms' % missing_ms)
+
+
 TESTS = (load, rights_are_gone, root_becomes_nobody,
          files_made_as_root_are_opened_again, no_file_outside_outputs, unprivileged_user_is_told,
          interrupted_at_any_moment, figures_while_running, outputs_are_reopened, silent_link_still_flushes,
          tagged_frames_match, conversation_in_a_vlan, several_interfaces, drops_are_told,
          slow_sink_does_not_stall_the_capture, stuck_sink_does_not_hold_the_end, full_disk_does_not_end_the_capture,
-         disk_that_fills_up_has_whole_records, a_store_on_a_full_disk, line_a_minute,
+         disk_that_fills_up_has_whole_records, a_store_on_a_full_disk, a_store_of_a_killed_capture, line_a_minute,
          packets_are_counted,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
