@@ -93,7 +93,7 @@ static const struct weir_field fields[] = {
 	{"tls.s2c.bytes", WEIR_KIND_U64, 0, "bytes of the server's application data, encrypted"},
 };
 
-static const struct weir_schema tls_schema = {"tls", fields, sizeof(fields) / sizeof(fields[0])};
+const struct weir_schema tls_schema = {"tls", fields, sizeof(fields) / sizeof(fields[0])};
 
 static const struct weir_anomaly anomaly_gap = {"tls.gap", "info", NULL, "bytes are missing"};
 static const struct weir_anomaly anomaly_midstream = {
@@ -117,40 +117,6 @@ static const struct weir_anomaly anomaly_certificate = {"tls.cert_malformed", "m
 static const struct weir_anomaly anomaly_after_close = {
 	"tls.data_after_close", "medium", "RFC 8446 section 6.1",
 	"bytes that are no record behind a close_notify"};
-
-struct tls_side {
-	uint64_t begin;      /* of the record that is not whole yet, when waiting */
-	uint64_t record_end; /* of it */
-	uint64_t skip_end;   /* bytes up to here are skipped by the engine */
-	uint64_t resume;     /* and up to here by us: the rest of a record with a hole */
-	uint64_t bytes;      /* of application data */
-	uint8_t *message;    /* a handshake message that is not whole yet; NULL */
-	uint32_t message_len, message_size;
-	uint32_t message_skip; /* bytes of one that is not kept */
-	int64_t message_ns;    /* when it began */
-	int64_t first_stall_ns, last_stall_ns;
-	bool any, lost, closed, over, unsure;
-	bool waiting; /* for the rest of a record */
-	bool ccs, finished, close_notify;
-	bool cut; /* ended within a record */
-};
-
-struct tls {
-	struct weir_host *host;
-	const struct weir_config *config;
-	struct weir_record *rec; /* NULL: before the first byte, and when it has been emitted */
-	struct tls_side side[2];
-	struct tls_hello hello;
-	struct weir_tcp_figures figures;
-	int64_t begin_ns, last_ns, hello_ns;
-	uint64_t first_packet, last_packet;
-	uint64_t missing;
-	const char *fatal; /* description of a fatal alert */
-	int reset_by;
-	bool established, resumed, server_done, has_hello_ns;
-	bool over; /* emitted, or there was no memory for a record */
-	bool ticking, timed_out, told_midstream, alerted;
-};
 
 /* ---- the record ---- */
 
@@ -989,4 +955,6 @@ const struct weir_parser parser_tls = {
 	.on_close = tls_on_close,
 	.on_tick = tls_on_tick,
 	.done = tls_done,
+	.park = tls_park,
+	.unpark = tls_unpark,
 };

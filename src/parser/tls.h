@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private to the TLS parser: tls.c (records and the session), tls_hello.c (what client and server say first, fingerprints),
- * tls_cert.c (certificates), tls_names.c (names of numbers).
+ * tls_cert.c (certificates), tls_names.c (names of numbers), tls_park.c (idle sessions).
  */
 #ifndef PARSER_TLS_H
 #define PARSER_TLS_H
@@ -67,6 +67,46 @@ struct tls_hello {
 	bool retry;          /* the server's was a HelloRetryRequest */
 	bool ticket_or_psk;  /* TLS 1.3: a pre-shared key was taken */
 };
+
+struct tls_side {
+	uint64_t begin;      /* of the record that is not whole yet, when waiting */
+	uint64_t record_end; /* of it */
+	uint64_t skip_end;   /* bytes up to here are skipped by the engine */
+	uint64_t resume;     /* and up to here by us: the rest of a record with a hole */
+	uint64_t bytes;      /* of application data */
+	uint8_t *message;    /* a handshake message that is not whole yet; NULL */
+	uint32_t message_len, message_size;
+	uint32_t message_skip; /* bytes of one that is not kept */
+	int64_t message_ns;    /* when it began */
+	int64_t first_stall_ns, last_stall_ns;
+	bool any, lost, closed, over, unsure;
+	bool waiting; /* for the rest of a record */
+	bool ccs, finished, close_notify;
+	bool cut; /* ended within a record */
+};
+
+struct tls {
+	struct weir_host *host;
+	const struct weir_config *config;
+	struct weir_record *rec; /* NULL: before the first byte, and when it has been emitted */
+	struct tls_side side[2];
+	struct tls_hello hello;
+	struct weir_tcp_figures figures;
+	int64_t begin_ns, last_ns, hello_ns;
+	uint64_t first_packet, last_packet;
+	uint64_t missing;
+	const char *fatal; /* description of a fatal alert */
+	int reset_by;
+	bool established, resumed, server_done, has_hello_ns;
+	bool over; /* emitted, or there was no memory for a record */
+	bool ticking, timed_out, told_midstream, alerted;
+};
+
+extern const struct weir_schema tls_schema;
+
+/* park and unpark of weir/parser.h (tls_park.c). Not while a handshake message is not whole. */
+size_t tls_park(void *state, struct weir_host *host, void *to, size_t room);
+int tls_unpark(void *state, struct weir_host *host, const void *from, size_t len);
 
 /* ---- names; NULL: there is none ---- */
 
