@@ -31,12 +31,6 @@ enum {
 	HEARTBEAT = 24,
 	RECORD_MAX = 16384 + 2048, /* RFC 5246 §6.2.3; RFC 8446 §5.2 has 256 instead */
 	HELLO2_MAX = 1024,         /* bytes of an SSL 2.0 ClientHello */
-	CLIENT_HELLO = 1,
-	SERVER_HELLO = 2,
-	HELLO_RETRY_REQUEST = 6, /* of drafts of 1.3 */
-	CERTIFICATE = 11,
-	SERVER_KEY_EXCHANGE = 12,
-	SERVER_HELLO_DONE = 14,
 	FATAL = 2,
 	CLOSE_NOTIFY = 0
 };
@@ -98,22 +92,12 @@ const struct weir_schema tls_schema = {"tls", fields, sizeof(fields) / sizeof(fi
 static const struct weir_anomaly anomaly_gap = {"tls.gap", "info", NULL, "bytes are missing"};
 static const struct weir_anomaly anomaly_midstream = {
 	"tls.midstream", "info", NULL, "encrypted data whose handshake was not seen"};
-static const struct weir_anomaly anomaly_no_sni = {"tls.no_sni", "info", "RFC 6066 section 3",
-						   "a client that does not say whom it calls"};
 static const struct weir_anomaly anomaly_empty = {
 	"tls.record_empty", "low", "RFC 8446 section 5.1",
 	"a record of handshake, alert or change without content"};
 static const struct weir_anomaly anomaly_invalid = {"tls.record_invalid", "medium",
 						    "RFC 8446 section 5.1",
 						    "what stands where a record begins is none"};
-static const struct weir_anomaly anomaly_malformed = {
-	"tls.hs_malformed", "medium", "RFC 8446 section 4", "a handshake message that ends early"};
-static const struct weir_anomaly anomaly_too_large = {
-	"tls.hs_too_large", "medium", "RFC 8446 section 4",
-	"a handshake message longer than 64 KiB, or 256 KiB of certificates: not looked at"};
-static const struct weir_anomaly anomaly_certificate = {"tls.cert_malformed", "medium",
-							"RFC 5280 section 4.1",
-							"a certificate that cannot be read"};
 static const struct weir_anomaly anomaly_after_close = {
 	"tls.data_after_close", "medium", "RFC 8446 section 6.1",
 	"bytes that are no record behind a close_notify"};
@@ -222,8 +206,8 @@ static void finish(struct tls *tls)
 	tls->over = true;
 }
 
-static void tell(struct tls *tls, const struct weir_anomaly *what, enum weir_direction dir,
-		 uint64_t offset)
+void tls_tell(struct tls *tls, const struct weir_anomaly *what, enum weir_direction dir,
+	      uint64_t offset)
 {
 	weir_host_anomaly(tls->host, tls->rec, what, dir, offset);
 }
@@ -238,225 +222,6 @@ static void finish_side(struct tls *tls, enum weir_direction dir, const struct w
 	tls->established = true;
 	if (tls->has_hello_ns) {
 		weir_record_set_i64(tls->rec, TLS_F_HANDSHAKE, mark->ts_ns - tls->hello_ns);
-	}
-}
-
-/* ---- handshake messages ---- */
-
-static void drop_message(struct tls *tls, struct tls_side *side)
-{
-	weir_host_free(tls->host, side->message, side->message_size);
-	side->message = NULL;
-	side->message_len = 0;
-	side->message_size = 0;
-}
-
-static void take_client_hello(struct tls *tls, const uint8_t *body, size_t len, int64_t ts_ns,
-			      uint64_t offset)
-{
-	bool sound = tls_client_hello(tls->rec, body, len, &tls->hello);
-
-	if (!tls->has_hello_ns) {
-		tls->has_hello_ns = true;
-		tls->hello_ns = ts_ns;
-	}
-	if (!sound) {
-		tell(tls, &anomaly_malformed, WEIR_C2S, offset);
-	} else if (tls->hello.no_name) {
-		tell(tls, &anomaly_no_sni, WEIR_C2S, offset);
-	}
-}
-
-static void take_server_message(struct tls *tls, uint8_t type, const uint8_t *body, size_t len,
-				uint64_t offset)
-{
-	bool sound = true;
-
-	if (type == SERVER_HELLO) {
-		sound = tls_server_hello(tls->rec, body, len, &tls->hello);
-		tls->resumed |= tls->hello.ticket_or_psk;
-	} else if (type == HELLO_RETRY_REQUEST) {
-		weir_record_set_bool(tls->rec, TLS_F_HELLO_RETRY, true);
-	} else if (type == SERVER_KEY_EXCHANGE) {
-		sound = tls_server_key_exchange(tls->rec, body, len, &tls->hello);
-	} else if (type == SERVER_HELLO_DONE) {
-		tls->server_done = true;
-	}
-	if (!sound) {
-		tell(tls, &anomaly_malformed, WEIR_S2C, offset);
-	}
-}
-
-/* A whole message; `message` is its type, its length and that many bytes. */
-static void take_message(struct tls *tls, enum weir_direction dir, const uint8_t *message,
-			 size_t len, int64_t ts_ns, uint64_t offset)
-{
-	const uint8_t *body = message + 4;
-
-	if (message[0] == CERTIFICATE) {
-		if (!tls_certificates(tls->rec, body, len - 4,
-				      dir == WEIR_S2C ? TLS_F_SUBJECT : TLS_F_CLIENT_SUBJECT)) {
-			tell(tls, &anomaly_certificate, dir, offset);
-		}
-	} else if (dir == WEIR_S2C) {
-		take_server_message(tls, message[0], body, len - 4, offset);
-	} else if (message[0] == CLIENT_HELLO) {
-		take_client_hello(tls, body, len - 4, ts_ns, offset);
-	}
-}
-
-static size_t length_of(const uint8_t *message)
-{
-	return (size_t)message[1] << 16 | load_be16(message + 2);
-}
-
-static size_t limit_of(const uint8_t *message)
-{
-	return message[0] == CERTIFICATE ? TLS_CERTIFICATE_MAX : TLS_HANDSHAKE_MAX;
-}
-
-/* Room for n bytes of the message in all. */
-static bool grow(struct tls *tls, struct tls_side *side, size_t n)
-{
-	size_t size = side->message_size > 0 ? side->message_size : 1024;
-	uint8_t *bigger;
-
-	if (n <= side->message_size) {
-		return true;
-	}
-	while (size < n) {
-		size *= 2;
-	}
-	bigger = weir_host_alloc(tls->host, size);
-	if (bigger == NULL) {
-		return false;
-	}
-	if (side->message_len > 0) {
-		memcpy(bigger, side->message, side->message_len);
-	}
-	weir_host_free(tls->host, side->message, side->message_size);
-	side->message = bigger;
-	side->message_size = (uint32_t)size;
-	return true;
-}
-
-static bool keep(struct tls *tls, struct tls_side *side, const uint8_t *p, size_t n)
-{
-	if (!grow(tls, side, side->message_len + n)) {
-		return false;
-	}
-	memcpy(side->message + side->message_len, p, n);
-	side->message_len += (uint32_t)n;
-	return true;
-}
-
-/* RFC 8446 §4 and what was before it; certificate_url and supplemental_data (21, 23) were never seen */
-static bool is_message_type(uint8_t type)
-{
-	static const uint32_t types = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 | 1u << 11 |
-				      1u << 12 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 |
-				      1u << 20 | 1u << 22;
-
-	return type <= 22 && (types >> type & 1) != 0;
-}
-
-/*
- * Bytes of a message that began in an earlier record, or goes on in a later one. @return how many of them it took
- */
-static size_t collect(struct tls *tls, enum weir_direction dir, const uint8_t *p, size_t len,
-		      const struct weir_mark *mark, uint64_t offset)
-{
-	struct tls_side *side = &tls->side[dir];
-	size_t all, n;
-
-	if (side->message_len == 0) {
-		side->message_ns = mark->ts_ns;
-	}
-	if (side->message_len < 4) {
-		n = 4 - side->message_len < len ? 4 - side->message_len : len;
-		if (!keep(tls, side, p, n)) {
-			side->unsure = true;
-			drop_message(tls, side);
-			return len;
-		}
-		if (side->message_len < 4 || length_of(side->message) > 0) {
-			if (side->message_len == 4 && !is_message_type(side->message[0])) {
-				side->unsure = true;
-				drop_message(tls, side);
-				return len;
-			}
-			if (side->message_len == 4 &&
-			    length_of(side->message) > limit_of(side->message)) {
-				tell(tls, &anomaly_too_large, dir, offset);
-				side->message_skip = (uint32_t)length_of(side->message);
-				drop_message(tls, side);
-			}
-			return n;
-		}
-		p += n;
-		len -= n;
-	} else {
-		n = 0;
-	}
-	all = 4 + length_of(side->message);
-	if (len > all - side->message_len) {
-		len = all - side->message_len;
-	}
-	if (!keep(tls, side, p, len)) {
-		side->message_skip = (uint32_t)(all - side->message_len - len);
-		drop_message(tls, side);
-		return n + len;
-	}
-	if (side->message_len == all) {
-		take_message(tls, dir, side->message, all, side->message_ns, offset);
-		drop_message(tls, side);
-	}
-	return n + len;
-}
-
-/* Messages one after another up to the record's end, or beyond it, of types that there are? */
-static bool like_messages(const uint8_t *p, size_t len)
-{
-	while (len > 0) {
-		size_t all;
-
-		if (len < 4 || !is_message_type(p[0]) || length_of(p) > limit_of(p)) {
-			return false;
-		}
-		all = 4 + length_of(p);
-		if (all > len) {
-			return p[0] == CERTIFICATE;
-		}
-		p += all;
-		len -= all;
-	}
-	return true;
-}
-
-/* The content of a handshake record that is not encrypted. */
-static void take_handshake(struct tls *tls, enum weir_direction dir, const uint8_t *p, size_t len,
-			   const struct weir_mark *mark, uint64_t offset)
-{
-	struct tls_side *side = &tls->side[dir];
-
-	if (side->unsure && !like_messages(p, len)) {
-		return;
-	}
-	side->unsure = false;
-	while (len > 0 && !side->unsure) {
-		size_t n;
-
-		if (side->message_skip > 0) {
-			n = side->message_skip < len ? side->message_skip : len;
-			side->message_skip -= (uint32_t)n;
-		} else if (side->message_len == 0 && len >= 4 && len - 4 >= length_of(p)) {
-			n = 4 + length_of(p);
-			take_message(tls, dir, p, n, mark->ts_ns, offset);
-		} else {
-			n = collect(tls, dir, p, len, mark, offset);
-		}
-		p += n;
-		len -= n;
 	}
 }
 
@@ -481,7 +246,7 @@ static int like_hello2(const uint8_t *p, size_t len)
 {
 	size_t all;
 
-	if ((len >= 1 && (p[0] & 0xfc) != 0x80) || (len >= 3 && p[2] != CLIENT_HELLO) ||
+	if ((len >= 1 && (p[0] & 0xfc) != 0x80) || (len >= 3 && p[2] != TLS_CLIENT_HELLO) ||
 	    (len >= 4 && p[3] != 3) || (len >= 5 && p[4] > 3)) {
 		return -1;
 	}
@@ -526,8 +291,8 @@ static void take_alert(struct tls *tls, enum weir_direction dir, const uint8_t *
 /* After a ChangeCipherSpec: is the handshake record one that can be read all the same (1.3: hellos behind a HelloRetryRequest)? */
 static bool is_plain_hello(const uint8_t *p, size_t len)
 {
-	return len >= 4 && (p[0] == CLIENT_HELLO || p[0] == SERVER_HELLO) &&
-	       length_of(p) == len - 4;
+	return len >= 4 && (p[0] == TLS_CLIENT_HELLO || p[0] == TLS_SERVER_HELLO) &&
+	       tls_length_of(p) == len - 4;
 }
 
 static void take_data(struct tls *tls, enum weir_direction dir, size_t len,
@@ -538,7 +303,7 @@ static void take_data(struct tls *tls, enum weir_direction dir, size_t len,
 	side->bytes += len;
 	if (!tls->hello.client && !tls->hello.server && !side->ccs && !tls->told_midstream) {
 		tls->told_midstream = true;
-		tell(tls, &anomaly_midstream, dir, offset);
+		tls_tell(tls, &anomaly_midstream, dir, offset);
 	}
 	if (tls_is_13(tls->hello.version) && !side->finished &&
 	    (dir == WEIR_S2C || tls->side[WEIR_S2C].finished)) {
@@ -572,7 +337,7 @@ static size_t take_record(struct tls *tls, enum weir_direction dir, const uint8_
 		if (left < len) {
 			return len;
 		}
-		take_handshake(tls, dir, body, len, mark, offset);
+		tls_take_handshake(tls, dir, body, len, mark, offset);
 		*ret_skip = 0;
 		break;
 	case ALERT:
@@ -601,7 +366,7 @@ static size_t take_record(struct tls *tls, enum weir_direction dir, const uint8_
 		break;
 	}
 	if (len == 0 && p[0] != APPLICATION_DATA) {
-		tell(tls, &anomaly_empty, dir, offset);
+		tls_tell(tls, &anomaly_empty, dir, offset);
 	}
 	return 0;
 }
@@ -610,7 +375,7 @@ static size_t take_record(struct tls *tls, enum weir_direction dir, const uint8_
 
 static void lose(struct tls *tls, struct tls_side *side)
 {
-	drop_message(tls, side);
+	tls_drop_message(tls, side);
 	side->message_skip = 0;
 	side->lost = true;
 	side->unsure = true;
@@ -660,10 +425,10 @@ static const uint8_t *take_other(struct tls *tls, enum weir_direction dir,
 	uint64_t offset = chunk->offset + (uint64_t)(p - chunk->data);
 
 	if (side->close_notify) {
-		tell(tls, &anomaly_after_close, dir, offset);
+		tls_tell(tls, &anomaly_after_close, dir, offset);
 		side->over = true;
 	} else {
-		tell(tls, &anomaly_invalid, dir, offset);
+		tls_tell(tls, &anomaly_invalid, dir, offset);
 		lose(tls, side);
 	}
 	return p;
@@ -693,7 +458,7 @@ static int take_hello2(struct tls *tls, const struct weir_chunk *chunk, const ui
 		tls->has_hello_ns = true;
 		tls->hello_ns = mark->ts_ns;
 		if (!tls_client_hello2(tls->rec, *p + 2, all - 2, &tls->hello)) {
-			tell(tls, &anomaly_malformed, WEIR_C2S, offset);
+			tls_tell(tls, &tls_anomaly_malformed, WEIR_C2S, offset);
 		}
 	}
 	*p += all;
@@ -790,7 +555,7 @@ static void tls_on_gap(void *state, struct weir_host *host, enum weir_direction 
 
 	(void)host;
 	(void)cause;
-	tell(tls, &anomaly_gap, dir, offset);
+	tls_tell(tls, &anomaly_gap, dir, offset);
 	tls->missing += length;
 	if (end <= side->skip_end || end <= side->resume) {
 		return; /* within what is passed by */
@@ -860,8 +625,8 @@ static void tls_done(void *state, struct weir_host *host)
 	tls_on_close(state, host, WEIR_C2S, WEIR_CLOSE_END, 0);
 	tls_on_close(state, host, WEIR_S2C, WEIR_CLOSE_END, 0);
 	finish(tls);
-	drop_message(tls, &tls->side[WEIR_C2S]);
-	drop_message(tls, &tls->side[WEIR_S2C]);
+	tls_drop_message(tls, &tls->side[WEIR_C2S]);
+	tls_drop_message(tls, &tls->side[WEIR_S2C]);
 }
 
 /* ---- detection ---- */
@@ -886,12 +651,12 @@ static int chain_score(const uint8_t *p, size_t len)
 	return like > 0 || p[0] == ALERT ? (like > 0 ? CHAIN : LIKELY) : like == 0 ? LIKELY : 0;
 }
 
-/* The beginning of a direction; of a client with `hello` CLIENT_HELLO, of a server with SERVER_HELLO. */
+/* The beginning of a direction; of a client with `hello` TLS_CLIENT_HELLO, of a server with TLS_SERVER_HELLO. */
 static int side_score(const uint8_t *p, size_t len, uint8_t hello)
 {
 	int score = len == 0 ? 0 : chain_score(p, len);
 
-	if (hello == CLIENT_HELLO && len > 0 && like_hello2(p, len) >= 0) {
+	if (hello == TLS_CLIENT_HELLO && len > 0 && like_hello2(p, len) >= 0) {
 		return like_hello2(p, len) > 0 ? CHAIN : WEAK;
 	}
 	if (score == 0 || p[0] != HANDSHAKE || len < HEADER + 1 || load_be16(p + 3) == 0) {
@@ -899,7 +664,7 @@ static int side_score(const uint8_t *p, size_t len, uint8_t hello)
 	}
 	if (p[HEADER] != hello) {
 		/* the other one's is not ours to send; others may be, in the middle */
-		return p[HEADER] == (CLIENT_HELLO ^ SERVER_HELLO ^ hello) ? 0 : score;
+		return p[HEADER] == (TLS_CLIENT_HELLO ^ TLS_SERVER_HELLO ^ hello) ? 0 : score;
 	}
 	if (len < HEADER + 6) {
 		return WEAK;
@@ -909,8 +674,8 @@ static int side_score(const uint8_t *p, size_t len, uint8_t hello)
 
 static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
 {
-	int of_client = side_score(client, client_len, CLIENT_HELLO);
-	int of_server = side_score(server, server_len, SERVER_HELLO);
+	int of_client = side_score(client, client_len, TLS_CLIENT_HELLO);
+	int of_server = side_score(server, server_len, TLS_SERVER_HELLO);
 
 	if (of_client == SURE || of_server == SURE) {
 		return SURE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to the TLS parser: tls.c (records and the session), tls_hello.c (what client and server say first, fingerprints),
+ * Private to the TLS parser: tls.c (records and the session), tls_handshake.c (messages), tls_hello.c (what client and server say first, fingerprints),
  * tls_cert.c (certificates), tls_names.c (names of numbers), tls_park.c (idle sessions).
  */
 #ifndef PARSER_TLS_H
@@ -103,6 +103,24 @@ struct tls {
 };
 
 extern const struct weir_schema tls_schema;
+
+enum { TLS_CLIENT_HELLO = 1, TLS_SERVER_HELLO = 2 }; /* types of handshake messages */
+
+extern const struct weir_anomaly tls_anomaly_malformed;
+
+/** Name something odd on the record. */
+void tls_tell(struct tls *tls, const struct weir_anomaly *what, enum weir_direction dir,
+	      uint64_t offset);
+
+/* ---- handshake messages (tls_handshake.c) ---- */
+
+/** The length that a message's head (4 bytes) says. */
+size_t tls_length_of(const uint8_t *message);
+/** The content of a handshake record that is not encrypted; `mark` and `offset` are the record's. */
+void tls_take_handshake(struct tls *tls, enum weir_direction dir, const uint8_t *p, size_t len,
+			const struct weir_mark *mark, uint64_t offset);
+/** Give up a message that is not whole. */
+void tls_drop_message(struct tls *tls, struct tls_side *side);
 
 /* park and unpark of weir/parser.h (tls_park.c). Not while a handshake message is not whole. */
 size_t tls_park(void *state, struct weir_host *host, void *to, size_t room);
