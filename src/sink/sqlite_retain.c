@@ -163,7 +163,10 @@ static int64_t cutoff_of(struct sqlite_sink *sq, int64_t rows, uint64_t n)
 	const struct plan *plan;
 
 	if (retain->keep_ns > 0 && retain->newest_ns != INT64_MIN) {
-		cutoff = clock_of(retain->newest_ns) - retain->keep_ns;
+		/* of times long before 1970 nothing goes */
+		if (__builtin_sub_overflow(clock_of(retain->newest_ns), retain->keep_ns, &cutoff)) {
+			cutoff = INT64_MIN;
+		}
 	}
 	if (retain->max_bytes > 0) {
 		uint64_t used = used_bytes(retain);
