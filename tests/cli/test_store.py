@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -378,6 +379,33 @@ def reports_say_what_the_records_say():
                {c: sum(r['client']['address'] == c for r in http) for c in {r['client']['address'] for r in http}}, said['clients'])
         expect(all(answer['end'] == 'complete' and answer['error'] == 0 for report in said.values() for answer in report['answers'].values()),
                'exact')
+
+
+@test
+def any_sqlite3_reads_the_figures_that_weir_tells():
+    """As `./dev demo` ends: weir query, weir stats slow; and the shell of sqlite3 (else Python's) says the same."""
+    sql = {'slow': 'SELECT ts, duration_ns, url_full FROM http WHERE duration_ns NOT NULL ORDER BY duration_ns DESC, _id DESC LIMIT 20',
+           'failed': 'SELECT url_full, duration_ns FROM http WHERE http_response_status_code >= 500 ORDER BY _id',
+           'counted': "SELECT sum(n) AS n, sum(n_5xx) AS failed, max(max_ns) AS longest FROM rollup WHERE \"by\"='type' AND interval_s=3600 "
+                      "AND type='http'"}
+    with tempfile.TemporaryDirectory() as folder:
+        _, path = both(folder, '-r', DEMO)
+        shell = {}
+        for name, text in sql.items():
+            if shutil.which('sqlite3'):
+                done = subprocess.run(['sqlite3', '-readonly', '-json', path, text], stdout=subprocess.PIPE, check=True)
+                shell[name] = [list(row.values()) for row in json.loads(done.stdout)]
+            else:
+                base = sqlite3.connect(path)
+                shell[name] = [list(row) for row in base.execute(text)]
+                base.close()
+            ours = [list(json.loads(line).values()) for line in weir('query', '--json', path, text).stdout.splitlines()]
+            expect(ours == shell[name] and ours, (name, ours, shell[name]))
+        stats = json.loads(weir('stats', '--json', 'slow,http,latency', path).stdout)
+        expect([[row['ts'], row['duration_ns'], row['what']] for row in stats['slow']['slow']] == shell['slow'], stats['slow'])
+        totals = stats['http']['totals'][0]
+        expect([totals['transactions'], totals['status_5xx'], stats['latency']['percentiles'][0]['max_ns']] == shell['counted'][0], shell)
+        expect(len(shell['failed']) == totals['status_5xx'] == 3, shell)
 
 
 @test
