@@ -300,6 +300,16 @@ static int put_gap_transaction(void *context, const struct weir_record *rec, int
 	return 0;
 }
 
+/* What rollups do not tell is absent. */
+static void put_known(struct sheet *sheet, uint64_t n)
+{
+	if (n == STORE_UNKNOWN) {
+		sheet_absent(sheet);
+	} else {
+		sheet_number(sheet, (int64_t)n);
+	}
+}
+
 static int ask_health(struct reporting *reporting, struct store_health *ret)
 {
 	struct store_scope scope;
@@ -334,15 +344,15 @@ int report_tcp(struct reporting *reporting)
 		return err;
 	}
 	sheet_begin(sheet, totals);
-	sheet_number(sheet, (int64_t)health.flows);
-	sheet_number(sheet, (int64_t)health.packets);
-	sheet_number(sheet, (int64_t)health.payload_bytes);
-	sheet_number(sheet, (int64_t)health.retransmits);
-	sheet_number(sheet, (int64_t)health.out_of_order);
-	sheet_number(sheet, (int64_t)health.gaps);
-	sheet_number(sheet, (int64_t)health.gap_bytes);
-	sheet_number(sheet, (int64_t)health.midstream);
-	sheet_number(sheet, (int64_t)health.one_sided);
+	put_known(sheet, health.flows);
+	put_known(sheet, health.packets);
+	put_known(sheet, health.payload_bytes);
+	put_known(sheet, health.retransmits);
+	put_known(sheet, health.out_of_order);
+	put_known(sheet, health.gaps);
+	put_known(sheet, health.gap_bytes);
+	put_known(sheet, health.midstream);
+	put_known(sheet, health.one_sided);
 	report_section(reporting, "totals", &health.answer, false);
 	err = report_terms(reporting, "states", "type:tcp", "tcp.state", states, false);
 	if (err == 0) {
@@ -352,6 +362,24 @@ int report_tcp(struct reporting *reporting)
 	return err < 0 ? err
 		       : put_largest(reporting, "retransmits", "type:tcp retrans>0", retransmits,
 				     retransmits_of, put_retransmits);
+}
+
+/* Everything of the summary that moved. */
+static void put_counters(struct reporting *reporting, const struct store_health *health)
+{
+	static const struct sheet_column columns[] = {
+		{"counter", SHEET_TEXT}, {"n", SHEET_NUMBER}, {NULL, SHEET_TEXT}};
+	struct store_answer answer = {.basis = STORE_FROM_INDEX};
+	size_t i;
+
+	sheet_begin(&reporting->sheet, columns);
+	for (i = 0; i < health->ncounters; i++) {
+		const char *name = health->counters[i].name;
+
+		sheet_text(&reporting->sheet, name, strlen(name));
+		sheet_number(&reporting->sheet, (int64_t)health->counters[i].n);
+	}
+	report_section(reporting, "counters", &answer, false);
 }
 
 int report_gaps(struct reporting *reporting)
@@ -384,12 +412,13 @@ int report_gaps(struct reporting *reporting)
 		return err;
 	}
 	sheet_begin(sheet, totals);
-	sheet_number(sheet, (int64_t)health.flows);
-	sheet_number(sheet, (int64_t)health.flows_with_gaps);
-	sheet_number(sheet, (int64_t)health.gaps);
-	sheet_number(sheet, (int64_t)health.gap_bytes);
-	sheet_number(sheet, (int64_t)health.delivered_bytes);
+	put_known(sheet, health.flows);
+	put_known(sheet, health.flows_with_gaps);
+	put_known(sheet, health.gaps);
+	put_known(sheet, health.gap_bytes);
+	put_known(sheet, health.delivered_bytes);
 	report_section(reporting, "totals", &health.answer, false);
+	put_counters(reporting, &health);
 	err = report_terms(reporting, "causes", "type:tcp", "tcp.gap_causes", causes, false);
 	if (err == 0) {
 		err = put_largest(reporting, "flows", "type:tcp gap:true", flows, gap_bytes_of,

@@ -41,6 +41,7 @@ struct store_rollup {
 	struct store_red red; /* percentiles are left out */
 	const void *hist;     /* blob of store/hist.h */
 	size_t hist_len;
+	uint64_t packets, out_of_order; /* of flows */
 	bool other; /* of all groups that were too many to be told apart: there are no keys */
 };
 
@@ -73,6 +74,9 @@ struct store_backend_type {
 		    struct store_answer *ret);
 	/* WEIR_EUNSUPPORTED: there are none for that */
 	int (*rollups)(struct store_backend *backend, struct store_summing *summing);
+	/* captured_*, counters and ncounters of the health; from, to as in a scope */
+	int (*counters)(struct store_backend *backend, int64_t from_ns, int64_t to_ns,
+			struct store_health *ret);
 	/* all fields; WEIR_ENOTFOUND */
 	int (*record)(struct store_backend *backend, const char *id, size_t len,
 		      store_record_fn record, void *context);

@@ -428,6 +428,64 @@ static void find_health_fields(struct watching *watching)
 	}
 }
 
+/* Rows of rollups by type and status. */
+static int visit_sums(void *context, const struct store_rollup *row)
+{
+	static const char evicted[] = "evicted";
+	struct store_health *health = ((const struct watching *)context)->health;
+	const struct store_red *red = &row->red;
+	const struct store_text *type = &row->keys[0], *status = &row->keys[1];
+
+	if (type->len == 3 && memcmp(type->p, "tcp", 3) == 0) {
+		health->flows += red->count;
+		health->packets += row->packets;
+		health->payload_bytes += red->request_bytes + red->response_bytes;
+		health->gaps += red->gaps;
+		health->gap_bytes += red->missing_bytes;
+		health->retransmits += red->retransmits;
+		health->out_of_order += row->out_of_order;
+		health->evicted += status->len == strlen(evicted) &&
+						   memcmp(status->p, evicted, status->len) == 0
+					   ? red->count
+					   : 0;
+	} else if (type->len == 7 && memcmp(type->p, "anomaly", 7) == 0) {
+		health->anomalies += red->count;
+	} else {
+		health->transactions += red->count;
+		health->incomplete += red->incomplete;
+		health->missing_bytes += red->missing_bytes;
+	}
+	return 0;
+}
+
+static int sum_health(struct store_reader *reader, const struct store_scope *scope,
+		      struct watching *watching)
+{
+	struct store_health *health = watching->health;
+	struct store_summing summing = {.by = STORE_GROUP_STATUS,
+					.filter = scope->filter,
+					.types = reader_types(reader, false),
+					.from_ns = scope->from_ns,
+					.to_ns = scope->to_ns,
+					.visit = visit_sums,
+					.context = watching};
+	int err = reader_wants_exact(reader, scope)
+			  ? WEIR_EUNSUPPORTED
+			  : reader->type->rollups(reader->backend, &summing);
+
+	if (err == 0) {
+		health->answer = (struct store_answer){.basis = STORE_FROM_ROLLUPS,
+						       .from_ns = summing.from_ns,
+						       .to_ns = summing.to_ns,
+						       .rows = summing.rows};
+		health->delivered_bytes = STORE_UNKNOWN;
+		health->flows_with_gaps = STORE_UNKNOWN;
+		health->midstream = STORE_UNKNOWN;
+		health->one_sided = STORE_UNKNOWN;
+	}
+	return err;
+}
+
 int store_health(struct store_reader *reader, const struct store_scope *scope,
 		 struct store_health *ret)
 {
@@ -437,7 +495,8 @@ int store_health(struct store_reader *reader, const struct store_scope *scope,
 				  .wants = wants_health,
 				  .visit = visit_health,
 				  .context = &watching};
-	int err = reader_begin(reader, scope, &whole);
+	bool empty = false;
+	int err = reader_begin_within(reader, scope, &whole, &empty);
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
@@ -450,8 +509,16 @@ int store_health(struct store_reader *reader, const struct store_scope *scope,
 	scan.finals = true;
 	scan.types = reader_types(reader, false);
 	if (err == 0) {
+		err = empty ? WEIR_EUNSUPPORTED : sum_health(reader, &whole, &watching);
+	}
+	if (err == WEIR_EUNSUPPORTED) {
 		err = reader->type->scan(reader->backend, &scan, &ret->answer);
 		ret->answer.basis = STORE_FROM_SCAN;
 	}
-	return err;
+	/* they are counted by another clock: of all the time when all is asked for */
+	if (err == 0) {
+		err = reader_begin(reader, scope, &whole);
+	}
+	return err == 0 ? reader->type->counters(reader->backend, whole.from_ns, whole.to_ns, ret)
+			: err;
 }

@@ -45,7 +45,8 @@ enum {
 		200000, /* records that a question may look at, unless the limits say otherwise */
 	STORE_TEXT_MAX = 1024,        /* bytes of a group's text; longer ones are cut */
 	STORE_EXACT_VALUES = 8 << 20, /* durations that are kept to be exact; beyond: a histogram */
-	STORE_PROBLEM_MAX = 512
+	STORE_PROBLEM_MAX = 512,
+	STORE_COUNTERS_MAX = 128
 };
 
 struct store_reader;
@@ -306,7 +307,17 @@ struct store_health {
 	uint64_t one_sided; /* flows of which one direction has no packets */
 	uint64_t transactions, incomplete, missing_bytes;
 	uint64_t anomalies;
+	/* what the capture itself counted in that time, by its wall clock: everything of the summary that moved (drops, gaps by cause ...) */
+	uint64_t captured_packets, captured_bytes;
+	struct store_counter {
+		char name[48];
+		uint64_t n;
+	} counters[STORE_COUNTERS_MAX];
+	size_t ncounters;
 };
+
+/* Of rollups, which do not tell: delivered_bytes, flows_with_gaps, midstream, one_sided. */
+#define STORE_UNKNOWN UINT64_MAX
 
 int store_health(struct store_reader *reader, const struct store_scope *scope,
 		 struct store_health *ret);

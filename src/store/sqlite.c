@@ -280,5 +280,6 @@ const struct store_backend_type store_sqlite = {
 	.span = lite_span,
 	.scan = lite_scan,
 	.rollups = lite_rollups,
+	.counters = lite_counters,
 	.record = lite_record,
 };

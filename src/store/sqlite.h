@@ -104,6 +104,8 @@ int lite_slowest(struct store_backend *backend, const struct weir_schema *schema
 
 int lite_scan(struct store_backend *backend, struct store_scan *scan, struct store_answer *ret);
 int lite_rollups(struct store_backend *backend, struct store_summing *summing);
+int lite_counters(struct store_backend *backend, int64_t from_ns, int64_t to_ns,
+		  struct store_health *ret);
 
 /** A SQL function of lite_scan.c. */
 int lite_scan_functions(struct store_backend *backend);

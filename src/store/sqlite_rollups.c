@@ -327,9 +327,9 @@ static bool set_times(struct store_backend *backend, struct store_summing *summi
 #define SUMS                                                                                       \
 	"r.t,r.n,r.n_timed,r.n_4xx,r.n_5xx,r.n_unanswered,r.n_incomplete,r.request_bytes,"         \
 	"r.response_bytes,r.duration_ns,r.send_ns,r.wait_ns,r.receive_ns,r.stall_ns,r.max_ns,"     \
-	"r.retransmits,r.gaps,r.missing_bytes,r.hist,k.other"
+	"r.retransmits,r.gaps,r.missing_bytes,r.hist,k.other,r.packets,r.out_of_order"
 
-enum { SUMS_HIST = 18, SUMS_OTHER, SUMS_KEYS };
+enum { SUMS_HIST = 18, SUMS_OTHER, SUMS_PACKETS, SUMS_OUT_OF_ORDER, SUMS_KEYS };
 
 static uint64_t count(sqlite3_stmt *stmt, int column)
 {
@@ -364,6 +364,8 @@ static void read_row(sqlite3_stmt *stmt, const struct segment *segment, int nkey
 	red->missing_bytes = count(stmt, 17);
 	row->hist = sqlite3_column_blob(stmt, SUMS_HIST);
 	row->hist_len = (size_t)sqlite3_column_bytes(stmt, SUMS_HIST);
+	row->packets = count(stmt, SUMS_PACKETS);
+	row->out_of_order = count(stmt, SUMS_OUT_OF_ORDER);
 	row->other = sqlite3_column_int(stmt, SUMS_OTHER) != 0;
 	for (i = 0; i < nkeys; i++) {
 		const uint8_t *text = sqlite3_column_text(stmt, SUMS_KEYS + i);
@@ -474,5 +476,43 @@ int lite_rollups(struct store_backend *backend, struct store_summing *summing)
 	}
 	strbuf_fini(&sql);
 	strbuf_fini(&types);
+	return err;
+}
+
+/* ---- what the capture counted ---- */
+
+int lite_counters(struct store_backend *backend, int64_t from_ns, int64_t to_ns,
+		  struct store_health *ret)
+{
+	static const char sums[] =
+		"SELECT total(packets),total(bytes) FROM _capture WHERE t>=?1 AND "
+		"t<=?2";
+	static const char each[] =
+		"SELECT e.key,sum(e.value) FROM _capture c,json_each(c.counters) e "
+		"WHERE c.t>=?1 AND c.t<=?2 GROUP BY 1 ORDER BY 1";
+	sqlite3_stmt *stmt[2] = {lite_prepare(backend, sums), lite_prepare(backend, each)};
+	int err = 0, i;
+
+	for (i = 0; i < 2; i++) {
+		/* rows are of ten seconds, by their begin */
+		(void)sqlite3_bind_int64(stmt[i], 1, down(down_ns(from_ns), 10));
+		(void)sqlite3_bind_int64(stmt[i], 2, down_ns(to_ns));
+	}
+	if (stmt[0] == NULL || stmt[1] == NULL) {
+		err = lite_failed(backend);
+	} else if (sqlite3_step(stmt[0]) == SQLITE_ROW) {
+		ret->captured_packets = (uint64_t)sqlite3_column_double(stmt[0], 0);
+		ret->captured_bytes = (uint64_t)sqlite3_column_double(stmt[0], 1);
+	}
+	while (err == 0 && ret->ncounters < STORE_COUNTERS_MAX &&
+	       sqlite3_step(stmt[1]) == SQLITE_ROW) {
+		struct store_counter *counter = &ret->counters[ret->ncounters++];
+
+		(void)snprintf(counter->name, sizeof(counter->name), "%s",
+			       (const char *)sqlite3_column_text(stmt[1], 0));
+		counter->n = (uint64_t)sqlite3_column_int64(stmt[1], 1);
+	}
+	(void)sqlite3_finalize(stmt[0]);
+	(void)sqlite3_finalize(stmt[1]);
 	return err;
 }

@@ -306,6 +306,31 @@ static void a_comparison_is_that_of_the_records(void **state)
 	query_free(a.filter);
 }
 
+static void health_is_that_of_the_records(void **state)
+{
+	struct store_scope scope = {.filter = NULL};
+	struct store_health have, want;
+
+	(void)state;
+	assert_int_equal(store_health(reader, &scope, &have), 0);
+	assert_int_equal(store_health(reader, &everything, &want), 0);
+	assert_int_equal(have.answer.basis, STORE_FROM_ROLLUPS);
+	assert_int_equal(want.answer.basis, STORE_FROM_SCAN);
+	assert_int_equal(have.flows, want.flows);
+	assert_int_equal(have.packets, want.packets);
+	assert_int_equal(have.payload_bytes, want.payload_bytes);
+	assert_int_equal(have.gaps, want.gaps);
+	assert_int_equal(have.gap_bytes, want.gap_bytes);
+	assert_int_equal(have.retransmits, want.retransmits);
+	assert_int_equal(have.out_of_order, want.out_of_order);
+	assert_int_equal(have.evicted, want.evicted);
+	assert_int_equal(have.transactions, want.transactions);
+	assert_int_equal(have.incomplete, want.incomplete);
+	assert_int_equal(have.missing_bytes, want.missing_bytes);
+	assert_int_equal(have.anomalies, want.anomalies);
+	assert_true(have.one_sided == STORE_UNKNOWN && want.one_sided != STORE_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_heatmap_is_that_of_the_records),
 		cmocka_unit_test(terms_are_those_of_the_records),
 		cmocka_unit_test(a_comparison_is_that_of_the_records),
+		cmocka_unit_test(health_is_that_of_the_records),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_long, tear_down);
