@@ -179,7 +179,8 @@ static void set_digest(struct redis *redis, struct redis_exchange *ex)
 /* `PREFIX message`; MOVED and ASK: `MOVED slot host:port` */
 static void set_error(struct redis_exchange *ex)
 {
-	const char *p = (const char *)ex->reply.p;
+	/* an error of which nothing has come has no bytes */
+	const char *p = ex->reply.p == NULL ? "" : (const char *)ex->reply.p;
 	size_t len = ex->reply.len;
 	size_t code = 0;
 	size_t at;
