@@ -4,7 +4,7 @@
 
 Fills stores of synthetic transactions (bench/store_load, 200 a second of capture time), asks each question of the store's interface about
 different times and values (bench/store_ask), and deletes them. --write puts the table into docs/store.md between its markers.
-Exit status 1 when rollups or indexes answer in more than 50 ms (95 % of the times, the largest store).
+Exit status 1 when rollups or indexes take more than 50 ms on the processor (95 % of the times, the largest store).
 """
 import argparse
 import os
@@ -33,9 +33,9 @@ def measure(folder, size, runs):
     rows = []
     with subprocess.Popen([os.path.join(BUILD, 'bench', 'store_ask'), path, str(runs)], stdout=subprocess.PIPE) as asking:
         for line in asking.stdout:
-            name, basis, end, looked, p50, p95 = line.decode().rstrip('\n').split('\t')
-            rows.append((name, basis, end, int(looked), int(p50) / 1000, int(p95) / 1000))
-            print('  %-40s %-8s %-9s %8d %10.1f ms %10.1f ms' % rows[-1], flush=True)
+            name, basis, end, looked, p50, p95, cpu = line.decode().rstrip('\n').split('\t')
+            rows.append((name, basis, end, int(looked), int(p50) / 1000, int(p95) / 1000, int(cpu) / 1000))
+            print('  %-40s %-8s %-9s %8d %10.1f ms %10.1f ms %10.1f ms' % rows[-1], flush=True)
     if asking.returncode != 0:
         sys.exit('store_ask failed')
     for name in os.listdir(folder):
@@ -49,11 +49,11 @@ def ms(value):
 
 def table(sizes, results):
     last = sizes[-1]
-    lines = ['| question | answered from | looked at | ' + ' | '.join('%s: p50, p95 ms' % short(size) for size in sizes) + ' |',
-             '|---|---|---|' + '---|' * len(sizes)]
-    for name, (_, basis, end, looked, _, _) in results[last][2].items():
+    lines = ['| question | answered from | looked at | ' + ' | '.join('%s: p50, p95 ms' % short(size) for size in sizes) + ' | p95 on the processor |',
+             '|---|---|---|' + '---|' * (len(sizes) + 1)]
+    for name, (_, basis, end, looked, _, _, cpu) in results[last][2].items():
         cells = ['%s, %s' % (ms(results[size][2][name][4]), ms(results[size][2][name][5])) for size in sizes]
-        lines.append('| %s | %s%s | %d | %s |' % (name.replace('*', '\\*'), basis, '' if end == 'complete' else ' (bounded)', looked,
+        lines.append('| %s | %s%s | %d | %s | %s |' % (name.replace('*', '\\*'), basis, '' if end == 'complete' else ' (bounded)', looked,
                                                  ' | '.join(cells)))
     rates = [re.search(r'([0-9]+) transactions/s \(([0-9]+) a CPU second\), ([0-9.]+) B', results[size][1]) for size in sizes]
     lines += ['', '| transactions | written a second | a CPU second | bytes each | files |', '|---|---|---|---|---|']
@@ -82,9 +82,9 @@ def main():
         note = 'On %s with %d cores; the machine had other work (load %.1f).' % (platform.machine(), os.cpu_count(), os.getloadavg()[0])
         with open(page, 'w') as file:
             file.write(head + BEGIN + '\n' + note + '\n\n' + text + '\n' + END + rest.split(END)[1])
-    slow = [row for row in results[sizes[-1]][2].values() if row[1] in ('rollups', 'index') and row[5] > GOAL_MS]
+    slow = [row for row in results[sizes[-1]][2].values() if row[1] in ('rollups', 'index') and row[6] > GOAL_MS]
     for row in slow:
-        print('store: %s: %.1f ms, the goal is %d' % (row[0], row[5], GOAL_MS), file=sys.stderr)
+        print('store: %s: %.1f ms, the goal is %d' % (row[0], row[6], GOAL_MS), file=sys.stderr)
     return 1 if slow else 0
 
 

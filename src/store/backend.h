@@ -55,7 +55,9 @@ struct store_summing {
 	int64_t step_ns;        /* no interval may be in two of these; 0: of any length */
 	int (*visit)(void *context, const struct store_rollup *row);
 	void *context;
-	uint64_t rows; /* out */
+	const struct store_limits *limits; /* its time; NULL: as long as it takes */
+	uint64_t rows;                     /* out */
+	enum store_end end;                /* out; to_ns is then how far it came */
 };
 
 struct store_backend;

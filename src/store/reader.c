@@ -467,6 +467,7 @@ static int sum_health(struct store_reader *reader, const struct store_scope *sco
 					.types = reader_types(reader, false),
 					.from_ns = scope->from_ns,
 					.to_ns = scope->to_ns,
+					.limits = &scope->limits,
 					.visit = visit_sums,
 					.context = watching};
 	int err = reader_wants_exact(reader, scope)
@@ -477,7 +478,8 @@ static int sum_health(struct store_reader *reader, const struct store_scope *sco
 		health->answer = (struct store_answer){.basis = STORE_FROM_ROLLUPS,
 						       .from_ns = summing.from_ns,
 						       .to_ns = summing.to_ns,
-						       .rows = summing.rows};
+						       .rows = summing.rows,
+						       .end = summing.end};
 		health->delivered_bytes = STORE_UNKNOWN;
 		health->flows_with_gaps = STORE_UNKNOWN;
 		health->midstream = STORE_UNKNOWN;

@@ -14,7 +14,8 @@
  *
  * Effort. Each answer says in struct store_answer what it is made of:
  *	STORE_FROM_ROLLUPS  sums that were made when records were written. Counts and sums are exact; percentiles are those of a
- *	                    histogram, `error` is how far they may be off. The time asked for is widened to whole intervals.
+ *	                    histogram, `error` is how far they may be off. The time asked for is widened to whole intervals. When the limits
+ *	                    end it, figures are of `from_ns` to `to_ns`
  *	STORE_FROM_INDEX    an index led to the records; nothing else was looked at
  *	STORE_FROM_SCAN     records were looked at one after another, newest first, no more than the limits allow. When they ended it,
  *	                    `end` says why, and `from_ns` how far back it came: figures are those of that time, nothing is extrapolated.

@@ -94,6 +94,7 @@ static int count_rollups(struct counting *counting, const struct store_scope *sc
 					.from_ns = scope->from_ns,
 					.to_ns = scope->to_ns,
 					.step_ns = counting->step_ns,
+					.limits = &scope->limits,
 					.visit = visit_rollup,
 					.context = counting};
 	int err;
@@ -108,6 +109,7 @@ static int count_rollups(struct counting *counting, const struct store_scope *sc
 		ret->from_ns = summing.from_ns;
 		ret->to_ns = summing.to_ns;
 		ret->rows = summing.rows;
+		ret->end = summing.end;
 		ret->error = ROLLUP_ERROR;
 	}
 	return err;

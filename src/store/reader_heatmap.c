@@ -106,6 +106,7 @@ static int collect(struct store_reader *reader, const struct store_scope *scope,
 					.from_ns = scope->from_ns,
 					.to_ns = scope->to_ns,
 					.step_ns = heating->step_ns,
+					.limits = &scope->limits,
 					.visit = visit_rollup,
 					.context = heating};
 	struct store_scan scan = {.scope = scope,
@@ -123,6 +124,7 @@ static int collect(struct store_reader *reader, const struct store_scope *scope,
 		ret->from_ns = summing.from_ns;
 		ret->to_ns = summing.to_ns;
 		ret->rows = summing.rows;
+		ret->end = summing.end;
 	}
 	if (err == WEIR_EUNSUPPORTED) {
 		err = reader->type->scan(reader->backend, &scan, ret);

@@ -304,6 +304,7 @@ static int sum_terms(struct terming *terming, const struct store_scope *scope,
 						.types = reader_types(reader, false),
 						.from_ns = scope->from_ns,
 						.to_ns = scope->to_ns,
+						.limits = &scope->limits,
 						.visit = visit_summed,
 						.context = &summed};
 
@@ -313,6 +314,7 @@ static int sum_terms(struct terming *terming, const struct store_scope *scope,
 			err = reader->type->rollups(reader->backend, &summing);
 		}
 		ret->rows += summing.rows;
+		ret->end = summing.end > ret->end ? summing.end : ret->end;
 		ret->from_ns = summing.from_ns;
 		ret->to_ns = summing.to_ns;
 	}

@@ -380,7 +380,7 @@ static void read_row(sqlite3_stmt *stmt, const struct segment *segment, int nkey
 static int read_segment(struct store_backend *backend, struct store_summing *summing,
 			sqlite3_stmt *stmt, const struct segment *segment, int nkeys)
 {
-	struct store_rollup row;
+	struct store_rollup row = {.from_ns = summing->from_ns};
 	int code, err = 0;
 
 	(void)sqlite3_reset(stmt);
@@ -391,6 +391,11 @@ static int read_segment(struct store_backend *backend, struct store_summing *sum
 		read_row(stmt, segment, nkeys, &row);
 		summing->rows++;
 		err = summing->visit(summing->context, &row);
+	}
+	if (err == 0 && code == SQLITE_INTERRUPT) {
+		summing->end = backend->timed_out ? STORE_TIME_SPENT : STORE_CANCELLED;
+		summing->to_ns = summing->rows > 0 ? row.from_ns : summing->from_ns;
+		return 0;
 	}
 	return err != 0 ? err : code == SQLITE_DONE ? 0 : lite_failed(backend);
 }
@@ -426,7 +431,7 @@ static int read_rollups(struct store_backend *backend, struct store_summing *sum
 		return sql->failed ? WEIR_ENOMEM : lite_failed(backend);
 	}
 	(void)sqlite3_bind_int(stmt, 2, dim);
-	for (i = 0; i < n && err == 0; i++) {
+	for (i = 0; i < n && err == 0 && summing->end == STORE_COMPLETE; i++) {
 		err = read_segment(backend, summing, stmt, &segments[i], nkeys);
 	}
 	(void)sqlite3_finalize(stmt);
@@ -450,8 +455,9 @@ int lite_rollups(struct store_backend *backend, struct store_summing *summing)
 	int nkeys, dim, err = WEIR_EUNSUPPORTED;
 	bool filtered;
 
-	lite_begin(backend, NULL);
+	lite_begin(backend, summing->limits);
 	summing->rows = 0;
+	summing->end = STORE_COMPLETE;
 	if (summing->from_ns < INT64_MIN / 2 || summing->to_ns > INT64_MAX / 2) {
 		return WEIR_EUNSUPPORTED; /* no time that intervals can be cut from */
 	}
@@ -471,7 +477,13 @@ int lite_rollups(struct store_backend *backend, struct store_summing *summing)
 				      "r.level=?1 AND r.dim=?2 AND r.t>=?3 AND r.t<?4 AND (%s)",
 				      strbuf_text(&types));
 			sql.failed |= types.failed;
+			/* all of it is of one moment */
+			(void)sqlite3_exec(backend->store.db, "BEGIN", NULL, NULL, NULL);
 			err = read_rollups(backend, summing, dim, &sql, nkeys);
+			(void)sqlite3_exec(backend->store.db, "COMMIT", NULL, NULL, NULL);
+			if (err != WEIR_EUNSUPPORTED) {
+				atomic_store(&backend->cancelled, false);
+			}
 		}
 	}
 	strbuf_fini(&sql);

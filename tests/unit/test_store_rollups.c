@@ -306,6 +306,27 @@ static void a_comparison_is_that_of_the_records(void **state)
 	query_free(a.filter);
 }
 
+static void a_question_to_rollups_can_be_ended_too(void **state)
+{
+	struct store_scope scope = {.limits = {.time_ns = 1}};
+	struct store_question question = {.by = STORE_GROUP_ENDPOINT};
+	struct store_groups groups;
+
+	(void)state;
+	assert_int_equal(store_table(reader, &scope, &question, &groups), 0);
+	assert_int_equal(groups.answer.end, STORE_TIME_SPENT);
+	assert_true(groups.answer.to_ns < ts_of(RECORDS - 1));
+	store_groups_free(&groups);
+	scope.limits.time_ns = 0;
+	store_cancel(reader);
+	assert_int_equal(store_table(reader, &scope, &question, &groups), 0);
+	assert_int_equal(groups.answer.end, STORE_CANCELLED);
+	store_groups_free(&groups);
+	assert_int_equal(store_table(reader, &scope, &question, &groups), 0);
+	assert_int_equal(groups.answer.end, STORE_COMPLETE);
+	store_groups_free(&groups);
+}
+
 static void health_is_that_of_the_records(void **state)
 {
 	struct store_scope scope = {.filter = NULL};
@@ -341,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_heatmap_is_that_of_the_records),
 		cmocka_unit_test(terms_are_those_of_the_records),
 		cmocka_unit_test(a_comparison_is_that_of_the_records),
+		cmocka_unit_test(a_question_to_rollups_can_be_ended_too),
 		cmocka_unit_test(health_is_that_of_the_records),
 	};
 
