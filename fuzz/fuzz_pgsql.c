@@ -6,5 +6,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return parser_dice("pgsql", data, size);
+	return parser_dice_in_order("pgsql", data, size);
 }
