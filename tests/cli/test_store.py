@@ -63,7 +63,8 @@ def from_sql(row):
     """The same, out of a row of a view."""
     found = {}
     for name, value in row.items():
-        if value is None or name in ('_id', 'ts_ns'):
+        # a time has a second column, the number
+        if value is None or name == '_id' or (name.endswith('_ns') and name[:-3] in row):
             continue
         found[name] = value
     return found
