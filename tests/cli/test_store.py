@@ -64,7 +64,7 @@ def from_sql(row):
     found = {}
     for name, value in row.items():
         # a time has a second column, the number
-        if value is None or name == '_id' or (name.endswith('_ns') and name[:-3] in row):
+        if value is None or name == '_id' or (name.endswith('_ns') and str(row.get(name[:-3], '')).endswith('Z')):
             continue
         found[name] = value
     return found
