@@ -21,7 +21,8 @@
  *                                            field of the shapes is indexed: ask the shape table for shapes, then this for _ids
  *   _duration_ids(type, octave, first, ids)  the same of the records of a type (number of _type) with 2^octave <= duration_ns <
  *                                            2^(octave+1); durations below 1 are octave 0
- *   Rows of one key overlap nowhere and ascend with `first`: read backwards they give the newest first.
+ *   Rows of one key overlap nowhere and ascend with `first`: read backwards they give the newest first. They may name records that
+ *   retention has taken away.
  *
  * ROLLUPS. Of final records; written in the transaction that has their rows, so both are there or neither is.
  *   _type(_id, type)                         record types by number
