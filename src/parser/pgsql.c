@@ -304,6 +304,16 @@ static int is_ready(const uint8_t *p, size_t len)
 	return len < 6 ? 0 : p[5] == 'I' || p[5] == 'T' || p[5] == 'E' ? 1 : -1;
 }
 
+/* Must the server's bytes here wait for requests that it had? */
+static bool must_hold(struct cursor *cur)
+{
+	const struct weir_mark *mark = weir_chunk_mark(cur->chunk, offset_of(cur, cur->p));
+
+	cur->side->holding = db_must_hold(&cur->pg->db, mark, (size_t)(cur->end - cur->p));
+	cur->side->awaits = mark->peer_ack;
+	return cur->side->holding;
+}
+
 static int server_lost(struct cursor *cur)
 {
 	const struct weir_mark *mark = weir_chunk_mark(cur->chunk, offset_of(cur, cur->p));
@@ -312,7 +322,7 @@ static int server_lost(struct cursor *cur)
 	uint64_t expected;
 	int got;
 
-	if (db_must_hold(&cur->pg->db, mark, (size_t)(cur->end - cur->p))) {
+	if (must_hold(cur)) {
 		return WEIR_PARSE_HOLD;
 	}
 	expected = db_resync(&cur->pg->db, offset, offset + 1, mark->peer_ack);
@@ -336,8 +346,7 @@ static int server_lost(struct cursor *cur)
 
 static int step(struct cursor *cur)
 {
-	size_t left = (size_t)(cur->end - cur->p);
-	const struct weir_mark *mark;
+	const struct pg_side *answers = &cur->pg->side[WEIR_S2C];
 
 	/* behind a hole within a message: the rest of that message */
 	if (cur->side->step == PG_MESSAGES && cur->side->end > offset_of(cur, cur->p) &&
@@ -346,10 +355,14 @@ static int step(struct cursor *cur)
 		return WEIR_PARSE_SKIP;
 	}
 	if (cur->dir == WEIR_S2C && cur->side->step != PG_LOST && cur->side->step != PG_OVER) {
-		mark = weir_chunk_mark(cur->chunk, offset_of(cur, cur->p));
-		if (db_must_hold(&cur->pg->db, mark, left)) {
+		if (must_hold(cur)) {
 			return WEIR_PARSE_HOLD;
 		}
+	}
+	/* what waited for the requests up to here goes first, however many bytes came at once */
+	if (cur->dir == WEIR_C2S && answers->holding &&
+	    answers->awaits <= cur->pg->db.pos[WEIR_C2S]) {
+		return WEIR_PARSE_HOLD;
 	}
 	switch (cur->side->step) {
 	case PG_START:
@@ -374,6 +387,7 @@ static enum weir_verdict pgsql_on_data(void *state, struct weir_host *host, enum
 
 	(void)host;
 	pg->db.any[dir] = true;
+	cur.side->holding = false;
 	cur.side->pos = chunk->offset + chunk->len;
 	while (cur.p < cur.end && verdict == GO) {
 		verdict = step(&cur);
@@ -476,6 +490,7 @@ static void pgsql_on_close(void *state, struct weir_host *host, enum weir_direct
 
 	(void)host;
 	(void)dropped;
+	pg->side[dir].holding = false;
 	db_close(&pg->db, dir, how);
 	if (dir == WEIR_S2C) {
 		struct pg_exchange *ex = (struct pg_exchange *)pg->db.head;

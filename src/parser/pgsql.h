@@ -73,8 +73,10 @@ enum pg_step {
 
 struct pg_side {
 	uint8_t step;
-	uint8_t type;   /* of the message that goes by, or whose beginning waits; 0: none */
-	bool fresh;     /* LOST: right behind the gap */
+	uint8_t type; /* of the message that goes by, or whose beginning waits; 0: none */
+	bool fresh;   /* LOST: right behind the gap */
+	bool holding; /* S2C: the last verdict was HOLD, until c2s is at `awaits` */
+	uint64_t awaits;
 	uint64_t begin; /* of that message, and its end; 0: not known */
 	uint64_t end;
 	struct weir_mark mark; /* of its first byte */
