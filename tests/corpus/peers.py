@@ -193,12 +193,6 @@ def file_name(record):
     return found.group(1) if found else (corpus.dig(record, 'url.path') or '').rsplit('/', 1)[-1]
 
 
-def is_http(row):
-    """Of the kinds that HTTP shares with others: is the row about HTTP?"""
-    fields = row['fields']
-    return fields.get('suri:app_proto', 'http') == 'http' and fields.get('source', 'HTTP') == 'HTTP'
-
-
 def file_count(row, capture, taken):
     if row['fields'].get('suri:app_proto') == 'smtp':
         return peers_smtp.smtp_files(row, capture)
