@@ -22,7 +22,7 @@ enum {
 	STEP_ROWS = 4096,
 	EPOCH_ROWS = 4096, /* an epoch has at least so many, */
 	EPOCH_PART = 16,   /* and this part of all */
-	ROOM_PART = 16,    /* of max= is kept free */
+	ROOM_PART = 10,    /* of max= is kept free */
 	OCTAVES = 64,
 	SHAPES_STEP = 512,  /* shapes whose lists go in a step */
 	SPARE_PART = 4,     /* so much of the file may be free pages */

@@ -293,7 +293,8 @@ def a_store_stays_as_small_as_it_is_told():
         base = stores.connect(path)
         left, newest = base.execute('SELECT count(*), max(ts) FROM http').fetchone()
         expect(0 < left < 16000, left)
-        expect(os.path.getsize(path) <= 3 << 20 and max(sizes) <= 3 << 20, (os.path.getsize(path), max(sizes)))
+        most = 33 << 20  # a tenth more: a transaction may be larger than those before it
+        expect(10 * os.path.getsize(path) <= most and 10 * max(sizes) <= most, (os.path.getsize(path), max(sizes)))
         expect(base.execute("SELECT sum(n) FROM rollup WHERE type = 'http' AND \"by\" = 'type' AND interval_s = 3600").fetchone()[0] == 16000, 'rollups')
         base.close()
         stores.check(path, rollups=False)
