@@ -549,6 +549,56 @@ static void an_empty_store_answers_with_nothing(void **state)
 	free(empty);
 }
 
+/* Open exchanges: pages show them as they are, figures wait for their end. */
+static void open_exchanges_are_shown_and_not_counted(void **state)
+{
+	struct model *open = calloc(1, sizeof(*open));
+	struct model *old_model = model;
+	struct store_reader *old = reader;
+	struct store_question question = {.by = STORE_GROUP_PROTOCOL};
+	struct store_groups groups;
+	static struct collected have;
+	size_t i;
+
+	(void)state;
+	model_init(open, 9);
+	open->tame = true;
+	for (i = 0; i < 30; i++) {
+		model_add(open, model_schema(open, "http"));
+	}
+	/* three that are not over, one of which ends */
+	for (i = 10; i < 13; i++) {
+		weir_record_set_bool(open->records[i], WEIR_F_FINAL, false);
+	}
+	weir_record_set_bytes(open->records[20], WEIR_F_ID,
+			      open->records[10]->values[WEIR_F_ID].v.bytes, WEIR_ID_LEN,
+			      WEIR_ID_LEN);
+	weir_record_set_i64(open->records[20], WEIR_F_TS,
+			    open->records[10]->values[WEIR_F_TS].v.i64);
+	model_store(open, 0);
+	model = open;
+	reader = model_reader(open);
+	read_pages(&everything, STORE_NEWEST, 10, &have);
+	assert_int_equal(have.n, 29);
+	assert_int_equal(store_table(reader, &everything, &question, &groups), 0);
+	assert_int_equal(groups.answer.basis, STORE_FROM_SCAN);
+	assert_int_equal(groups.total.count, 27);
+	store_groups_free(&groups);
+	{
+		struct store_scope scope = {.filter = NULL};
+
+		assert_int_equal(store_table(reader, &scope, &question, &groups), 0);
+		assert_int_equal(groups.answer.basis, STORE_FROM_ROLLUPS);
+		assert_int_equal(groups.total.count, 27);
+		store_groups_free(&groups);
+	}
+	store_reader_free(reader);
+	model = old_model;
+	reader = old;
+	model_fini(open);
+	free(open);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +610,7 @@ int main(void)
 		cmocka_unit_test(what_differs_comes_first),
 		cmocka_unit_test(health_is_what_flows_and_transactions_say),
 		cmocka_unit_test(an_empty_store_answers_with_nothing),
+		cmocka_unit_test(open_exchanges_are_shown_and_not_counted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
