@@ -54,7 +54,7 @@ def table(sizes, results):
     for name, (_, basis, end, looked, _, _, cpu) in results[last][2].items():
         cells = ['%s, %s' % (ms(results[size][2][name][4]), ms(results[size][2][name][5])) for size in sizes]
         lines.append('| %s | %s%s | %d | %s | %s |' % (name.replace('*', '\\*'), basis, '' if end == 'complete' else ' (bounded)', looked,
-                                                 ' | '.join(cells)))
+                                                      ' | '.join(cells), ms(cpu)))
     rates = [re.search(r'([0-9]+) transactions/s \(([0-9]+) a CPU second\), ([0-9.]+) B', results[size][1]) for size in sizes]
     lines += ['', '| transactions | written a second | a CPU second | bytes each | files |', '|---|---|---|---|---|']
     for size, rate in zip(sizes, rates):

@@ -176,7 +176,7 @@ static int put_table(struct reporting *reporting, const char *section, const cha
 		err = store_table(reporting->reader, &scope, question, &groups);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(&reporting->sheet, columns);
@@ -268,7 +268,7 @@ int report_terms(struct reporting *reporting, const char *section, const char *f
 		err = store_terms(reporting->reader, &scope, &field, 1, reporting->top, &terms);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(&reporting->sheet, columns);
@@ -305,7 +305,7 @@ static int put_http_totals(struct reporting *reporting)
 		err = store_table(reporting->reader, &scope, &question, &groups);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(sheet, columns);
@@ -350,9 +350,9 @@ static int report_http(struct reporting *reporting)
 		err = report_terms(reporting, "versions", "type:http", "network.protocol.version",
 				   versions, true);
 	}
-	return err < 0 ? err
-		       : report_terms(reporting, "types", "type:http",
-				      "http.response.header.content-type", types, true);
+	return err != 0 ? err
+			: report_terms(reporting, "types", "type:http",
+				       "http.response.header.content-type", types, true);
 }
 
 static int report_endpoints(struct reporting *reporting)
@@ -403,7 +403,7 @@ static int report_servers(struct reporting *reporting)
 		err = store_table(reporting->reader, &scope, &question, &groups);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(sheet, columns);
@@ -447,8 +447,8 @@ static int report_dns(struct reporting *reporting)
 	static const struct sheet_column codes[] = {{"code", SHEET_TEXT}, COUNTS, DURATIONS, END};
 	int err = put_field(reporting, "names", "type:dns", "dns.question.name", names);
 
-	return err < 0 ? err
-		       : put_field(reporting, "codes", "type:dns", "dns.response_code", codes);
+	return err != 0 ? err
+			: put_field(reporting, "codes", "type:dns", "dns.response_code", codes);
 }
 
 /* ---- errors ---- */
@@ -480,9 +480,9 @@ static int report_errors(struct reporting *reporting)
 				   "completeness!=complete -type:tcp -type:anomaly", "completeness",
 				   incomplete, false);
 	}
-	return err < 0 ? err
-		       : report_terms(reporting, "classes", "-type:tcp -type:anomaly", "error.type",
-				      classes, false);
+	return err != 0 ? err
+			: report_terms(reporting, "classes", "-type:tcp -type:anomaly",
+				       "error.type", classes, false);
 }
 
 /* ---- timeline, latency ---- */
@@ -524,7 +524,7 @@ static int report_timeline(struct reporting *reporting)
 		err = store_series(reporting->reader, &scope, &question, &groups);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(&reporting->sheet, reporting->by == NULL ? alone : grouped);
@@ -567,7 +567,7 @@ static int put_percentiles(struct reporting *reporting)
 		err = store_table(reporting->reader, &scope, &question, &groups);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(sheet, percentiles);
@@ -604,7 +604,7 @@ static int put_histogram(struct reporting *reporting)
 		err = store_heatmap(reporting->reader, &scope, 0, 2, &heatmap);
 		query_free(scope.filter);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(&reporting->sheet, columns);
@@ -630,7 +630,7 @@ static int report_latency(struct reporting *reporting)
 	if (err == 0 && reporting->by != NULL) {
 		err = put_groups(reporting, "groups", NULL, STORE_GROUP_NONE);
 	}
-	return err < 0 ? err : put_histogram(reporting);
+	return err != 0 ? err : put_histogram(reporting);
 }
 
 /* ---- all of them ---- */

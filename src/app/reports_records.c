@@ -127,7 +127,7 @@ static int keep_largest(void *context, const struct weir_record *rec, int64_t ro
 	struct largest *largest = context;
 	uint64_t measure = largest->measure(rec);
 	size_t room = largest->reporting->top < 64 ? largest->reporting->top : 64;
-	size_t at = largest->n, len;
+	size_t at, len;
 
 	(void)row;
 	largest->seen++;
@@ -177,7 +177,7 @@ static int put_largest(struct reporting *reporting, const char *section, const c
 	size_t i;
 	int err = largest == NULL ? WEIR_ENOMEM : report_scope(reporting, filter, &scope);
 
-	if (err < 0) {
+	if (err != 0) {
 		free(largest);
 		return err;
 	}
@@ -340,7 +340,7 @@ int report_tcp(struct reporting *reporting)
 	struct store_health health;
 	int err = ask_health(reporting, &health);
 
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(sheet, totals);
@@ -359,9 +359,9 @@ int report_tcp(struct reporting *reporting)
 		err = report_terms(reporting, "handshakes", "type:tcp", "tcp.handshake", handshakes,
 				   true);
 	}
-	return err < 0 ? err
-		       : put_largest(reporting, "retransmits", "type:tcp retrans>0", retransmits,
-				     retransmits_of, put_retransmits);
+	return err != 0 ? err
+			: put_largest(reporting, "retransmits", "type:tcp retrans>0", retransmits,
+				      retransmits_of, put_retransmits);
 }
 
 /* Everything of the summary that moved. */
@@ -408,7 +408,7 @@ int report_gaps(struct reporting *reporting)
 	struct store_health health;
 	int err = ask_health(reporting, &health);
 
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	sheet_begin(sheet, totals);
@@ -424,8 +424,8 @@ int report_gaps(struct reporting *reporting)
 		err = put_largest(reporting, "flows", "type:tcp gap:true", flows, gap_bytes_of,
 				  put_gap_flow);
 	}
-	return err < 0 ? err
-		       : put_largest(reporting, "transactions",
-				     "missing_bytes>0 -type:tcp -type:anomaly", transactions,
-				     missing_of, put_gap_transaction);
+	return err != 0 ? err
+			: put_largest(reporting, "transactions",
+				      "missing_bytes>0 -type:tcp -type:anomaly", transactions,
+				      missing_of, put_gap_transaction);
 }

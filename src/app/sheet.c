@@ -220,7 +220,7 @@ void sheet_put_table(const struct sheet *sheet, struct strbuf *out)
 		most[i] = sheet->columns[i].kind == SHEET_BAR ? largest(sheet, i) : 0;
 	}
 	for (i = 0; !out->failed && i < sheet->ncells; i++) {
-		size_t column = i % sheet->ncolumns, columns;
+		size_t column = i % (sheet->ncolumns > 0 ? sheet->ncolumns : 1), columns;
 
 		strbuf_clear(&cell);
 		columns = put_cell(sheet, i, most[column], &cell);

@@ -140,13 +140,14 @@ static int check_filter(const char *filter, const struct weir_schema *const *sch
 
 	query_free(query);
 	if (err == WEIR_EINVAL) {
-		caret_print(&(struct caret){.kind = "record filter",
-					    .text = filter,
-					    .offset = error.offset,
-					    .length = error.length,
-					    .reason = error.reason,
-					    .suggestion = error.suggestion,
-					    .more = "The language is described in weir(1), RECORD FILTERS."});
+		caret_print(&(struct caret){
+			.kind = "record filter",
+			.text = filter,
+			.offset = error.offset,
+			.length = error.length,
+			.reason = error.reason,
+			.suggestion = error.suggestion,
+			.more = "The language is described in weir(1), RECORD FILTERS."});
 		return EXIT_USAGE;
 	}
 	return err < 0 ? EXIT_ERROR : 0;

@@ -58,7 +58,7 @@ int store_reader_open(const char *path, const struct weir_schema *const *schemas
 		reader->nschemas++;
 	}
 	err = reader->type->open(path, schemas, &reader->backend, ret_problem);
-	if (err < 0) {
+	if (err != 0) {
 		free(reader);
 		return err;
 	}
@@ -127,7 +127,7 @@ int reader_begin_within(struct store_reader *reader, const struct store_scope *s
 	if (err == 0) {
 		err = reader->type->span(reader->backend, &span);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	if (span.records == 0 || ret->from_ns > span.last_ns || ret->to_ns <= span.first_ns) {
@@ -285,12 +285,12 @@ int store_page(struct store_reader *reader, const struct store_scope *scope,
 		}
 		scan.after = &after;
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	scan.types = reader_types(reader, page->sort == STORE_SLOWEST);
 	err = reader->type->scan(reader->backend, &scan, ret);
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	if (scope->filter != NULL) {

@@ -269,7 +269,7 @@ enum store_sort { STORE_NEWEST, STORE_OLDEST, STORE_SLOWEST };
 
 /*
  * One record, borrowed until the callback returns; of a page with the fields that were asked for, of store_record() with all. row: its
- * number in the store (ascending in the order in which records left). @return 0 to go on; else the question ends with it.
+ * number in the store (ascending in the order in which records left). @return 0 to go on; below 0: the question ends with it.
  */
 typedef int (*store_record_fn)(void *context, const struct weir_record *rec, int64_t row);
 

@@ -145,7 +145,7 @@ static int count(struct counting *counting, const struct store_scope *scope,
 	size_t i;
 	int err = tally_new(counting->nkeys, counting->nsteps, &counting->tally);
 
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	for (i = 0; i < STORE_TEXTS_MAX; i++) {
@@ -163,7 +163,7 @@ static int count(struct counting *counting, const struct store_scope *scope,
 	for (i = 0; i < STORE_TEXTS_MAX; i++) {
 		strbuf_fini(&counting->scratch[i]);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		tally_free(counting->tally);
 		return err;
 	}
@@ -222,12 +222,15 @@ int store_table(struct store_reader *reader, const struct store_scope *scope,
 	if (err == 0) {
 		err = reader_begin_within(reader, scope, &whole, &empty);
 	}
-	if (err == 0 && empty) {
+	if (err != 0) {
+		return err;
+	}
+	if (empty) {
 		answer_nothing(&whole, ret);
 		return 0;
 	}
 	counting.nkeys = red_nkeys(question->by);
-	return err < 0 ? err : count(&counting, &whole, question, ret);
+	return count(&counting, &whole, question, ret);
 }
 
 /* Where intervals begin, how long and how many they are. */
@@ -243,7 +246,7 @@ static int set_steps(struct store_reader *reader, const struct store_scope *scop
 	if (last - first >= STORE_STEPS_MAX) {
 		return reader_refuse(reader,
 				     "an answer has %d intervals at most; these would be %lld",
-				     STORE_STEPS_MAX, (long long)(last - first + 1));
+				     STORE_STEPS_MAX, (long long)last - (long long)first + 1);
 	}
 	counting->nsteps = (size_t)(last - first + 1);
 	return 0;
@@ -260,7 +263,7 @@ int store_series(struct store_reader *reader, const struct store_scope *scope,
 	if (err == 0) {
 		err = reader_begin_within(reader, scope, &whole, &empty);
 	}
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	if (empty) {
@@ -269,7 +272,7 @@ int store_series(struct store_reader *reader, const struct store_scope *scope,
 	}
 	err = set_steps(reader, &whole, question->step_ns, &counting);
 	counting.nkeys = red_nkeys(question->by);
-	return err < 0 ? err : count(&counting, &whole, question, ret);
+	return err != 0 ? err : count(&counting, &whole, question, ret);
 }
 
 void store_groups_free(struct store_groups *groups)

@@ -143,7 +143,7 @@ int store_heatmap(struct store_reader *reader, const struct store_scope *scope, 
 	int64_t last;
 	int err = reader_begin_within(reader, scope, &whole, &empty);
 
-	if (err < 0) {
+	if (err != 0) {
 		return err;
 	}
 	memset(ret, 0, sizeof(*ret));

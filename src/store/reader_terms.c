@@ -191,7 +191,7 @@ static int add_list(struct terming *terming, struct tally *tally, const struct t
 				one);
 		}
 	}
-	return err < 0 ? err : add_strs(tally, strs, n, one);
+	return err != 0 ? err : add_strs(tally, strs, n, one);
 }
 
 static int add_field(struct terming *terming, size_t i, const struct weir_record *rec,
@@ -405,7 +405,7 @@ static int ask_terms(struct store_reader *reader, const struct store_scope *scop
 		strbuf_fini(&terming->scratch);
 	}
 	free(terming);
-	if (err < 0) {
+	if (err != 0) {
 		store_terms_free(ret);
 	}
 	return err;
@@ -519,7 +519,7 @@ int store_compare(struct store_reader *reader, const struct store_scope *a,
 		ret->differences = calloc(2 * COMPARED * nfields + 1, sizeof(*ret->differences));
 		err = ret->differences == NULL ? WEIR_ENOMEM : 0;
 	}
-	if (err < 0) {
+	if (err != 0) {
 		store_compare_free(ret);
 		return err;
 	}

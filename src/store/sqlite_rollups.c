@@ -295,7 +295,7 @@ static bool set_times(struct store_backend *backend, struct store_summing *summi
 {
 	int64_t from = down_ns(summing->from_ns), to = down_ns(summing->to_ns - 1) + 1;
 	enum store_level low = finest(backend, from), high = STORE_1H;
-	int64_t length = store_level_s(low);
+	int64_t length;
 
 	/* of a long time, ends of seconds are not worth their rows */
 	while (low < STORE_1H && to - from >= store_level_s(low) * LONG &&
