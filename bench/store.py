@@ -55,10 +55,6 @@ def table(sizes, results):
         cells = ['%s, %s' % (ms(results[size][2][name][4]), ms(results[size][2][name][5])) for size in sizes]
         lines.append('| %s | %s%s | %d | %s | %s |' % (name.replace('*', '\\*'), basis, '' if end == 'complete' else ' (bounded)', looked,
                                                       ' | '.join(cells), ms(cpu)))
-    rates = [re.search(r'([0-9]+) transactions/s \(([0-9]+) a CPU second\), ([0-9.]+) B', results[size][1]) for size in sizes]
-    lines += ['', '| transactions | written a second | a CPU second | bytes each | files |', '|---|---|---|---|---|']
-    for size, rate in zip(sizes, rates):
-        lines.append('| %s | %s | %s | %s | %.0f MB |' % (short(size), rate.group(1), rate.group(2), rate.group(3), results[size][0] / 1e6))
     return '\n'.join(lines)
 
 

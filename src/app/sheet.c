@@ -2,6 +2,7 @@
 /* Rows and columns as text: see sheet.h. */
 #include "app/sheet.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,7 @@ static size_t put_cell(const struct sheet *sheet, size_t i, int64_t most, struct
 	if (!cell->there) {
 		return 0;
 	}
+	assert(sheet->ncolumns > 0);
 	switch (sheet->columns[i % sheet->ncolumns].kind) {
 	case SHEET_TEXT:
 		return escape_text(out, sheet->text.p + cell->at, cell->len);
