@@ -164,7 +164,7 @@ static void ask_statuses(struct asking *asking)
 }
 static void ask_endpoints_of(struct asking *asking)
 {
-	table(asking, STORE_GROUP_ENDPOINT, "type:http service:service-3*");
+	table(asking, STORE_GROUP_ENDPOINT, "type:http service:svc0*");
 }
 static void ask_clients(struct asking *asking)
 {
