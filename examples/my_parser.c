@@ -35,9 +35,9 @@ static enum weir_verdict on_data(void *state, struct weir_host *host, enum weir_
 	return WEIR_PARSE_OK;
 }
 
-/* name, doc, schemas, ports, state_size, probe, open, on_data, skipped, on_gap, on_close, on_tick, done, park, unpark */
+/* name, doc, schemas, ports, state_size, probe, open, on_data, skipped, on_gap, on_close, on_tick, done, park, unpark, wraps */
 static const struct weir_parser parser = {"ping", "",   schemas, NULL, 0,    probe, NULL, on_data,
-					  NULL,   NULL, NULL,    NULL, NULL, NULL,  NULL};
+					  NULL,   NULL, NULL,    NULL, NULL, NULL,  NULL, false};
 
 static void on_record(void *context, const struct weir_record *rec)
 {

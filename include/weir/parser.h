@@ -114,6 +114,9 @@ struct weir_parser {
 	/* Something comes for the flow: the opposite, into zeroed memory, before any other call. `host` may be another than
 	 * before. What there is no memory for is given up as done() would. 0, or below 0 to give the flow up */
 	int (*unpark)(void *state, struct weir_host *host, const void *from, size_t len);
+
+	/* Others' protocols run inside it (TLS), so that it is no surprise on their ports: no proto.mismatch */
+	bool wraps;
 };
 
 /* ---- what a parser may ask of the engine ---- */

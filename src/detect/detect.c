@@ -88,5 +88,5 @@ bool detect_is_mismatch(const struct parser_set *parsers, const struct weir_pars
 	for (i = 0; i < parsers->n; i++) {
 		claimed |= port_agrees(parsers->list[i], port);
 	}
-	return claimed && !port_agrees(parser, port);
+	return claimed && !port_agrees(parser, port) && !parser->wraps;
 }

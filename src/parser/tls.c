@@ -711,6 +711,7 @@ const struct weir_parser parser_tls = {
 	.doc = "SSL 3.0 to TLS 1.3: what is said before encryption begins",
 	.schemas = schemas,
 	.ports = ports,
+	.wraps = true,
 	.state_size = sizeof(struct tls),
 	.probe = tls_probe,
 	.open = tls_open,

@@ -126,8 +126,8 @@ def from_program(weir, make, events, mss, folder):
             lines.append(("anomaly", record["anomaly"]["code"]))
     others = sorted(types - {None, "http", "tcp", "anomaly"})
     if "http" not in types and others:
-        # another parser's: the engine tells the mismatch of the port, and that one may have more to say
-        return [("not_taken", ""), ("proto", ",".join(others))]
+        # another parser's, with what it has to say
+        return [("not_taken", ""), ("proto", ",".join(others))] + [line for line in lines if line[0] == "anomaly"]
     return lines or [("not_taken", "")]
 
 
