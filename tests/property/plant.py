@@ -55,7 +55,7 @@ BUGS = [
 ]
 TESTS = ['tests/property/test_reasm_model.c'] + [f'tests/unit/test_reasm_{name}.c' for name in ('half', 'gap', 'segq')]
 SOURCES = ['src/base/budget.c', 'src/base/error.c', 'src/base/names.c'] + [
-    f'src/reasm/{name}.c' for name in ('half', 'half_holes', 'half_store', 'policy', 'ring', 'segq', 'slab')]
+    f'src/reasm/{name}.c' for name in ('half', 'half_holes', 'half_store', 'pack', 'policy', 'ring', 'segq', 'slab')]
 
 
 def first_line(text):
