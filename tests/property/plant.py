@@ -50,8 +50,8 @@ BUGS = [
     ('leak when dropped', SEGQ, '\t\tnext = node->next;\n\t\treasm_node_free(pool, node);', '\t\tnext = node->next;'),
     ('limit off by one', STORE, 'queue->bytes > limit', 'queue->bytes >= limit'),
     ('stall counted twice', HALF, '\t\tqueue->stall_from_ns = now_ns;\n', ''),
-    ('false conflict: hash of another length', 'src/reasm/ring.c', 'XXH3_64bits(data, entry->len) ==',
-     'XXH3_64bits(data, len) =='),
+    ('false conflict: hash of another length', 'src/reasm/ring.c', 'XXH3_64bits(again->data, entry->len) ==',
+     'XXH3_64bits(again->data, again->len) =='),
 ]
 TESTS = ['tests/property/test_reasm_model.c'] + [f'tests/unit/test_reasm_{name}.c' for name in ('half', 'gap', 'segq')]
 SOURCES = ['src/base/budget.c', 'src/base/error.c', 'src/base/names.c'] + [
