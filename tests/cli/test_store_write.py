@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -381,12 +382,14 @@ def what_keeps_it_from_beginning_is_told():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         path = os.path.join(folder, 'store.db')
+        # where another user can read them: the build may be in somebody's home
+        program, demo = shutil.copy(WEIR, folder), shutil.copy(DEMO, folder)
         if os.geteuid() == 0:
-            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
+            done = subprocess.run([program, '--config=none', '-q', '-r', demo, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
                                   preexec_fn=lambda: os.setuid(65534))
         else:
             os.chmod(folder, 0o555)
-            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE)
+            done = subprocess.run([program, '--config=none', '-q', '-r', demo, '-o', 'sqlite:' + path], stderr=subprocess.PIPE)
             os.chmod(folder, 0o755)
         expect(done.returncode == 1 and b'cannot open the store for writing: Permission denied' in done.stderr, done)
         expect(len(done.stderr.splitlines()) == 2, done.stderr)
@@ -394,7 +397,7 @@ def what_keeps_it_from_beginning_is_told():
         weir('-q', '-r', DEMO, '-o', 'sqlite:' + path)
         os.chmod(path, 0o444)
         if os.geteuid() == 0:
-            done = subprocess.run([WEIR, '--config=none', '-q', '-r', DEMO, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
+            done = subprocess.run([program, '--config=none', '-q', '-r', demo, '-o', 'sqlite:' + path], stderr=subprocess.PIPE,
                                   preexec_fn=lambda: os.setuid(65533))
             expect(done.returncode == 1 and b'Permission denied' in done.stderr, done)
         enter = ['unshare', '-m'] if os.geteuid() == 0 else ['unshare', '-rm']
