@@ -3,9 +3,10 @@
  * A shard: a sixteenth of the flows with its own table, budget, reassembly pool and record memory. Nothing in it depends on
  * which worker owns it.
  *
- * When its budget is spent (DESIGN.md, Memory and time), by what is short. Entries: the oldest half-open flow goes first, then
- * the idlest one is closed. Bytes: the oldest hole is declared a gap, then the idlest flow that owns any is closed; a half-open
- * flow owns none but its entry. Entries take three quarters of the budget at most. Each eviction is counted.
+ * When its budget is spent (DESIGN.md, Memory and time), by what is short. Entries: the oldest half-open flow at hand goes first, then
+ * the idlest one is closed. Bytes: the oldest parked half-open flow or lone SYN goes first, then the oldest hole is declared a gap, then the
+ * idlest flow that owns any is closed; a half-open flow at hand owns none but its entry. Entries take three quarters of the budget at
+ * most; blocks of them that are free as a whole are given back. Each eviction is counted.
  *
  * Before it comes to that, the idlest flows are parked (park.h): a flow is either at hand (an entry, a struct flow) or parked (a
  * slot). Table, lists and timers name both by index: below SHARD_PARKED an entry, from there on a slot. One entry is always
