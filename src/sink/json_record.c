@@ -2,10 +2,9 @@
 /*
  * The record writer (see json_record.h).
  *
- * A plan holds a schema's fields in the order in which they are written: depth first through the tree that the dots
- * make. Each leaf knows the text that opens it from any level on, and how many objects it shares with the leaf before it;
- * as the leaves are in depth-first order, what a leaf shares with an earlier one is the minimum along the way. So absent
- * fields cost a test each, and writing is one loop without a stack.
+ * The texts between values come from a shape (json_plan.h), so a record is one loop over the fields that it has: a text of
+ * known length, a value. It is written with a pointer that runs through the buffer: there is always room for all the texts
+ * and all the numbers, and each string asks for as much as it can need and for those again.
  */
 #include "sink/json_record.h"
 
@@ -13,38 +12,10 @@
 #include "sink/json_text.h"
 #include "weir/error.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	MAX_DEPTH = 8,   /* dots in a name */
-	SCALAR_MAX = 64, /* text of a number, time, address */
-	JSON_SLACK = 32, /* beyond what is written */
-	NHEADS = 256,    /* hash chains for repeated headers */
-};
-
-struct leaf {
-	const char *open;       /* "http":{"request":{"method": */
-	uint16_t at[MAX_DEPTH]; /* where the text of a level begins in `open` */
-	uint16_t len;           /* of open */
-	uint8_t field;
-	uint8_t kind;
-	uint8_t depth;  /* objects around it, the record itself not counted */
-	uint8_t common; /* of those, shared with the leaf before */
-	bool scalar;    /* short and bounded: SCALAR_MAX */
-};
-
-struct json_plan {
-	struct json_plan *next;
-	const struct weir_schema *schema;
-	char *text; /* all the `open` texts */
-	char head[64];
-	size_t head_len;
-	size_t scalar_room; /* for every field's opening and every scalar, and the closing braces */
-	size_t nleaves;
-	struct leaf leaves[WEIR_MAX_FIELDS];
-};
+enum { NHEADS = 256 /* hash chains for repeated headers */ };
 
 /* Headers of one name: a chain of indices, in order. */
 struct json_group {
@@ -53,142 +24,18 @@ struct json_group {
 	uint32_t last;  /* of a first one: the last of this name */
 };
 
-/* ---- plans ---- */
-
-/* Number of objects that two names share. */
-static uint8_t common_depth(const char *a, const char *b)
-{
-	uint8_t n = 0;
-
-	for (; *a == *b && *a != '\0'; a++, b++) {
-		n += *a == '.';
-	}
-	return n;
-}
-
-/* Append to the plan every field below a prefix ("" or "http.request."), whole objects together. */
-static void order_fields(struct json_plan *plan, uint64_t done[2], const char *prefix,
-			 size_t prefix_len)
-{
-	const struct weir_field *field;
-	size_t i;
-
-	for (i = 0; (field = weir_schema_field(plan->schema, i)) != NULL; i++) {
-		const char *dot;
-
-		if ((done[i >> 6] >> (i & 63) & 1) != 0 ||
-		    strncmp(field->name, prefix, prefix_len) != 0) {
-			continue;
-		}
-		dot = strchr(field->name + prefix_len, '.');
-		if (dot == NULL) {
-			done[i >> 6] |= UINT64_C(1) << (i & 63);
-			plan->leaves[plan->nleaves].field = (uint8_t)i;
-			plan->leaves[plan->nleaves].kind = (uint8_t)field->kind;
-			plan->leaves[plan->nleaves].scalar =
-				field->kind <= WEIR_KIND_TIME || field->kind == WEIR_KIND_ADDRESS;
-			plan->nleaves++;
-		} else {
-			order_fields(plan, done, field->name,
-				     (size_t)(dot - field->name) + 1); /* no deeper than the dots */
-		}
-	}
-}
-
-/* The text that opens a leaf, level by level. */
-static void open_leaf(struct leaf *leaf, const char *name, struct strbuf *text)
-{
-	size_t start = text->len;
-	const char *dot;
-
-	leaf->depth = 0;
-	leaf->at[0] = 0;
-	while ((dot = strchr(name, '.')) != NULL) {
-		strbuf_char(text, '"');
-		strbuf_add(text, name, (size_t)(dot - name));
-		strbuf_str(text, "\":{");
-		leaf->depth++;
-		assert(leaf->depth < MAX_DEPTH);
-		leaf->at[leaf->depth] = (uint16_t)(text->len - start);
-		name = dot + 1;
-	}
-	strbuf_char(text, '"');
-	strbuf_str(text, name);
-	strbuf_str(text, "\":");
-	leaf->len = (uint16_t)(text->len - start);
-}
-
-static void plan_free(struct json_plan *plan)
-{
-	if (plan != NULL) {
-		free(plan->text);
-		free(plan);
-	}
-}
-
-static struct json_plan *plan_new(const struct weir_schema *schema)
-{
-	struct json_plan *plan = calloc(1, sizeof(*plan));
-	uint64_t done[2] = {0, 0};
-	struct strbuf text;
-	const char *at;
-	size_t i;
-
-	if (plan == NULL) {
-		return NULL;
-	}
-	plan->schema = schema;
-	plan->scalar_room = MAX_DEPTH;
-	order_fields(plan, done, "", 0);
-	strbuf_init(&text);
-	strbuf_printf(&text, "{\"type\":\"%s\"", schema->type);
-	plan->head_len = text.len < sizeof(plan->head) ? text.len : 0;
-	if (plan->head_len > 0) {
-		memcpy(plan->head, text.p, plan->head_len);
-	}
-	strbuf_clear(&text);
-	for (i = 0; i < plan->nleaves; i++) {
-		const char *name = weir_schema_field(schema, plan->leaves[i].field)->name;
-
-		open_leaf(&plan->leaves[i], name, &text);
-		plan->scalar_room += plan->leaves[i].len + MAX_DEPTH + 1 + SCALAR_MAX;
-		if (i > 0) {
-			plan->leaves[i].common = common_depth(
-				weir_schema_field(schema, plan->leaves[i - 1].field)->name, name);
-		}
-	}
-	for (i = 0; i < JSON_SLACK; i++) {
-		strbuf_char(&text, ' '); /* put_short() reads on */
-	}
-	plan->text = text.p;
-	if (text.failed || plan->head_len == 0) {
-		plan_free(plan);
-		return NULL;
-	}
-	at = plan->text;
-	for (i = 0; i < plan->nleaves; i++) {
-		plan->leaves[i].open = at;
-		at += plan->leaves[i].len;
-	}
-	return plan;
-}
-
-static struct json_plan *plan_of(struct json_writer *writer, const struct weir_schema *schema)
-{
-	struct json_plan *plan = writer->plans;
-
-	while (plan != NULL && plan->schema != schema) {
-		plan = plan->next;
-	}
-	if (plan == NULL) {
-		plan = plan_new(schema);
-		if (plan != NULL) {
-			plan->next = writer->plans;
-			writer->plans = plan;
-		}
-	}
-	return plan;
-}
+/* What one record is being written with. Functions that write return where they stopped, or NULL: see put_value(). */
+struct run {
+	struct json_writer *writer;
+	const struct weir_record *rec;
+	struct strbuf *out; /* out->len is not kept up to date: see grow() */
+	const char *end;    /* of its memory */
+	size_t rest;        /* room that there is always, at every value */
+	uint8_t nescaped;   /* fields written with \xNN */
+	uint8_t ntruncated; /* fields that a limit cut */
+	uint8_t escaped[WEIR_MAX_FIELDS];
+	uint8_t truncated[WEIR_MAX_FIELDS];
+};
 
 void json_writer_init(struct json_writer *writer)
 {
@@ -198,111 +45,95 @@ void json_writer_init(struct json_writer *writer)
 
 void json_writer_fini(struct json_writer *writer)
 {
-	while (writer->plans != NULL) {
-		struct json_plan *plan = writer->plans;
-
-		writer->plans = plan->next;
-		plan_free(plan);
-	}
+	json_plans_fini(&writer->plans);
 	free(writer->groups);
 	strbuf_fini(&writer->name);
 	memset(writer, 0, sizeof(*writer));
 }
 
-/* ---- values ---- */
+/* ---- room ---- */
 
-/* What one record is being written with. */
-struct run {
-	struct json_writer *writer;
-	const struct weir_record *rec;
-	struct strbuf *out;
-	bool bad;           /* strings of this field are written with \xNN */
-	uint8_t nescaped;   /* fields written so */
-	uint8_t ntruncated; /* fields that a limit cut */
-	uint8_t escaped[WEIR_MAX_FIELDS];
-	uint8_t truncated[WEIR_MAX_FIELDS];
-};
-
-enum { BAD_TEXT = 1 }; /* not UTF-8: write the field again with run->bad; errors are below 0 */
-
-/* Room for n bytes and some slack, which copies of whole words may write to. */
-static inline char *reserve(struct run *run, size_t n)
+static char *grow(struct run *run, const char *to, size_t n)
 {
-	return strbuf_reserve(run->out, n + JSON_SLACK);
+	struct strbuf *out = run->out;
+	char *p;
+
+	out->len = (size_t)(to - out->p);
+	p = strbuf_reserve(out, n);
+	run->end = out->p + out->size;
+	return p;
 }
 
-static inline void wrote(struct run *run, const char *from, const char *to)
+/* Room for n bytes more than there is always; NULL: no memory, and out->failed is set. */
+static inline char *room(struct run *run, char *to, size_t n)
 {
-	strbuf_wrote(run->out, (size_t)(to - from));
+	n += run->rest;
+	return (size_t)(run->end - to) >= n ? to : grow(run, to, n);
 }
 
-/* A copy of short text of ours; up to 32 bytes are read and written whatever its length: both ends have slack. */
-static inline char *put_short(char *to, const char *p, size_t len)
+/* The most that a string of n bytes takes. */
+static inline size_t string_room(size_t n)
 {
-	if (len <= 32) {
-		memcpy(to, p, 32);
-	} else {
-		memcpy(to, p, len);
+	return JSON_STRING_GROWTH * n + JSON_STRING_EXTRA;
+}
+
+/* A copy of text of ours; 32 bytes or their multiple are read and written: both ends have slack. */
+static inline char *put_constant(char *to, const char *p, size_t len)
+{
+	size_t i;
+
+	memcpy(to, p, 32);
+	for (i = 32; i < len; i += 32) {
+		memcpy(to + i, p + i, 32);
 	}
 	return to + len;
 }
 
-static int put_str(struct run *run, const uint8_t *p, size_t len)
-{
-	char *to = reserve(run, JSON_STRING_GROWTH * len + JSON_STRING_EXTRA);
-	char *end;
+/* ---- values ---- */
 
-	if (to == NULL) {
-		return WEIR_ENOMEM;
-	}
-	end = json_put_string(to, p, len, run->bad);
-	if (end == NULL) {
-		return BAD_TEXT;
-	}
-	wrote(run, to, end);
-	return 0;
+static inline char *put_str(struct run *run, char *to, const uint8_t *p, size_t len, bool bad)
+{
+	to = room(run, to, string_room(len));
+	return to == NULL ? NULL : json_put_string(to, p, len, bad);
 }
 
-static int put_strs(struct run *run, const struct weir_value *value)
+static char *put_strs(struct run *run, char *to, const struct weir_value *value, bool bad)
 {
 	uint32_t i;
 
-	strbuf_char(run->out, '[');
-	for (i = 0; i < value->len; i++) {
-		const struct weir_str *str = &value->v.strs[i];
-		int err;
-
-		if (i > 0) {
-			strbuf_char(run->out, ',');
-		}
-		err = put_str(run, str->p, str->len);
-		if (err != 0) {
-			return err;
+	*to++ = '[';
+	for (i = 0; i < value->len && to != NULL; i++) {
+		to = put_str(run, to, value->v.strs[i].p, value->v.strs[i].len, bad);
+		if (to != NULL) {
+			*to++ = ',';
 		}
 	}
-	strbuf_char(run->out, ']');
-	return 0;
+	if (to != NULL) {
+		to[-1] = value->len > 0 ? ']' : to[-1];
+	}
+	if (to != NULL && value->len == 0) {
+		*to++ = ']';
+	}
+	return to;
 }
 
-static int put_u64s(struct run *run, const struct weir_value *value)
+static char *put_u64s(struct run *run, char *to, const struct weir_value *value)
 {
-	char *to = reserve(run, (size_t)value->len * (JSON_U64_MAX + 1) + 2);
-	char *at = to;
 	uint32_t i;
 
+	to = room(run, to, ((size_t)value->len + 1) * (JSON_U64_MAX + 1) + 2);
 	if (to == NULL) {
-		return WEIR_ENOMEM;
+		return NULL;
 	}
-	*at++ = '[';
+	*to++ = '[';
 	for (i = 0; i < value->len; i++) {
 		if (i > 0) {
-			*at++ = ',';
+			*to++ = ',';
 		}
-		at = json_put_u64(at, value->v.u64s[i]);
+		to = json_put_u64(to, value->v.u64s[i]);
 	}
-	*at++ = ']';
-	wrote(run, to, at);
-	return 0;
+	*to++ = ']';
+	return to;
 }
 
 static inline uint8_t lower(uint8_t c)
@@ -322,8 +153,8 @@ static bool same_name(const struct weir_str *a, const struct weir_str *b)
 	return i == a->len;
 }
 
-/* "name" in lower case, when it is not plain. NULL: bad text */
-static char *put_odd_name(struct run *run, const struct weir_str *name, char *to)
+/* "name" in lower case, when it is not plain. NULL: bad text, or no memory */
+static char *put_odd_name(struct run *run, char *to, const struct weir_str *name, bool bad)
 {
 	struct strbuf *low = &run->writer->name;
 	char *text;
@@ -337,7 +168,7 @@ static char *put_odd_name(struct run *run, const struct weir_str *name, char *to
 	for (i = 0; i < name->len; i++) {
 		text[i] = (char)lower(name->p[i]);
 	}
-	return json_put_string(to, (const uint8_t *)text, name->len, run->bad);
+	return json_put_string(to, (const uint8_t *)text, name->len, bad);
 }
 
 /* May a name occur twice? Never false when one does. */
@@ -412,108 +243,102 @@ static int group_headers(struct json_writer *writer, const struct weir_header *h
 	return 0;
 }
 
-/* "name":["value", ...]: header i and those of its name behind it */
-static int put_header(struct run *run, const struct weir_header *headers, uint32_t i, bool grouped)
+/* Behind the first value of header i: those of the same name, each behind a comma */
+static char *put_same(struct run *run, char *to, const struct weir_header *headers, uint32_t i,
+		      bool bad)
 {
-	const struct weir_header *header = &headers[i];
-	size_t room = JSON_STRING_GROWTH * ((size_t)header->name.len + header->value.len) +
-		      2 * JSON_STRING_EXTRA + 8;
-	char *start = reserve(run, room);
-	char *to;
+	while (to != NULL && run->writer->groups[i].same != 0) {
+		i = run->writer->groups[i].same - 1;
+		*to++ = ',';
+		to = put_str(run, to, headers[i].value.p, headers[i].value.len, bad);
+	}
+	return to;
+}
+
+/* "name":["value" */
+static inline char *put_header(struct run *run, char *to, const struct weir_header *header,
+			       bool bad)
+{
+	char *start = room(run, to, string_room(header->name.len) + string_room(header->value.len));
 
 	if (start == NULL) {
-		return WEIR_ENOMEM;
+		return NULL;
 	}
 	to = json_put_plain_name(start, header->name.p, header->name.len);
 	if (to == NULL) {
-		to = put_odd_name(run, &header->name, start);
-	}
-	if (to == NULL) {
-		return BAD_TEXT;
-	}
-	*to++ = ':';
-	*to++ = '[';
-	to = json_put_string(to, header->value.p, header->value.len, run->bad);
-	if (to == NULL) {
-		return BAD_TEXT;
-	}
-	wrote(run, start, to);
-	while (grouped && run->writer->groups[i].same != 0) {
-		int err;
-
-		i = run->writer->groups[i].same - 1;
-		strbuf_char(run->out, ',');
-		err = put_str(run, headers[i].value.p, headers[i].value.len);
-		if (err != 0) {
-			return err;
+		to = put_odd_name(run, start, &header->name, bad);
+		if (to == NULL) {
+			return NULL;
 		}
 	}
-	strbuf_char(run->out, ']');
-	return 0;
+	memcpy(to, ":[", 2);
+	return json_put_string(to + 2, header->value.p, header->value.len, bad);
 }
 
-static int put_headers(struct run *run, const struct weir_value *value)
+static char *put_headers(struct run *run, char *to, const struct weir_value *value, bool bad)
 {
 	const struct weir_header *headers = value->v.headers;
 	bool grouped = may_repeat(headers, value->len);
-	bool first = true;
 	uint32_t i;
-	int err;
 
 	if (grouped && group_headers(run->writer, headers, value->len) < 0) {
-		return WEIR_ENOMEM;
+		run->out->failed = true;
+		return NULL;
 	}
-	strbuf_char(run->out, '{');
+	*to++ = '{';
 	for (i = 0; i < value->len; i++) {
 		if (grouped && run->writer->groups[i].last == 0) {
 			continue; /* written with the first of its name */
 		}
-		if (!first) {
-			strbuf_char(run->out, ',');
+		to = put_header(run, to, &headers[i], bad);
+		if (grouped) {
+			to = put_same(run, to, headers, i, bad);
 		}
-		first = false;
-		err = put_header(run, headers, i, grouped);
-		if (err != 0) {
-			return err;
+		if (to == NULL) {
+			return NULL;
 		}
+		memcpy(to, "],", 2);
+		to += 2;
 	}
-	strbuf_char(run->out, '}');
-	return 0;
+	to -= value->len > 0; /* the last comma */
+	*to++ = '}';
+	return to;
 }
 
 /* RFC 3339; the date is worked out once a second. */
 static char *put_time(struct json_writer *writer, char *to, int64_t ts_ns)
 {
 	int64_t second = ts_ns / NS_PER_S - (ts_ns % NS_PER_S < 0);
-	uint32_t ns = (uint32_t)((ts_ns % NS_PER_S + NS_PER_S) % NS_PER_S);
-	int i;
 
 	if (!writer->have_date || writer->second != second) {
 		char text[TIME_RFC3339_LEN];
 
 		time_rfc3339(ts_ns, text);
-		memcpy(writer->date, text, sizeof(writer->date));
+		writer->date[0] = '"';
+		memcpy(writer->date + 1, text, sizeof(writer->date) - 1);
 		writer->second = second;
 		writer->have_date = true;
 	}
-	*to++ = '"';
 	memcpy(to, writer->date, sizeof(writer->date));
-	to += sizeof(writer->date);
-	for (i = 8; i >= 0; i--) {
-		to[i] = (char)('0' + ns % 10);
-		ns /= 10;
-	}
-	to += 9;
-	*to++ = 'Z';
-	*to++ = '"';
-	return to;
+	to = json_put_fraction(to + sizeof(writer->date), (uint32_t)(ts_ns - second * NS_PER_S));
+	memcpy(to, "Z\"", 2);
+	return to + 2;
 }
 
-/* The kinds whose text is short and bounded; `to` has room. */
-static char *put_scalar(struct run *run, const struct leaf *leaf, const struct weir_value *value,
-			char *to)
+static char *put_hex(struct run *run, char *to, const struct weir_value *value)
 {
-	switch ((enum weir_kind)leaf->kind) {
+	to = room(run, to, 2 * (size_t)value->len + 2);
+	return to == NULL ? NULL : json_put_hex(to, value->v.bytes, value->len);
+}
+
+/*
+ * NULL: some text is not UTF-8, and is to be written again with `bad`; or there was no memory. The first is never so with `bad`,
+ * and of memory out->failed tells.
+ */
+static inline char *put_value(struct run *run, enum weir_kind kind, const struct weir_value *value,
+			      char *to, bool bad)
+{
+	switch (kind) {
 	case WEIR_KIND_BOOL:
 		memcpy(to, value->v.u64 != 0 ? "true" : "false", 5);
 		return to + (value->v.u64 != 0 ? 4 : 5);
@@ -523,47 +348,20 @@ static char *put_scalar(struct run *run, const struct leaf *leaf, const struct w
 		return json_put_i64(to, value->v.i64);
 	case WEIR_KIND_TIME:
 		return put_time(run->writer, to, value->v.i64);
+	case WEIR_KIND_STR:
+		return put_str(run, to, value->v.bytes, value->len, bad);
 	case WEIR_KIND_ADDRESS:
 		return json_put_address(to, value->v.bytes, value->len);
-	case WEIR_KIND_STR:
 	case WEIR_KIND_HEX:
+		return put_hex(run, to, value);
 	case WEIR_KIND_STRS:
+		return put_strs(run, to, value, bad);
 	case WEIR_KIND_U64S:
+		return put_u64s(run, to, value);
 	case WEIR_KIND_HEADERS:
-		break;
+		return put_headers(run, to, value, bad);
 	}
 	return to;
-}
-
-static int put_long(struct run *run, const struct leaf *leaf, const struct weir_value *value)
-{
-	char *to, *end;
-
-	switch ((enum weir_kind)leaf->kind) {
-	case WEIR_KIND_STR:
-		return put_str(run, value->v.bytes, value->len);
-	case WEIR_KIND_STRS:
-		return put_strs(run, value);
-	case WEIR_KIND_U64S:
-		return put_u64s(run, value);
-	case WEIR_KIND_HEADERS:
-		return put_headers(run, value);
-	case WEIR_KIND_HEX:
-		to = reserve(run, 2 * (size_t)value->len + 2);
-		if (to == NULL) {
-			return WEIR_ENOMEM;
-		}
-		end = json_put_hex(to, value->v.bytes, value->len);
-		strbuf_wrote(run->out, (size_t)(end - to));
-		return 0;
-	case WEIR_KIND_BOOL:
-	case WEIR_KIND_U64:
-	case WEIR_KIND_DURATION:
-	case WEIR_KIND_TIME:
-	case WEIR_KIND_ADDRESS:
-		break;
-	}
-	return 0;
 }
 
 /* Longest full length of a cut value; 0: nothing was cut. */
@@ -585,77 +383,50 @@ uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value)
 	return longest;
 }
 
-/* A value whose text may be long or bad: once more with \xNN when it is. */
-static int put_text(struct run *run, const struct leaf *leaf, const struct weir_value *value)
+/* What put_value() could not write, at `offset` of the buffer: once more, with \xNN. NULL: no memory */
+static char *put_bad(struct run *run, const struct json_step *step, size_t offset)
 {
-	size_t start = run->out->len;
-	int err = put_long(run, leaf, value);
-
-	if (err == BAD_TEXT) {
-		run->out->len = start;
-		run->bad = true;
-		err = put_long(run, leaf, value);
-		run->bad = false;
-		run->escaped[run->nescaped++] = leaf->field;
-		err = err == BAD_TEXT ? WEIR_ENOMEM : err; /* nothing is bad a second time */
+	if (run->out->failed) {
+		return NULL;
 	}
-	if ((leaf->kind == WEIR_KIND_STR || leaf->kind == WEIR_KIND_HEADERS) &&
-	    json_cut_from((enum weir_kind)leaf->kind, value) > 0) {
-		run->truncated[run->ntruncated++] = leaf->field;
-	}
-	return err;
+	run->escaped[run->nescaped++] = step->field;
+	return put_value(run, (enum weir_kind)step->kind, &run->rec->values[step->field],
+			 run->out->p + offset, true);
 }
 
-/* The braces, comma and names between the field written last and this one. */
-static inline char *put_opening(char *to, const struct leaf *leaf, unsigned depth, unsigned common)
+static inline bool is_cut(enum weir_kind kind, const struct weir_value *value)
 {
-	for (; depth > common; depth--) {
-		*to++ = '}';
-	}
-	*to++ = ',';
-	return put_short(to, leaf->open + leaf->at[common], leaf->len - leaf->at[common]);
+	return kind == WEIR_KIND_STR ? value->full_len > value->len
+				     : kind == WEIR_KIND_HEADERS && json_cut_from(kind, value) > 0;
 }
 
-static int put_fields(struct run *run, const struct json_plan *plan)
+static char *put_steps(struct run *run, const struct json_shape *shape, char *to)
 {
-	const struct leaf *leaf = plan->leaves;
-	const struct leaf *end = leaf + plan->nleaves;
-	unsigned depth = 0, common = 0;
-	char *start = reserve(run, plan->scalar_room);
-	char *to = start;
+	const struct json_step *step;
 
-	/* at `to` there is always room for all the scalars: it is made anew behind every text */
-	for (; start != NULL && leaf < end; leaf++) {
-		const struct weir_value *value = &run->rec->values[leaf->field];
-		int err;
+	for (step = shape->steps; step < shape->steps + shape->nsteps; step++) {
+		const struct weir_value *value = &run->rec->values[step->field];
+		enum weir_kind kind = (enum weir_kind)step->kind;
+		size_t offset;
 
-		common = leaf->common < common ? leaf->common : common;
-		if (!weir_record_has(run->rec, leaf->field)) {
+		to = put_constant(to, step->text, step->len);
+		if (kind == WEIR_KIND_U64) {
+			to = json_put_u64(to, value->v.u64);
 			continue;
 		}
-		to = put_opening(to, leaf, depth, common);
-		depth = leaf->depth;
-		common = MAX_DEPTH;
-		if (leaf->scalar) {
-			to = put_scalar(run, leaf, value, to);
-			continue;
+		offset = (size_t)(to - run->out->p);
+		to = put_value(run, kind, value, to, false);
+		if (to == NULL) {
+			to = put_bad(run, step, offset);
+			if (to == NULL) {
+				return NULL;
+			}
 		}
-		wrote(run, start, to);
-		err = put_text(run, leaf, value);
-		if (err < 0) {
-			return err;
+		if (is_cut(kind, value)) {
+			run->truncated[run->ntruncated++] = step->field;
 		}
-		start = reserve(run, plan->scalar_room);
-		to = start;
 	}
-	if (start == NULL) {
-		return WEIR_ENOMEM;
-	}
-	for (; depth > 0; depth--) {
-		*to++ = '}';
-	}
-	wrote(run, start, to);
-	return 0;
+	return put_constant(to, shape->end, shape->end_len);
 }
 
 /* ,"escaped":["a","b"],"truncated":{"c":9000} */
@@ -683,32 +454,50 @@ static void put_notes(struct run *run)
 	}
 }
 
+/* Begin writing at the end of `out`, with as much room; NULL: no memory */
+static char *begin(struct run *run, struct json_writer *writer, struct strbuf *out, size_t rest)
+{
+	run->writer = writer;
+	run->out = out;
+	run->end = out->p + out->size;
+	run->rest = rest;
+	run->nescaped = 0;
+	run->ntruncated = 0;
+	return room(run, out->p + out->len, 0);
+}
+
+static int give_up(struct strbuf *out, size_t start)
+{
+	out->len = start;
+	out->failed = false;
+	return WEIR_ENOMEM;
+}
+
 int json_write_record(struct json_writer *writer, const struct weir_record *rec, struct strbuf *out)
 {
-	struct json_plan *plan = plan_of(writer, rec->schema);
+	struct json_plan *plan = json_plans_of(&writer->plans, rec->schema);
+	const struct json_shape *shape = plan == NULL ? NULL : json_plan_shape(plan, rec->present);
 	size_t start = out->len;
 	struct run run;
-	int err;
+	char *to;
 
-	if (plan == NULL) {
+	if (shape == NULL) {
 		return WEIR_ENOMEM;
 	}
-	run.writer = writer;
 	run.rec = rec;
-	run.out = out;
-	run.bad = false;
-	run.nescaped = 0;
-	run.ntruncated = 0;
-	strbuf_add(out, plan->head, plan->head_len);
-	err = put_fields(&run, plan);
-	put_notes(&run);
-	strbuf_char(out, '}');
-	if (err < 0 || out->failed) {
-		out->len = start;
-		out->failed = false;
-		return WEIR_ENOMEM;
+	to = begin(&run, writer, out, shape->room);
+	if (to != NULL) {
+		to = put_steps(&run, shape, to);
 	}
-	return 0;
+	if (to == NULL) {
+		return give_up(out, start);
+	}
+	out->len = (size_t)(to - out->p);
+	if (run.nescaped + run.ntruncated > 0) {
+		put_notes(&run);
+	}
+	strbuf_char(out, '}');
+	return out->failed ? give_up(out, start) : 0;
 }
 
 bool json_write_string(struct strbuf *out, const void *p, size_t len)
@@ -732,20 +521,22 @@ bool json_write_string(struct strbuf *out, const void *p, size_t len)
 int json_write_list(struct json_writer *writer, enum weir_kind kind, const struct weir_value *value,
 		    struct strbuf *out)
 {
-	struct leaf leaf = {.kind = (uint8_t)kind};
-	struct run run = {.writer = writer, .out = out};
 	size_t start = out->len;
-	int err = put_long(&run, &leaf, value);
+	bool bad = false;
+	struct run run;
+	char *to;
 
-	if (err == BAD_TEXT) {
-		out->len = start;
-		run.bad = true;
-		err = put_long(&run, &leaf, value);
+	to = begin(&run, writer, out, JSON_SCALAR_MAX + JSON_SLACK);
+	if (to != NULL) {
+		to = put_value(&run, kind, value, to, false);
+		if (to == NULL && !out->failed) {
+			bad = true;
+			to = put_value(&run, kind, value, out->p + start, true);
+		}
 	}
-	if (err != 0 || out->failed) {
-		out->len = start;
-		out->failed = false;
-		return WEIR_ENOMEM;
+	if (to == NULL) {
+		return give_up(out, start);
 	}
-	return run.bad ? 1 : 0;
+	out->len = (size_t)(to - out->p);
+	return bad ? 1 : 0;
 }

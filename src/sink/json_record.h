@@ -11,16 +11,15 @@
 #define SINK_JSON_RECORD_H
 
 #include "base/strbuf.h"
+#include "sink/json_plan.h"
 #include "weir/record.h"
-
-struct json_plan;
 
 /* How a schema nests is worked out when its first record comes by. One thread. All zero is the initial state. */
 struct json_writer {
-	struct json_plan *plans;
+	struct json_plans plans;
 	int64_t second; /* that `date` is the text of, with have_date */
 	bool have_date;
-	char date[20];             /* 2026-11-22T14:17:29. */
+	char date[21];             /* "2026-11-22T14:17:29. */
 	struct json_group *groups; /* scratch for headers that occur twice */
 	size_t ngroups;
 	struct strbuf name; /* scratch for lower-cased names */

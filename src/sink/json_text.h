@@ -8,15 +8,17 @@
 #include <stdint.h>
 
 enum {
-	JSON_U64_MAX = 20,      /* digits */
+	JSON_U64_MAX = 20,      /* digits; as many may be written, whatever the number */
 	JSON_ADDRESS_MAX = 48,  /* with its quotes */
 	JSON_STRING_GROWTH = 6, /* a byte's worst: \u0007 */
-	JSON_STRING_EXTRA = 16, /* quotes, and what the copy of whole words writes beyond */
+	JSON_STRING_EXTRA = 32, /* quotes, and what the copy of whole words writes beyond */
 };
 
 /** Each returns the end of what it wrote. */
 char *json_put_u64(char *to, uint64_t value);
 char *json_put_i64(char *to, int64_t value);
+/** Nine digits: ns is below 10^9. */
+char *json_put_fraction(char *to, uint32_t ns);
 char *json_put_hex(char *to, const uint8_t *p, size_t len);
 char *json_put_address(char *to, const uint8_t *p, size_t len);
 
@@ -29,5 +31,10 @@ char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
 
 /** A quoted string in lower case (ASCII); NULL when it is not plain: then by way of json_put_string(). The same room. */
 char *json_put_plain_name(char *to, const uint8_t *p, size_t len);
+
+enum json_copy { JSON_COPY_WORDS, JSON_COPY_SSE2, JSON_COPY_NWITH };
+
+/** Text without quotes, copied in one of the ways that there are, for tests; NULL when some of it needs care. The same room. */
+char *json_put_plain_with(enum json_copy with, char *to, const uint8_t *p, size_t len, bool lower);
 
 #endif

@@ -14,6 +14,7 @@
 #include "record/tcp_fields.h"
 #include "sample_record.h"
 #include "sink/json_record.h"
+#include "sink/json_text.h"
 #include "sink/sink.h"
 #include "weir/error.h"
 
@@ -209,6 +210,152 @@ static void strings_are_escaped(void **state)
 		check_line(sample.rec, want);
 		sample_fini(&sample);
 	}
+}
+
+/* Memory of its own for each text, so that reading beyond it is found. */
+static void check_copy(const char *text, size_t len, bool lower, bool plain)
+{
+	uint8_t *p = malloc(len > 0 ? len : 1);
+	char to[128], want[128];
+	size_t i;
+	int with;
+
+	memcpy(p, text, len);
+	for (i = 0; i < len; i++) {
+		want[i] = text[i];
+		if (lower && text[i] >= 'A' && text[i] <= 'Z') {
+			want[i] = (char)(text[i] + 'a' - 'A');
+		}
+	}
+	for (with = 0; with < JSON_COPY_NWITH; with++) {
+		char *end = json_put_plain_with((enum json_copy)with, to, p, len, lower);
+
+		if (!plain) {
+			assert_null(end);
+			continue;
+		}
+		assert_ptr_equal(end, to + len);
+		assert_memory_equal(to, want, len);
+	}
+	free(p);
+}
+
+/* Every byte, at every place of texts of every length that is copied in its own way. */
+static void every_way_of_copying_text_is_the_same(void **state)
+{
+	char text[64];
+	size_t len, at;
+	int c;
+
+	for (len = 0; len < sizeof(text); len++) {
+		for (at = 0; at < len; at++) {
+			text[at] = (char)(at % 3 == 0 ? 'A' + at % 26 : '!' + at % 60);
+			text[at] = text[at] == '"' || text[at] == '\\' ? 'Z' : text[at];
+		}
+		check_copy(text, len, false, true);
+		check_copy(text, len, true, true);
+		for (at = 0; at < len; at++) {
+			char kept = text[at];
+
+			for (c = 0; c < 256; c += len % 8 == 1 || c > 0x18 ? 1 : 7) {
+				bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+				text[at] = (char)c;
+				check_copy(text, len, c % 2 == 0, plain);
+			}
+			text[at] = kept;
+		}
+	}
+}
+
+static void numbers_of_every_length_are_written(void **state)
+{
+	uint64_t value = 0;
+	int i, k;
+
+	for (i = 0; i < 20; i++) {
+		for (k = -2; k < 3; k++) {
+			char text[JSON_U64_MAX + 1], want[32];
+			int n = snprintf(want, sizeof(want), "%llu",
+					 (unsigned long long)(value + (uint64_t)k));
+
+			text[JSON_U64_MAX] = '!';
+			assert_int_equal(json_put_u64(text, value + (uint64_t)k) - text, n);
+			assert_memory_equal(text, want, (size_t)n);
+			assert_int_equal(text[JSON_U64_MAX], '!');
+		}
+		value = i == 0 ? 10 : value * 10;
+	}
+	for (i = 0; i < 256; i++) {
+		uint8_t address[4] = {(uint8_t)i, 0, (uint8_t)(255 - i), 9};
+		char text[JSON_ADDRESS_MAX], want[32];
+		int n = snprintf(want, sizeof(want), "\"%d.0.%d.9\"", i, 255 - i);
+
+		assert_int_equal(json_put_address(text, address, 4) - text, n);
+		assert_memory_equal(text, want, (size_t)n);
+	}
+}
+
+/* A shape is what texts between values are kept for: more of them than are kept, in turns. */
+static void records_of_many_shapes_take_turns(void **state)
+{
+	struct json_writer writer;
+	struct strbuf out;
+	int round, i;
+
+	json_writer_init(&writer);
+	strbuf_init(&out);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 256; i++) {
+			struct sample sample;
+			char want[256];
+
+			sample_init(&sample, &sample_schema);
+			if ((i & 1) != 0) {
+				weir_record_set_u64(sample.rec, WEIR_F_CLIENT_PORT, 1);
+			}
+			if ((i & 2) != 0) {
+				weir_record_set_u64(sample.rec, WEIR_F_PACKET_FIRST, 2);
+			}
+			if ((i & 4) != 0) {
+				weir_record_set_u64(sample.rec, WEIR_F_PACKET_LAST, 3);
+			}
+			if ((i & 8) != 0) {
+				weir_record_set_u64(sample.rec, S_RESPONSE_SIZE, 4);
+			}
+			if ((i & 16) != 0) {
+				weir_record_set_str(sample.rec, S_QUERY, "q");
+			}
+			if ((i & 32) != 0) {
+				weir_record_set_str(sample.rec, S_PATH, "p");
+			}
+			if ((i & 64) != 0) {
+				weir_record_set_u64(sample.rec, WEIR_F_TCP_GAPS, 5);
+			}
+			if ((i & 128) != 0) {
+				weir_record_set_u64(sample.rec, WEIR_F_MISSING_BYTES, 6);
+			}
+			(void)snprintf(
+				want, sizeof(want), "{\"type\":\"http\"%s%s%s%s%s%s%s%s%s%s%s}",
+				i & 1 ? ",\"client\":{\"port\":1}" : "",
+				i & 6 ? ",\"packet\":{" : "", i & 2 ? "\"first\":2" : "",
+				(i & 6) == 6 ? "," : "", i & 4 ? "\"last\":3" : "",
+				i & 6 ? "}" : "", i & 64 ? ",\"tcp\":{\"gaps\":5}" : "",
+				i & 128 ? ",\"missing_bytes\":6" : "",
+				i & 8 ? ",\"http\":{\"response\":{\"body\":{\"size\":4}}}" : "",
+				i & 48 ? ",\"url\":" : "",
+				(i & 48) == 48   ? "{\"path\":\"p\",\"query\":\"q\"}"
+				: (i & 48) == 32 ? "{\"path\":\"p\"}"
+				: (i & 48) == 16 ? "{\"query\":\"q\"}"
+						 : "");
+			strbuf_clear(&out);
+			assert_int_equal(json_write_record(&writer, sample.rec, &out), 0);
+			assert_string_equal(strbuf_text(&out), want);
+			sample_fini(&sample);
+		}
+	}
+	strbuf_fini(&out);
+	json_writer_fini(&writer);
 }
 
 static void headers_of_one_name_come_together(void **state)
@@ -438,6 +585,9 @@ int main(void)
 		cmocka_unit_test(kinds_have_their_forms),
 		cmocka_unit_test(times_of_any_year_are_written),
 		cmocka_unit_test(strings_are_escaped),
+		cmocka_unit_test(every_way_of_copying_text_is_the_same),
+		cmocka_unit_test(numbers_of_every_length_are_written),
+		cmocka_unit_test(records_of_many_shapes_take_turns),
 		cmocka_unit_test(headers_of_one_name_come_together),
 		cmocka_unit_test(many_headers_are_grouped),
 		cmocka_unit_test(a_bad_string_marks_its_whole_field),
