@@ -11,7 +11,7 @@
 #include "app/settings.h"
 #include "sink/sink.h"
 
-#define COMMANDS   "ifaces doctor query stats"
+#define COMMANDS   "ifaces doctor query stats slice"
 #define INTERFACES "any $(command ls /sys/class/net 2>/dev/null)"
 
 /* What an option's value is. */

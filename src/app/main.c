@@ -11,6 +11,7 @@
  *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute
  *   progress.c  how far the run is
  *   doctor.c, ifaces.c  what can be captured here
+ *   slice.c     packets of a ring (--ring) or a file, by their numbers
  *   ask.c       questions to a store in SQL; rows.c prints what they answer; stats.c: reports
  */
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include "app/options.h"
 #include "app/privs.h"
 #include "app/run.h"
+#include "app/slice.h"
 #include "app/stats.h"
 #include "capture/compress.h"
 #include "engine/front.h"
@@ -122,6 +124,9 @@ static int command(struct options *options)
 			options->workers = default_workers();
 		}
 		return stats_run(options);
+	}
+	if (strcmp(options->command, "slice") == 0) {
+		return slice_run(options);
 	}
 	return ifaces_print(stdout);
 }

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "app/settings.h"
+#include "app/slice.h"
 #include "app/units.h"
+#include "capture/keeper.h"
 #include "http/route.h"
 #include "parser/registry.h"
 #include "weir/error.h"
@@ -289,6 +291,40 @@ static const char *apply_write_seconds(struct options *options, const char *valu
 	options->write_s = (int64_t)n;
 	options->rotate_level = options->level;
 	return NULL;
+}
+
+/* DIR,max=SIZE */
+static const char *apply_ring(struct options *options, const char *value)
+{
+	static const char *const fix =
+		"a directory and how far it may be filled, from 16M up: /var/lib/weir/ring,max=20G";
+	const char *comma = strrchr(value, ',');
+	uint64_t max;
+	size_t len;
+
+	if (comma == NULL || strncmp(comma, ",max=", 5) != 0 || !units_size(comma + 5, &max) ||
+	    max < KEEPER_MIN_MAX) {
+		return fix;
+	}
+	len = (size_t)(comma - value);
+	if (len == 0 || len >= sizeof(options->ring)) {
+		return fix;
+	}
+	memcpy(options->ring, value, len);
+	options->ring[len] = '\0';
+	options->ring_max = max;
+	return NULL;
+}
+
+static const char *apply_of_run(struct options *options, const char *value)
+{
+	int64_t begin_ns;
+	uint32_t run;
+
+	options->of_run = value;
+	return slice_read_run(value, &run, &begin_ns)
+		       ? NULL
+		       : "the number of a run, or a time within it, such as 2026-11-23T02:23:01Z";
 }
 
 /* What options take; also what completion offers. In the order of their enums. */
@@ -570,6 +606,12 @@ static const struct option_def table[] = {
 	{"write-seconds", 'G', "S",
 	 "begin another file every S seconds; FILE is a strftime() format",
 	 .apply = apply_write_seconds},
+	{"ring", 0, "DIR,max=SIZE",
+	 "keep the newest packets in DIR, for weir slice; the oldest go beyond SIZE",
+	 .apply = apply_ring},
+	{"run", 0, "N|TIME",
+	 "weir slice: the start of weir whose packet numbers are meant (default: the newest)",
+	 .apply = apply_of_run, .line_only = true},
 	{"numeric", 'n', NULL, "for users of tcpdump: names are never looked up",
 	 .apply = apply_numeric},
 	{"output", 'o', "KIND[:TARGET]", "add a sink; repeat for more (default text:-)",

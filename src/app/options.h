@@ -19,7 +19,8 @@ enum {
 	OPTIONS_MAX_INPUTS = 1024,
 	OPTIONS_MAX_OUTPUTS = 16,
 	OPTIONS_MAX_INTERFACES = 64,
-	OPTIONS_MAX_TABLE = 96,   /* options there are */
+	OPTIONS_MAX_TABLE = 96, /* options there are */
+	OPTIONS_MAX_PATH = 1024,
 	OPTIONS_REDACT_KEY = 4096 /* bytes, at most */
 };
 
@@ -62,6 +63,9 @@ struct options {
 	uint64_t write_size; /* -C, bytes */
 	int64_t write_s;     /* -G */
 	unsigned write_files;
+	char ring[OPTIONS_MAX_PATH]; /* directory; "": none */
+	uint64_t ring_max;
+	const char *of_run; /* weir slice: a number or a time; NULL: the newest */
 	enum options_progress progress;
 	bool no_sandbox;
 	unsigned workers; /* 0: one per core */
@@ -78,7 +82,7 @@ struct options {
 	const char *routes[WEIR_MAX_ROUTES];
 	uint8_t redact_key[OPTIONS_REDACT_KEY + 2];
 	/* what to do instead of a run */
-	const char *command; /* "ifaces", "doctor", "query", "stats"; NULL: a run */
+	const char *command; /* "ifaces", "doctor", "query", "stats", "slice"; NULL: a run */
 	char **words;        /* behind the command */
 	size_t nwords;
 	bool help;

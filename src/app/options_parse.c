@@ -26,6 +26,7 @@ void options_help(void)
 	       "       weir -i IFACE [options] [filter words]\n"
 	       "       weir stats REPORT,... FILE...\n"
 	       "       weir query STORE SQL\n"
+	       "       weir slice DIR|FILE FIRST[-LAST] -w FILE [filter words]\n"
 	       "       weir ifaces | doctor\n\n"
 	       "Reads or captures packets, puts TCP streams back together, and tells the "
 	       "transactions\nin them: HTTP, TLS, MySQL, PostgreSQL, Redis, DNS over TCP, SMTP.\n"
@@ -185,7 +186,7 @@ static const struct option_def *find(int got)
 
 static bool is_command(const char *text)
 {
-	static const char *const commands[] = {"ifaces", "doctor", "query", "stats"};
+	static const char *const commands[] = {"ifaces", "doctor", "query", "stats", "slice"};
 	size_t i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -305,6 +306,9 @@ static int check(struct options *options)
 	} else if (options->write != NULL && strcmp(options->write, "-") == 0 &&
 		   (options->write_size > 0 || options->write_s > 0)) {
 		problem = "standard output cannot be rotated\n  Give -w a file name.";
+	} else if (options->ring[0] != '\0' && options->ninputs > 1) {
+		problem = "--ring keeps the packets of one input: numbers begin again with each\n"
+			  "  Read one file, or leave --ring out: files can be sliced themselves.";
 	} else if (has_sink(options, "files") && options->config.bodies == WEIR_BODIES_SIZE) {
 		problem = "files writes bodies, which --bodies=size does not look at\n"
 			  "  Leave --bodies out, or say hash or keep.";

@@ -459,6 +459,9 @@ static int take_batch(struct pipeline *pipeline, struct capture *capture, struct
 	if (err < 0) {
 		batch->capture.npackets = 0;
 	}
+	if (pipeline->options.keeper != NULL) {
+		keeper_take(pipeline->options.keeper, capture, &batch->capture);
+	}
 	decode_batch(pipeline, capture, batch);
 	if (capture_is_live(capture)) {
 		if (batch->capture.clock_ns != 0) {
@@ -530,6 +533,9 @@ static int read_input(struct pipeline *pipeline, struct capture *capture)
 			calm_down(pipeline);
 		} else {
 			err = take_batch(pipeline, capture, batch);
+		}
+		if (got == CAPTURE_IDLE && pipeline->options.keeper != NULL) {
+			keeper_tick(pipeline->options.keeper);
 		}
 		if (got == CAPTURE_IDLE && pipeline->options.writer != NULL) {
 			(void)writer_flush(pipeline->options.writer);
@@ -781,6 +787,9 @@ int pipeline_run(const struct pipeline_options *options, struct pipeline_result 
 			err = read_input(pipeline, options->inputs[k]);
 		}
 		finish(pipeline);
+		if (options->keeper != NULL) {
+			keeper_finish(options->keeper);
+		}
 		if (options->writer != NULL && writer_finish(options->writer) < 0 && err == 0) {
 			note(pipeline, writer_message(options->writer));
 			err = WEIR_EIO;

@@ -17,6 +17,7 @@
 
 #include "capture/capture.h"
 #include "capture/filter.h"
+#include "capture/keeper.h"
 #include "capture/writer.h"
 #include "engine/engine.h"
 #include "engine/front.h"
@@ -40,6 +41,8 @@ struct pipeline_options {
 	struct filter *filter; /* packets that do not match are passed over; may be NULL */
 	struct writer
 		*writer; /* packets that match are written; may be NULL. Finished by the pipeline */
+	struct keeper *
+		keeper; /* the same packets are kept; may be NULL. Started, and finished by the pipeline */
 	engine_record_fn record; /* called from one thread, in order */
 	bool (*wants)(void *context, const struct weir_schema *schema, size_t field);
 	bool (*reads_tcp)(void *context); /* see engine/engine.h */

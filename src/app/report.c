@@ -110,6 +110,14 @@ void report_fill(struct summary *summary, const struct pipeline_result *result,
 	}
 }
 
+void report_ring(struct summary *summary)
+{
+	summary->has_ring = true;
+	some(summary->drops, "ring_queue_full", summary->ring.queue_full);
+	some(summary->drops, "ring_failed", summary->ring.write_failed);
+	some(summary->drops, "ring_too_large", summary->ring.too_large);
+}
+
 /* "38 %", "less than 1 %" */
 static void put_percent(struct strbuf *out, uint64_t part, uint64_t whole)
 {

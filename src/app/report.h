@@ -12,6 +12,9 @@
 void report_fill(struct summary *summary, const struct pipeline_result *result,
 		 const struct weir_config *config, int64_t elapsed_ns);
 
+/** summary->ring is filled in: what it could not keep are drops. */
+void report_ring(struct summary *summary);
+
 /** What can be doubted about a run, and what helps: lines `weir: warning: ...`, appended to out. */
 void report_warnings(const struct pipeline_result *result, struct strbuf *out);
 

@@ -58,6 +58,7 @@ struct run {
 	char *filter_text; /* owned */
 	struct filter *filter;
 	struct writer *writer;
+	struct keeper *keeper;
 	struct privs_needs needs;
 	char *directories[PRIVS_MAX_PATHS]; /* owned, behind needs */
 	size_t ndirectories;
@@ -258,6 +259,10 @@ static void fill_summary(struct run *run, struct summary *summary,
 	fill_filter(summary, &run->output);
 	memcpy(summary->sinks, output_figures(&run->output), sizeof(summary->sinks));
 	summary->memory_peak += output_report(&run->output, summary->drops);
+	if (run->keeper != NULL) {
+		keeper_get_stats(run->keeper, &summary->ring);
+		report_ring(summary);
+	}
 }
 
 /* Figures that can mislead are told before they are shown. Those who read JSON have them as counters. */
@@ -533,6 +538,35 @@ static int open_writer(struct run *run)
 	return 0;
 }
 
+/* --ring */
+static int open_keeper(struct run *run)
+{
+	const struct options *options = run->options;
+	struct keeper_options keeper = {
+		.directory = options->ring,
+		.max = options->ring_max,
+		.snaplen = options->snaplen,
+		.version = weir_version(),
+		.waits = !run->live,
+		.say = say,
+		.context = run,
+	};
+	int err;
+
+	if (options->ring[0] == '\0') {
+		return 0;
+	}
+	err = keeper_open(&keeper, &run->keeper);
+	if (err < 0) {
+		int error = errno;
+
+		fprintf(stderr, "weir: error: %s\n", keeper_message(run->keeper));
+		print_fix(err == WEIR_EIO ? error : 0);
+		return EXIT_ERROR;
+	}
+	return 0;
+}
+
 /* ---- rights ---- */
 
 static void need_directory(struct run *run, char *directory)
@@ -586,6 +620,9 @@ static void find_needs(struct run *run)
 	if (run->options->write != NULL && strcmp(run->options->write, "-") != 0) {
 		need_directory(run, directory_of(run->options->write));
 		privs_need_file(&run->needs, writer_path(run->writer));
+	}
+	if (run->keeper != NULL) {
+		need_directory(run, strdup(run->options->ring));
 	}
 }
 
@@ -706,6 +743,19 @@ static void print_raw_sinks(const struct options *options)
 	}
 }
 
+static void print_ring(const struct run *run)
+{
+	const struct keeper_stats *ring = &run->summary.ring;
+	char count[HUMAN_LEN], size[HUMAN_LEN];
+
+	human_count(ring->packets, count);
+	human_size(ring->held, size);
+	fprintf(stderr,
+		"kept         %s packets in %s, where %" PRIu64
+		" files hold %s (older files deleted: %" PRIu64 "); nothing is masked\n",
+		count, run->options->ring, ring->files, size, ring->deleted);
+}
+
 /* Remarks that belong to the summary for people. */
 static void print_remarks(const struct run *run)
 {
@@ -725,6 +775,9 @@ static void print_remarks(const struct run *run)
 	}
 	if (options->config.redact != WEIR_REDACT_OFF) {
 		print_raw_sinks(options);
+	}
+	if (run->keeper != NULL) {
+		print_ring(run);
 	}
 	if (run->writer == NULL || writer_errno(run->writer) != 0) {
 		return;
@@ -749,6 +802,7 @@ static int run_pipeline(struct run *run)
 		.max_packets = options->max_packets,
 		.filter = run->filter,
 		.writer = run->writer,
+		.keeper = run->keeper,
 		.record = on_record,
 		.wants = wants,
 		.reads_tcp = reads_tcp,
@@ -772,7 +826,8 @@ static int run_pipeline(struct run *run)
 	health_init(&run->health);
 	run->output.say = say;
 	run->output.context = run;
-	if (output_start(&run->output, run->live, pipeline_sink_memory(&config)) < 0) {
+	if ((run->keeper != NULL && keeper_start(run->keeper) < 0) ||
+	    output_start(&run->output, run->live, pipeline_sink_memory(&config)) < 0) {
 		fprintf(stderr, "weir: error: out of memory\n");
 		(void)output_close(&run->output);
 		return EXIT_ERROR;
@@ -799,6 +854,7 @@ static void clean_up(struct run *run)
 {
 	size_t i;
 
+	keeper_free(run->keeper);
 	writer_free(run->writer);
 	filter_free(run->filter);
 	for (i = 0; i < run->ninputs; i++) {
@@ -836,6 +892,9 @@ int run(const struct options *options)
 	}
 	if (status == 0) {
 		status = open_writer(run);
+	}
+	if (status == 0) {
+		status = open_keeper(run);
 	}
 	if (status == 0) {
 		start_progress(run);

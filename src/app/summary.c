@@ -671,6 +671,15 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 		put_member(out, "left_out", summary->filter.left_out);
 		put_member(out, "regex_given_up", summary->filter.limited);
 	}
+	if (summary->has_ring) {
+		strbuf_str(out, "},\"ring\":{");
+		put_member(out, "packets", summary->ring.packets);
+		put_member(out, "bytes", summary->ring.bytes);
+		put_member(out, "files", summary->ring.files);
+		put_member(out, "held", summary->ring.held);
+		put_member(out, "begun", summary->ring.begun);
+		put_member(out, "deleted", summary->ring.deleted);
+	}
 	strbuf_str(out, "},\"drops\":{");
 	put_counters(out, summary->drops);
 	strbuf_str(out, "},\"memory\":{");

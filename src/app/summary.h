@@ -13,6 +13,7 @@
 
 #include "app/summary_codes.h"
 #include "base/strbuf.h"
+#include "capture/keeper.h"
 #include "engine/tunnels.h"
 #include "weir/flow.h"
 #include "weir/record.h"
@@ -83,6 +84,8 @@ struct summary {
 		uint64_t limited; /* comparisons that were given up */
 	} filter;
 	struct summary_counter sinks[SUMMARY_COUNTERS]; /* what sinks say about themselves */
+	bool has_ring;                                  /* --ring */
+	struct keeper_stats ring;
 	uint64_t memory_peak;
 	uint64_t memory_budget;
 	int64_t elapsed_ns;               /* wall clock */

@@ -142,6 +142,11 @@ void capture_wake_by(struct capture *capture, int fd)
 	capture->wake_fd = fd;
 }
 
+void capture_use_own_numbers(struct capture *capture)
+{
+	capture->own_numbers = true;
+}
+
 int capture_begin(struct capture *capture)
 {
 	int error = capture->error;

@@ -82,6 +82,12 @@ int capture_begin(struct capture *capture);
  */
 void capture_wake_by(struct capture *capture, int fd);
 
+/**
+ * Packets get the numbers that the file gives them (pcapng's epb_packetid; a packet without one the number behind that before
+ * it), as files of --ring do. Before the first packet is read.
+ */
+void capture_use_own_numbers(struct capture *capture);
+
 struct capture_live_options {
 	const char *const *interfaces; /* "any" is all of them */
 	size_t ninterfaces;

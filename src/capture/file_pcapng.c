@@ -36,6 +36,7 @@ enum option_code {
 	OPTION_IF_TSRESOL = 9,
 	OPTION_IF_TSOFFSET = 14,
 	OPTION_EPB_DROPCOUNT = 4,
+	OPTION_EPB_PACKETID = 5,
 	OPTION_ISB_IFDROP = 5,
 	OPTION_ISB_OSDROP = 7
 };
@@ -285,6 +286,8 @@ static void parse_epb_options(struct capture *capture, struct file_pcapng_interf
 	while (next_option(&block->body, swapped, &code, &len, &value)) {
 		if (code == OPTION_EPB_DROPCOUNT && len >= 8) {
 			add_drops(capture, interface, load64(value, swapped));
+		} else if (code == OPTION_EPB_PACKETID && len >= 8 && capture->own_numbers) {
+			capture->u.pcapng.number = load64(value, swapped);
 		}
 	}
 }
@@ -295,10 +298,11 @@ static void add_packet(struct capture *capture, struct capture_batch *batch, uin
 	struct file_pcapng *ng = &capture->u.pcapng;
 
 	capture->stats.packets++;
+	ng->number++;
 	batch->packets[batch->npackets++] = (struct weir_packet){
 		.data = data,
 		.ts_ns = ng->last_ts_ns,
-		.number = capture->stats.packets,
+		.number = ng->number,
 		.caplen = caplen,
 		.wirelen = wirelen,
 		.linktype = ng->interfaces[ng->base + id].linktype,
@@ -348,6 +352,7 @@ static void parse_epb(struct capture *capture, struct capture_batch *batch, stru
 		(void)wire_skip(&block->body, (4 - (caplen & 3)) & 3);
 		parse_epb_options(capture, interface, block);
 	}
+	batch->packets[batch->npackets - 1].number = ng->number;
 	batch->packets[batch->npackets - 1].drops += capture_new_drops(capture);
 }
 

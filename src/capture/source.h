@@ -105,6 +105,7 @@ struct file_pcapng {
 	uint64_t skip;    /* bytes left of a block that is passed over */
 	uint32_t trailer; /* then the block's length must be repeated; 0: not inside such a block */
 	int64_t last_ts_ns;
+	uint64_t number; /* of the last packet */
 };
 
 struct live; /* live.c */
@@ -119,6 +120,7 @@ struct capture {
 	const volatile sig_atomic_t *stop_flag; /* the caller's, as good as stop; may be NULL */
 	bool ended;                             /* the input has given all */
 	int wake_fd;                            /* ends waiting when readable; below 0: none */
+	bool own_numbers; /* packets have the numbers that the file gives them */
 	bool idle; /* a pipe: nothing came for a while, or it was woken. Whoever tells clears it */
 	int error; /* below 0: stays */
 	uint64_t offset; /* in the input (decompressed), of the next byte to parse */

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/time.h"
+#include "capture/block.h"
 #include "capture/compress.h"
 #include "capture/source.h"
 
@@ -22,21 +22,8 @@ enum {
 	MAX_INTERFACES =
 		1
 		<< 12, /* of a file; packets of further ones are written as of the first with their link type */
-	HEAD = 4096,     /* room for a block without packet: options are cut to fit */
-	MAX_TEXT = 1024, /* of an option */
 	MAX_PATH = 4096,
-	/* blocks and options */
-	BLOCK_SECTION = 0x0a0d0d0a,
-	BLOCK_INTERFACE = 1,
-	BLOCK_STATISTICS = 5,
-	BLOCK_PACKET = 6,
-	OPT_END = 0,
-	OPT_COMMENT = 1,
-	OPT_SHB_OS = 3,
-	OPT_SHB_APPLICATION = 4,
-	OPT_IF_NAME = 2,
-	OPT_IF_RESOLUTION = 9,
-	OPT_IF_FILTER = 11,
+	/* options */
 	OPT_ISB_START = 2,
 	OPT_ISB_END = 3,
 	OPT_ISB_RECEIVED = 4,
@@ -110,72 +97,6 @@ static int fail_path(struct writer *writer, const char *what)
 
 /* ---- blocks ---- */
 
-/* A block without packet bytes, built beside the buffer. */
-struct block {
-	uint8_t p[HEAD];
-	size_t len;
-};
-
-static void put(struct block *block, const void *p, size_t n)
-{
-	if (n > 0 && block->len + n <= HEAD - 16) {
-		memcpy(block->p + block->len, p, n);
-		block->len += n;
-	}
-}
-
-static void put16(struct block *block, uint16_t value)
-{
-	put(block, &value, 2);
-}
-
-static void put32(struct block *block, uint32_t value)
-{
-	put(block, &value, 4);
-}
-
-static void put_option(struct block *block, uint16_t code, const void *p, size_t n)
-{
-	static const uint8_t zeros[4];
-
-	if (block->len + 4 + n + 4 > HEAD - 16) {
-		return;
-	}
-	put16(block, code);
-	put16(block, (uint16_t)n);
-	put(block, p, n);
-	put(block, zeros, (4 - n % 4) % 4);
-}
-
-static void put_text(struct block *block, uint16_t code, const char *text)
-{
-	size_t len = text == NULL ? 0 : strlen(text);
-
-	if (len > 0) {
-		put_option(block, code, text, len < MAX_TEXT ? len : MAX_TEXT);
-	}
-}
-
-static void put_u64_option(struct block *block, uint16_t code, uint64_t value)
-{
-	put_option(block, code, &value, 8);
-}
-
-/* Times in blocks that are no packets: high word first. */
-static void put_time_option(struct block *block, uint16_t code, int64_t ts_ns)
-{
-	uint32_t words[2] = {(uint32_t)((uint64_t)ts_ns >> 32), (uint32_t)ts_ns};
-
-	put_option(block, code, words, 8);
-}
-
-static void begin_block(struct block *block, uint32_t type)
-{
-	block->len = 0;
-	put32(block, type);
-	put32(block, 0);
-}
-
 static int write_out(struct writer *writer)
 {
 	if (writer->used > 0 && compress_write(&writer->file, writer->buf, writer->used) < 0) {
@@ -186,14 +107,10 @@ static int write_out(struct writer *writer)
 	return 0;
 }
 
-static int end_block(struct writer *writer, struct block *block)
+static int put_block(struct writer *writer, struct block *block)
 {
-	uint32_t len;
+	size_t len = block_end(block);
 
-	put_option(block, OPT_END, NULL, 0);
-	len = (uint32_t)block->len + 4;
-	memcpy(block->p + 4, &len, 4);
-	memcpy(block->p + block->len, &len, 4);
 	if (writer->used + len > BUFFER && write_out(writer) < 0) {
 		return writer->error;
 	}
@@ -205,47 +122,24 @@ static int end_block(struct writer *writer, struct block *block)
 
 static int put_section(struct writer *writer)
 {
-	static const uint64_t unknown_length = UINT64_MAX;
 	struct block block;
-	struct utsname os;
-	char text[sizeof(os.sysname) + sizeof(os.release) + 2];
 
-	begin_block(&block, BLOCK_SECTION);
-	put32(&block, 0x1a2b3c4d);
-	put16(&block, 1);
-	put16(&block, 0);
-	put(&block, &unknown_length, 8);
-	if (uname(&os) == 0) {
-		(void)snprintf(text, sizeof(text), "%s %s", os.sysname, os.release);
-		put_text(&block, OPT_SHB_OS, text);
-	}
-	(void)snprintf(text, sizeof(text), "weir %.32s",
-		       writer->options.version == NULL ? "" : writer->options.version);
-	put_text(&block, OPT_SHB_APPLICATION, text);
-	put_text(&block, OPT_COMMENT, writer->options.comment);
-	return end_block(writer, &block);
+	block_section(&block, writer->options.version, writer->options.comment);
+	return put_block(writer, &block);
 }
 
 static int put_interface(struct writer *writer, const struct interface *interface)
 {
-	static const uint8_t nanoseconds = 9;
 	struct block block;
-	char filter[MAX_TEXT + 1];
+	const struct block_interface about = {
+		.linktype = interface->linktype,
+		.snaplen = writer->options.snaplen,
+		.name = capture_interface_name(interface->capture, interface->number),
+		.filter = writer->options.filter,
+	};
 
-	begin_block(&block, BLOCK_INTERFACE);
-	put16(&block, interface->linktype);
-	put16(&block, 0);
-	put32(&block, writer->options.snaplen);
-	put_text(&block, OPT_IF_NAME,
-		 capture_interface_name(interface->capture, interface->number));
-	put_option(&block, OPT_IF_RESOLUTION, &nanoseconds, 1);
-	if (writer->options.filter != NULL && writer->options.filter[0] != '\0') {
-		/* its first byte 0: a text in libpcap's language follows */
-		filter[0] = '\0';
-		(void)snprintf(filter + 1, sizeof(filter) - 1, "%s", writer->options.filter);
-		put_option(&block, OPT_IF_FILTER, filter, 1 + strlen(filter + 1));
-	}
-	return end_block(writer, &block);
+	block_interface(&block, &about);
+	return put_block(writer, &block);
 }
 
 static void drops_of(const struct interface *interface, struct capture_drops *ret,
@@ -272,20 +166,21 @@ static int put_statistics(struct writer *writer, size_t which)
 	for (i = 0; i < which; i++) {
 		first = first && writer->interfaces[i].capture != interface->capture;
 	}
-	begin_block(&block, BLOCK_STATISTICS);
-	put32(&block, (uint32_t)which);
-	put32(&block, (uint32_t)((uint64_t)writer->last_ns >> 32));
-	put32(&block, (uint32_t)writer->last_ns);
-	put_time_option(&block, OPT_ISB_START, writer->first_ns);
-	put_time_option(&block, OPT_ISB_END, writer->last_ns);
-	put_u64_option(&block, OPT_ISB_RECEIVED, interface->packets);
-	put_u64_option(&block, OPT_ISB_DROPPED, drops.interface);
-	put_u64_option(&block, OPT_ISB_OS_DROPPED, drops.kernel + (first ? told : 0));
+	block_begin(&block, BLOCK_STATISTICS);
+	block_put32(&block, (uint32_t)which);
+	block_put32(&block, (uint32_t)((uint64_t)writer->last_ns >> 32));
+	block_put32(&block, (uint32_t)writer->last_ns);
+	block_put_time(&block, OPT_ISB_START, writer->first_ns);
+	block_put_time(&block, OPT_ISB_END, writer->last_ns);
+	block_put_u64(&block, OPT_ISB_RECEIVED, interface->packets);
+	block_put_u64(&block, OPT_ISB_DROPPED, drops.interface);
+	block_put_u64(&block, OPT_ISB_OS_DROPPED, drops.kernel + (first ? told : 0));
 	if (first && told > 0) {
-		put_text(&block, OPT_COMMENT,
-			 "drops as told by the capture that was read, for all its interfaces");
+		block_put_text(
+			&block, BLOCK_OPT_COMMENT,
+			"drops as told by the capture that was read, for all its interfaces");
 	}
-	return end_block(writer, &block);
+	return put_block(writer, &block);
 }
 
 /* ---- files ---- */
@@ -476,11 +371,11 @@ static int add_interface(struct writer *writer, const struct capture *capture,
 	return put_interface(writer, interface);
 }
 
-static bool is_of(const struct interface *interface, const struct capture *capture,
-		  const struct weir_packet *packet)
+static bool is_of(const struct writer *writer, const struct interface *interface,
+		  const struct capture *capture, const struct weir_packet *packet)
 {
-	return interface->capture == capture && interface->number == packet->interface &&
-	       interface->linktype == packet->linktype;
+	return (interface->capture == capture || writer->options.one_input) &&
+	       interface->number == packet->interface && interface->linktype == packet->linktype;
 }
 
 static int find_interface(struct writer *writer, const struct capture *capture,
@@ -489,11 +384,11 @@ static int find_interface(struct writer *writer, const struct capture *capture,
 	size_t i;
 
 	if (writer->last < writer->ninterfaces &&
-	    is_of(&writer->interfaces[writer->last], capture, packet)) {
+	    is_of(writer, &writer->interfaces[writer->last], capture, packet)) {
 		return 0;
 	}
 	for (i = 0; i < writer->ninterfaces; i++) {
-		if (is_of(&writer->interfaces[i], capture, packet)) {
+		if (is_of(writer, &writer->interfaces[i], capture, packet)) {
 			writer->last = i;
 			return 0;
 		}
