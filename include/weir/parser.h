@@ -44,7 +44,7 @@ struct weir_probe {
 };
 
 struct weir_probe_result {
-	int score; /* 0: no; 1..59: weak; 60..89: likely (taken when both directions or the port agree); 90..100: sure */
+	int score; /* 0: no; 1..59: weak; 60..89: likely (taken when both directions or the port agree); 90..100: sure; 100: nobody else is asked */
 	bool swapped; /* it is ours, but client and server are the other way round */
 	bool more;    /* the score may rise with more bytes */
 };

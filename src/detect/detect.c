@@ -54,6 +54,9 @@ void detect_protocol(const struct weir_probe *probe, const struct parser_set *pa
 			ret->parser = parser;
 			ret->score = got.score;
 			ret->swapped = got.swapped;
+			if (got.score >= DETECT_CERTAIN) {
+				break;
+			}
 		}
 	}
 	if (ret->parser != NULL) {

@@ -17,6 +17,7 @@ enum {
 	DETECT_BYTES = 512,   /* of a direction, before it is given up */
 	DETECT_SEGMENTS = 16, /* chunks, the same, once they hold ... */
 	DETECT_LEAST = 64,    /* bytes: segments of a byte say little */
+	DETECT_CERTAIN = 100, /* nobody else is asked */
 	DETECT_SURE = 90,
 	DETECT_LIKELY = 60
 };

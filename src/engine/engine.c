@@ -210,7 +210,13 @@ static void run_timer(struct engine *engine, struct shard *shard, uint32_t index
 	struct flow *flow;
 	uint64_t first;
 
-	if (index == SHARD_SYN_TIMER) {
+	if (index == SHARD_TOMB_TIMER) {
+		tomb_time(shard);
+		index = shard->tombs.next - 1;
+		if (tomb_end(shard, index)) {
+			return;
+		}
+	} else if (index == SHARD_SYN_TIMER) {
 		shard_time_syns(shard); /* for the next: this one is gone */
 		index = shard->syns.next - 1;
 		if (shard_end_syn(shard, index, WEIR_CLOSE_TIMEOUT)) {
@@ -223,7 +229,8 @@ static void run_timer(struct engine *engine, struct shard *shard, uint32_t index
 	shard->current = flow;
 	tcp_timer(engine, flow, deadline);
 	shard->current = NULL;
-	if (was_parked && flow->shard == shard && flow->first_packet == first) {
+	if (flow->shard == shard && flow->first_packet == first &&
+	    !(flow->ended != 0 && tomb_bury(shard, flow)) && was_parked) {
 		(void)shard_park(shard, flow);
 	}
 }

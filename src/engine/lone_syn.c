@@ -7,23 +7,20 @@
 #include "engine/engine.h"
 #include "engine/shard.h"
 
-/* Number of the place, entered if it is new; LONE_PLACES: there are too many. */
-static unsigned place_of(struct shard *shard, const struct item *item)
+unsigned lone_place(struct shard *shard, const struct lone_place *place)
 {
 	unsigned i;
 
 	for (i = 0; i < shard->nplaces; i++) {
-		const struct lone_place *place = &shard->places[i];
+		const struct lone_place *known = &shard->places[i];
 
-		if (place->interface == item->interface && place->input == item->input &&
-		    place->interface_name == item->interface_name) {
+		if (known->interface == place->interface && known->input == place->input &&
+		    known->interface_name == place->interface_name) {
 			return i;
 		}
 	}
 	if (i < LONE_PLACES) {
-		shard->places[i].interface = item->interface;
-		shard->places[i].input = item->input;
-		shard->places[i].interface_name = item->interface_name;
+		shard->places[i] = *place;
 		shard->nplaces++;
 	}
 	return i;
@@ -45,12 +42,13 @@ static bool is_lone(const struct item *item)
 
 bool lone_syn_keep(struct shard *shard, const struct item *item)
 {
+	const struct lone_place from = {item->interface_name, item->interface, item->input};
 	const struct layers *l = &item->layers;
 	struct lone_syn *syn;
 	unsigned place;
 	uint32_t number;
 
-	if (!is_lone(item) || (place = place_of(shard, item)) == LONE_PLACES) {
+	if (!is_lone(item) || (place = lone_place(shard, &from)) == LONE_PLACES) {
 		return false;
 	}
 	number = slots_take(&shard->slots, PARK_SYNS, sizeof(*syn));

@@ -44,6 +44,9 @@ struct lone_syn {
 
 _Static_assert(sizeof(struct lone_syn) == 48, "three units of a slot");
 
+/** Number of the place, entered if it is new; LONE_PLACES: there are too many. */
+unsigned lone_place(struct shard *shard, const struct lone_place *place);
+
 /** Keep the item as a lone SYN; it is none of a flow that is there. false: it is more than that, or there is no memory */
 bool lone_syn_keep(struct shard *shard, const struct item *item);
 

@@ -96,7 +96,8 @@ static void leave(struct session *session)
 	if (session->parser->done != NULL) {
 		session->parser->done(session->state, &session->host);
 	}
-	budget_free(budget_of(session), session->state, state_size(session->parser));
+	spares_give(&session->host.flow->shard->spares, session->state,
+		    state_size(session->parser));
 	session->state = NULL;
 	session->parser = NULL;
 	session->dir[0].skip = 0;
@@ -113,7 +114,7 @@ static void go_deaf(struct session *session)
 
 static void enter(struct session *session, const struct weir_parser *parser)
 {
-	session->state = budget_calloc(budget_of(session), 1, state_size(parser));
+	session->state = spares_take(&session->host.flow->shard->spares, state_size(parser));
 	if (session->state == NULL) {
 		session->host.engine->stats.records_no_memory++;
 		go_deaf(session);
@@ -437,13 +438,31 @@ static void tell_mismatch(struct session *session, const struct weir_parser *par
 	}
 }
 
-static void try_detect(struct session *session, bool last)
+/* Whose are these bytes? NULL: not known (yet) */
+static const struct weir_parser *detect(struct session *session, struct weir_probe *probe,
+					bool enough, bool *ret_more)
 {
 	struct flow *flow = session->host.flow;
 	struct engine *engine = session->host.engine;
 	struct detect_result found;
+
+	probe->roles_certain = flow->tcp.role >= TCP_ROLE_SYN_ACK;
+	probe->server_port = flow->tuple.port[!flow->tcp.client];
+	probe->midstream = session->midstream;
+	detect_protocol(probe, &engine->parsers, session->excluded, enough, &found);
+	*ret_more = found.more;
+	if (found.parser == NULL || (found.swapped && probe->roles_certain)) {
+		return NULL;
+	}
+	tell_mismatch(session, found.parser, probe->server_port);
+	return found.parser;
+}
+
+static void try_detect(struct session *session, bool last)
+{
+	const struct weir_parser *parser;
 	struct weir_probe probe = {0};
-	bool enough = last;
+	bool enough = last, more;
 	int i;
 
 	for (i = 0; i < 2; i++) {
@@ -455,17 +474,40 @@ static void try_detect(struct session *session, bool last)
 		enough |= probe.len[i] >= DETECT_BYTES ||
 			  (d->pieces >= DETECT_SEGMENTS && probe.len[i] >= DETECT_LEAST);
 	}
-	probe.roles_certain = flow->tcp.role >= TCP_ROLE_SYN_ACK;
-	probe.server_port = flow->tuple.port[!flow->tcp.client];
-	probe.midstream = session->midstream;
-	detect_protocol(&probe, &engine->parsers, session->excluded, enough, &found);
-	if (found.parser != NULL && !(found.swapped && probe.roles_certain)) {
-		tell_mismatch(session, found.parser, probe.server_port);
-		begin(session, found.parser);
-	} else if (enough || !found.more) {
-		engine->stats.unknown_flows++;
+	parser = detect(session, &probe, enough, &more);
+	if (parser != NULL) {
+		begin(session, parser);
+	} else if (enough || !more) {
+		session->host.engine->stats.unknown_flows++;
 		go_deaf(session);
 	}
+}
+
+/* Most first segments say whose they are: nothing of them is kept then. false: it does not, and nothing was done */
+static bool detect_at_once(struct session *session, enum weir_direction dir,
+			   const struct weir_chunk *chunk)
+{
+	const struct weir_parser *parser;
+	struct weir_probe probe = {0};
+	bool more;
+
+	if (session->dir[0].tail != NULL || session->dir[1].tail != NULL) {
+		return false;
+	}
+	probe.data[dir] = chunk->data;
+	probe.len[dir] = chunk->len;
+	probe.closed[0] = session->dir[0].closed;
+	probe.closed[1] = session->dir[1].closed;
+	parser = detect(session, &probe, chunk->len >= DETECT_BYTES, &more);
+	if (parser == NULL) {
+		return false;
+	}
+	enter(session, parser);
+	if (session->parser != NULL) {
+		(void)feed(session, dir, chunk, false);
+	}
+	settle(session);
+	return true;
 }
 
 int session_roles(const struct engine *engine, const uint8_t *data, size_t len, uint16_t sport,
@@ -503,7 +545,7 @@ int session_roles(const struct engine *engine, const uint8_t *data, size_t len, 
 
 struct session *session_new(struct engine *engine, struct flow *flow)
 {
-	struct session *session = budget_calloc(&flow->shard->budget, 1, sizeof(*session));
+	struct session *session = spares_take(&flow->shard->spares, sizeof(*session));
 
 	if (session != NULL) {
 		session->host.engine = engine;
@@ -521,7 +563,7 @@ void session_free(struct session *session)
 	leave(session);
 	free_tail(session, &session->dir[0]);
 	free_tail(session, &session->dir[1]);
-	budget_free(budget_of(session), session, sizeof(*session));
+	spares_give(&session->host.flow->shard->spares, session, sizeof(*session));
 }
 
 /* Does settle() have anything to do? */
@@ -569,6 +611,9 @@ void session_data(struct session *session, enum weir_direction dir, const struct
 	}
 	if (session->parser == NULL) {
 		d->pieces += begins_segment(d, chunk);
+		if (detect_at_once(session, dir, chunk)) {
+			return;
+		}
 		if (append(session, d, chunk, chunk->len) < 0) {
 			go_deaf(session);
 			return;

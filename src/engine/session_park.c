@@ -124,23 +124,23 @@ static size_t state_size(const struct weir_parser *parser)
 
 void session_parked(struct session *session)
 {
-	struct budget *budget = &session->host.flow->shard->budget;
+	struct spares *spares = &session->host.flow->shard->spares;
 
 	if (session->parser != NULL) {
-		budget_free(budget, session->state, state_size(session->parser));
+		spares_give(spares, session->state, state_size(session->parser));
 	}
-	budget_free(budget, session, sizeof(*session));
+	spares_give(spares, session, sizeof(*session));
 }
 
 /* The parser's state from its bytes, or the session hears nothing any more. */
 static void fill_state(struct session *session, const uint8_t *bytes, size_t len)
 {
-	struct budget *budget = &session->host.flow->shard->budget;
+	struct spares *spares = &session->host.flow->shard->spares;
 	const struct weir_parser *parser = session->parser;
 
 	if (parser->unpark(session->state, &session->host, bytes, len) < 0) {
 		session->host.engine->stats.records_no_memory++;
-		budget_free(budget, session->state, state_size(parser));
+		spares_give(spares, session->state, state_size(parser));
 		session->state = NULL;
 		session->parser = NULL;
 		session->deaf = 1;
@@ -157,8 +157,8 @@ void session_unpark_again(struct session *session, const uint8_t *bytes, size_t 
 
 struct session *session_unpark(struct engine *engine, struct flow *flow, struct pack *pack)
 {
-	struct budget *budget = &flow->shard->budget;
-	struct session *session = budget_calloc(budget, 1, sizeof(*session));
+	struct spares *spares = &flow->shard->spares;
+	struct session *session = spares_take(spares, sizeof(*session));
 	uint32_t number = pack_u32(pack, 0);
 
 	if (session == NULL) {
@@ -174,7 +174,7 @@ struct session *session_unpark(struct engine *engine, struct flow *flow, struct 
 		return session;
 	}
 	session->parser = engine->parsers.list[number - 1];
-	session->state = budget_calloc(budget, 1, state_size(session->parser));
+	session->state = spares_take(spares, state_size(session->parser));
 	if (session->state == NULL) {
 		engine->stats.records_no_memory++;
 		session->parser = NULL;

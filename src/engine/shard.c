@@ -28,8 +28,29 @@ static bool key_equals(const void *context, uint32_t index, const void *key)
 	if (!shard_is_parked(index)) {
 		return tuple_equal(&shard_flow(shard, index)->tuple, key);
 	}
-	return shard_is_syn(shard, index) ? lone_syn_is(shard_syn(shard, index), key)
-					  : parked_is(shard_parked(shard, index), key);
+	switch (slots_kind(&shard->slots, index - SHARD_PARKED)) {
+	case PARK_SYNS:
+		return lone_syn_is(shard_syn(shard, index), key);
+	case PARK_TOMBS:
+		return tomb_is(shard_tomb(shard, index), key);
+	default:
+		return parked_is(shard_parked(shard, index), key);
+	}
+}
+
+static void key_of(const struct shard *shard, uint32_t index, struct tuple *ret)
+{
+	switch (slots_kind(&shard->slots, index - SHARD_PARKED)) {
+	case PARK_SYNS:
+		lone_syn_tuple(shard_syn(shard, index), ret);
+		break;
+	case PARK_TOMBS:
+		tomb_tuple(shard_tomb(shard, index), ret);
+		break;
+	default:
+		parked_tuple(shard_parked(shard, index), ret);
+		break;
+	}
 }
 
 static uint64_t hash_of(const void *context, uint32_t index)
@@ -40,11 +61,7 @@ static uint64_t hash_of(const void *context, uint32_t index)
 	if (!shard_is_parked(index)) {
 		return shard_flow(shard, index)->hash;
 	}
-	if (shard_is_syn(shard, index)) {
-		lone_syn_tuple(shard_syn(shard, index), &tuple);
-	} else {
-		parked_tuple(shard_parked(shard, index), &tuple);
-	}
+	key_of(shard, index, &tuple);
 	return tuple_hash(&tuple, shard->engine->options.seed);
 }
 
@@ -76,6 +93,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	shard->engine = engine;
 	shard->number = number;
 	arena_pool_init(&shard->arenas, &shard->budget, ARENA_KEEP);
+	spares_init(&shard->spares, &shard->budget);
 	slots_init(&shard->slots, &shard->budget);
 	shard->may_be = at_hand_limit(engine, memory);
 	shard->release_at = SHARD_RELEASE;
@@ -122,6 +140,7 @@ void shard_free(struct shard *shard)
 	budget_free(&shard->budget, shard->figures, sizeof(*shard->figures));
 	reasm_pool_fini(&shard->reasm);
 	arena_pool_fini(&shard->arenas);
+	(void)spares_trim(&shard->spares);
 	budget = shard->budget;
 	budget_free(&budget, shard, sizeof(*shard));
 	assert(budget.used == 0);
@@ -278,19 +297,22 @@ static bool take_item(struct shard *shard, const struct item *item, struct flow 
 	shard->current = flow;
 	ours = tcp_input(shard->engine, flow, item, ret_syn);
 	shard->current = NULL;
+	if (ours && flow->ended != 0 && tomb_bury(shard, flow)) {
+		return true;
+	}
 	if (shard->may_be == 0) {
 		shard_park_idle(shard, NULL);
 	}
 	return ours;
 }
 
-void shard_remember(struct shard *shard, const struct flow *flow)
+void shard_remember(struct shard *shard, uint64_t hash, int64_t ended_ns, uint16_t input)
 {
-	struct shard_gone *gone = &shard->gone[flow->hash % SHARD_GONE];
+	struct shard_gone *gone = &shard->gone[hash % SHARD_GONE];
 
-	gone->hash = flow->hash;
-	gone->ended_ns = flow->ended_ns;
-	gone->input = flow->input;
+	gone->hash = hash;
+	gone->ended_ns = ended_ns;
+	gone->input = input;
 }
 
 /* A packet of a flow that is gone, captured once more? */

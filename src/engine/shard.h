@@ -16,11 +16,13 @@
 #define ENGINE_SHARD_H
 
 #include "base/arena.h"
+#include "base/spare.h"
 #include "engine/flow.h"
 #include "engine/front.h"
 #include "engine/lone_syn.h"
 #include "engine/park.h"
 #include "engine/slots.h"
+#include "engine/tomb.h"
 #include "flow/table.h"
 
 struct engine;
@@ -32,12 +34,13 @@ enum {
 	SHARD_BITS = 28,  /* of an index; above, in a timer's: the shard */
 	SHARD_PARKED = 1 << 27,
 	SHARD_SYN_TIMER = 1 << 26, /* an index that no flow has */
+	SHARD_TOMB_TIMER,          /* nor this */
 	SHARD_RELEASE = 512,       /* free entries that are no reason to look for free blocks */
 	SHARD_CROWD = 64           /* half-open flows at hand: further SYNs are kept as such */
 };
 
 /* What slots hold. */
-enum { PARK_FLOWS, PARK_SYNS };
+enum { PARK_FLOWS, PARK_SYNS, PARK_TOMBS };
 
 /*
  * A flow that was closed and whose tombstone is gone. Captures of a ring whose frames were given out again hold old packets once
@@ -62,6 +65,7 @@ struct shard {
 	struct flow_table *table;
 	struct reasm_pool reasm;
 	struct arena_pool arenas;
+	struct spares spares; /* of sessions and what they own */
 	struct shard_block *blocks;
 	size_t nblocks; /* numbers ever given; some blocks are not there any more */
 	size_t nmissing;
@@ -71,9 +75,11 @@ struct shard {
 	struct flow_link parked[FLOW_NLISTS];
 	struct flow_link syns;       /* lone ones */
 	struct timer_node syn_timer; /* of the first */
-	struct flow_link sorted;     /* at the end of the run: all of them */
-	bool finishing;              /* ... it is that */
-	const struct flow *current;  /* is being handled: neither parked nor evicted */
+	struct flow_link tombs;      /* by the time when they ended */
+	struct timer_node tomb_timer;
+	struct flow_link sorted;    /* at the end of the run: all of them */
+	bool finishing;             /* ... it is that */
+	const struct flow *current; /* is being handled: neither parked nor evicted */
 	struct slots slots;
 	uint32_t nfree;      /* entries */
 	uint32_t release_at; /* so many free ones: look for blocks that can go */
@@ -105,6 +111,12 @@ static inline bool shard_is_parked(uint32_t index)
 	return index >= SHARD_PARKED;
 }
 
+static inline bool shard_is_tomb(const struct shard *shard, uint32_t index)
+{
+	return shard_is_parked(index) &&
+	       slots_kind(&shard->slots, index - SHARD_PARKED) == PARK_TOMBS;
+}
+
 static inline bool shard_is_syn(const struct shard *shard, uint32_t index)
 {
 	return shard_is_parked(index) &&
@@ -114,6 +126,11 @@ static inline bool shard_is_syn(const struct shard *shard, uint32_t index)
 static inline struct lone_syn *shard_syn(const struct shard *shard, uint32_t index)
 {
 	return (struct lone_syn *)(void *)slots_at(&shard->slots, index - SHARD_PARKED);
+}
+
+static inline struct tomb *shard_tomb(const struct shard *shard, uint32_t index)
+{
+	return (struct tomb *)(void *)slots_at(&shard->slots, index - SHARD_PARKED);
 }
 
 static inline struct parked *shard_parked(const struct shard *shard, uint32_t index)
@@ -151,7 +168,7 @@ void shard_item(struct shard *shard, const struct item *item, struct flow *expec
 /** A new flow for the item's tuple, in the table; makes room if it must. NULL: no memory even so (counted). */
 struct flow *shard_open(struct shard *shard, const struct item *item);
 /** The flow was closed by its ends, and goes: remember when that was. */
-void shard_remember(struct shard *shard, const struct flow *flow);
+void shard_remember(struct shard *shard, uint64_t hash, int64_t ended_ns, uint16_t input);
 /** Take the flow out of the table and free its entry. Everything it owned must have been released. */
 void shard_remove(struct shard *shard, struct flow *flow);
 

@@ -149,9 +149,14 @@ void shard_update_waiting(struct shard *shard, struct flow *flow)
 
 uint64_t shard_first_packet(const struct shard *shard, uint32_t index)
 {
+	if (index == SHARD_SYN_TIMER || index == SHARD_TOMB_TIMER) {
+		index = (index == SHARD_SYN_TIMER ? shard->syns.next : shard->tombs.next) - 1;
+	}
 	if (!shard_is_parked(index)) {
-		return index == SHARD_SYN_TIMER ? shard_first_packet(shard, shard->syns.next - 1)
-						: shard_flow(shard, index)->first_packet;
+		return shard_flow(shard, index)->first_packet;
+	}
+	if (shard_is_tomb(shard, index)) {
+		return shard_tomb(shard, index)->first_packet;
 	}
 	return shard_is_syn(shard, index) ? shard_syn(shard, index)->packet
 					  : shard_parked(shard, index)->first_packet;
@@ -216,6 +221,11 @@ void shard_sort(struct shard *shard)
 	int i;
 
 	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | SHARD_SYN_TIMER);
+	while (shard->tombs.next != 0) {
+		if (!tomb_end(shard, shard->tombs.next - 1)) {
+			(void)shard_bring(shard, shard->tombs.next - 1);
+		}
+	}
 	shard->finishing = true;
 	for (i = 0; i < FLOW_NLISTS; i++) {
 		join_lists(shard, &all, &shard->lru[i]);
@@ -326,9 +336,11 @@ static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
 
 struct timer_node *shard_timer(struct shard *shard, uint32_t index)
 {
+	if (index == SHARD_SYN_TIMER || index == SHARD_TOMB_TIMER) {
+		return index == SHARD_SYN_TIMER ? &shard->syn_timer : &shard->tomb_timer;
+	}
 	if (!shard_is_parked(index)) {
-		return index == SHARD_SYN_TIMER ? &shard->syn_timer
-						: &shard_flow(shard, index)->timer;
+		return &shard_flow(shard, index)->timer;
 	}
 	return &shard_parked(shard, index)->timer;
 }
@@ -336,22 +348,8 @@ struct timer_node *shard_timer(struct shard *shard, uint32_t index)
 static bool has_parked(const struct shard *shard)
 {
 	return shard->parked[FLOW_HALF_OPEN].next != 0 ||
-	       shard->parked[FLOW_ESTABLISHED].next != 0 || shard->syns.next != 0;
-}
-
-/* Add to the figures of what is parked, or take away: modulo 2^64. */
-static void count_figures(struct engine_stats *to, const struct flow *flow, bool add)
-{
-	struct engine_stats own;
-	uint64_t *a = (uint64_t *)to;
-	const uint64_t *b = (const uint64_t *)&own;
-	size_t i;
-
-	memset(&own, 0, sizeof(own));
-	tcp_add_figures(&own, flow);
-	for (i = 0; i < sizeof(own) / sizeof(*a); i++) {
-		a[i] += add ? b[i] : UINT64_C(0) - b[i];
-	}
+	       shard->parked[FLOW_ESTABLISHED].next != 0 || shard->syns.next != 0 ||
+	       shard->tombs.next != 0;
 }
 
 bool shard_park(struct shard *shard, struct flow *flow)
@@ -475,7 +473,7 @@ static void bring_flow(struct shard *shard, uint32_t index, struct flow *flow)
 	if (deadline != TIMER_NONE) {
 		timer_wheel_set(engine->timers, timer | flow->self, deadline);
 	}
-	count_figures(shard->figures, flow, false);
+	tcp_take_figures(shard->figures, flow);
 	/* what there was no memory for waits no more */
 	shard_update_waiting(shard, flow);
 }
@@ -489,6 +487,8 @@ struct flow *shard_bring(struct shard *shard, uint32_t index)
 	shard->at_hand++;
 	if (shard_is_syn(shard, index)) {
 		bring_syn(shard, index, flow);
+	} else if (shard_is_tomb(shard, index)) {
+		tomb_open(shard, index, flow);
 	} else {
 		bring_flow(shard, index, flow);
 	}
@@ -658,6 +658,10 @@ static void evict(struct shard *shard, uint32_t ref)
 		engine->stats.evicted_half_open++;
 		return;
 	}
+	if (shard_is_tomb(shard, ref - 1) && tomb_end(shard, ref - 1)) {
+		engine->stats.evicted_flows++;
+		return;
+	}
 	flow = shard_is_parked(ref - 1) ? shard_bring(shard, ref - 1) : shard_flow(shard, ref - 1);
 	if (flow->list == FLOW_HALF_OPEN) {
 		engine->stats.evicted_half_open++;
@@ -733,14 +737,17 @@ static bool evict_owner(struct shard *shard, enum flow_list list, const struct f
 }
 
 /*
- * Bytes: half-open flows that are parked go first, then the oldest hole is given up, then the idlest flow that owns any is
- * closed.
+ * Bytes: half-open flows that are parked go first, then tombs, then the oldest hole is given up, then the idlest flow that owns any
+ * is closed.
  */
 static bool make_bytes(struct shard *shard, const struct flow *keep)
 {
 	uint32_t ref =
 		shard->syns.next != 0 ? shard->syns.next : shard->parked[FLOW_HALF_OPEN].next;
 
+	if (ref == 0) {
+		ref = shard->tombs.next;
+	}
 	if (ref == 0 && shard->holes.next != 0 &&
 	    !(shard->finishing && shard_is_parked(shard->holes.next - 1))) {
 		give_up_hole(shard);
@@ -759,7 +766,8 @@ static bool make_bytes(struct shard *shard, const struct flow *keep)
 
 bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep)
 {
-	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0) {
+	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0 ||
+	    spares_trim(&shard->spares) > 0) {
 		return true;
 	}
 	return what == SHARD_ENTRY ? make_entry(shard, keep) : make_bytes(shard, keep);

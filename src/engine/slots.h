@@ -20,7 +20,7 @@ enum {
 	SLOT_PAGE = 16 << 10, /* bytes of a page */
 	SLOT_UNIT_BITS = 10,  /* of a number: the place in the page, in units */
 	SLOT_PAGE_BITS = 17,
-	SLOT_KINDS = 2,
+	SLOT_KINDS = 3,
 	SLOT_CLASSES = 56 /* sizes: each unit up to 512 bytes, then coarser */
 };
 

@@ -54,6 +54,9 @@ int64_t tcp_idle_deadline(const struct engine *engine, const struct flow *flow);
 /** Add the figures of a flow (ledger, retransmissions ...) to a total. */
 void tcp_add_figures(struct engine_stats *stats, const struct flow *flow);
 
+/** Take them away again: modulo 2^64. */
+void tcp_take_figures(struct engine_stats *stats, const struct flow *flow);
+
 /** Release held SYN payloads; they are counted as rejected. */
 void tcp_drop_candidates(struct flow *flow);
 

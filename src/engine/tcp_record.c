@@ -176,3 +176,17 @@ void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
 		stats->one_way += flow->half[0].oneway || flow->half[1].oneway;
 	}
 }
+
+void tcp_take_figures(struct engine_stats *stats, const struct flow *flow)
+{
+	struct engine_stats own;
+	uint64_t *a = (uint64_t *)stats;
+	const uint64_t *b = (const uint64_t *)&own;
+	size_t i;
+
+	memset(&own, 0, sizeof(own));
+	tcp_add_figures(&own, flow);
+	for (i = 0; i < sizeof(own) / sizeof(*a); i++) {
+		a[i] -= b[i];
+	}
+}

@@ -339,7 +339,7 @@ enum http1_likeness http1_like_status(const uint8_t *p, size_t len)
 
 /* ---- detection ---- */
 
-enum { SURE = 95, LIKELY = 75, WEAK = 40 };
+enum { CERTAIN = 100, SURE = 95, LIKELY = 75, WEAK = 40 };
 
 /* How a direction's first bytes look, as requests or as responses. */
 struct look {
@@ -389,7 +389,7 @@ static int request_score(const uint8_t *p, size_t len, bool *more)
 	if (line.version.len > 0 && line.version.p[0] == '2') {
 		return 0;
 	}
-	return SURE;
+	return line.anomalies == 0 ? CERTAIN : SURE;
 }
 
 static int response_score(const uint8_t *p, size_t len, bool *more)

@@ -251,7 +251,8 @@ static const struct verb *verb_of(const uint8_t *p, size_t len)
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		size_t n = strlen(verbs[i].text);
 
-		if (len >= n && strncasecmp((const char *)p, verbs[i].text, n) == 0 &&
+		if (len >= n && (p[0] | 0x20) == (verbs[i].text[0] | 0x20) &&
+		    strncasecmp((const char *)p, verbs[i].text, n) == 0 &&
 		    (len == n || verbs[i].text[n - 1] == ':' || p[n] == ' ' || p[n] == '\r' ||
 		     p[n] == '\n')) {
 			return &verbs[i];

@@ -102,6 +102,14 @@ def ending_problem(result, allowed):
     return None
 
 
+def unread_problems(weir, path, summary):
+    """Where nobody reads tcp records, flows that have ended wait in another way: the same figures?"""
+    unread = corpus.summary_of(corpus.run(weir, '-r', path, '-j', 1, '-o', 'none', '--summary=json'))
+    for part in ('ip', 'tcp', 'drops'):
+        if summary[part] != unread[part]:
+            yield 'without output %s are %s, with it %s' % (part, unread[part], summary[part])
+
+
 def problems_of(folder, weir, path, allowed):
     result = corpus.run(weir, '-r', path, '-j', 1, '--json', '-o', 'streams:' + folder, '--summary=json')
     ending = ending_problem(result, allowed)
@@ -113,6 +121,7 @@ def problems_of(folder, weir, path, allowed):
         problems += ledger_problems(summary)
         problems += flow_problems(summary, records)
         problems += stream_problems(summary, folder)
+        problems += unread_problems(weir, path, summary)
     elif 'weir: error: ' not in result.err:
         problems.append('status 1 without a message')
     return result, problems

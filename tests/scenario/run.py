@@ -21,7 +21,9 @@ Each *.flow beside this script is a conversation (tests/lib/flow2pcap.py) that e
     expect rejected paws 10             bytes, in the run's summary
     run -k all                          more arguments for weir
 
-Each is run as it is, with two workers and batches of one packet, and with every flow parked after each packet. Always: exit 0, no sanitizer report, and each ledger balances (bytes = delivered + duplicate + overlap + rejected).
+Each is run as it is, with two workers and batches of one packet, and with every flow parked after each packet.
+Always: exit 0, no sanitizer report, each ledger balances (bytes = delivered + duplicate + overlap + rejected), and without
+output the summary's figures are the same.
 """
 import glob
 import json
@@ -58,6 +60,8 @@ class Result:
         self.run = corpus.run(weir, '--summary=json', '-r', pcap, '-o', 'streams:' + out, '-o', 'json:' + records,
                               *arguments, *way)
         self.summary = corpus.summary_of(self.run)
+        # flows that have ended wait in another way where nobody reads tcp records: the figures are the same
+        self.unread = corpus.summary_of(corpus.run(weir, '--summary=json', '-r', pcap, '-o', 'none', *arguments, *way))
         self.records = []
         if os.path.exists(records):
             with open(records, encoding='utf-8') as file:
@@ -199,6 +203,9 @@ def check_ledgers(result):
             parts = sum(side.get(part, 0) for part in ('delivered', 'duplicate', 'overlap', 'rejected'))
             if side.get('bytes', 0) != parts:
                 yield 'the ledger of %s does not balance: %s' % (name, side)
+    for part in ('ip', 'tcp', 'records', 'drops'):
+        if field(result.summary, part) != field(result.unread, part):
+            yield 'without output %s are %s' % (part, field(result.unread, part))
     total = field(result.summary, 'tcp.payload')
     if total is None:
         yield 'no summary'

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ended flows in few bytes: see tomb.h. */
+#include "engine/tomb.h"
+
+#include <string.h>
+
+#include "base/seqnum.h"
+#include "engine/engine.h"
+#include "engine/lone_syn.h"
+#include "engine/shard.h"
+#include "engine/tcp.h"
+#include "engine/tcp_private.h"
+
+enum { LIST_STEPS = 16 /* tombs of flows that ended later, passed over for one */ };
+
+/* ---- the list ---- */
+
+static struct tomb *tomb_of(const struct shard *shard, uint32_t ref)
+{
+	return shard_tomb(shard, ref - 1);
+}
+
+void tomb_time(struct shard *shard)
+{
+	struct engine *engine = shard->engine;
+	uint32_t index = shard->number << SHARD_BITS | SHARD_TOMB_TIMER;
+	int64_t deadline;
+
+	timer_wheel_cancel(engine->timers, index);
+	if (shard->tombs.next != 0) {
+		deadline = tomb_of(shard, shard->tombs.next)->ended_ns +
+			   engine->options.config->tombstone_ns;
+		if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
+			deadline = engine->now.deadline_ns;
+		}
+		timer_wheel_set(engine->timers, index, deadline);
+	}
+}
+
+/* Behind those that ended before, or at the same time. false: too many have ended since */
+static bool enlist(struct shard *shard, uint32_t ref)
+{
+	struct tomb *tomb = tomb_of(shard, ref);
+	uint32_t before = shard->tombs.prev;
+	int steps = 0;
+
+	while (before != 0 && tomb_of(shard, before)->ended_ns > tomb->ended_ns) {
+		if (++steps > LIST_STEPS) {
+			return false;
+		}
+		before = tomb_of(shard, before)->lru.prev;
+	}
+	tomb->lru.prev = before;
+	tomb->lru.next = before != 0 ? tomb_of(shard, before)->lru.next : shard->tombs.next;
+	if (tomb->lru.next != 0) {
+		tomb_of(shard, tomb->lru.next)->lru.prev = ref;
+	} else {
+		shard->tombs.prev = ref;
+	}
+	if (before != 0) {
+		tomb_of(shard, before)->lru.next = ref;
+	} else {
+		shard->tombs.next = ref;
+		tomb_time(shard);
+	}
+	return true;
+}
+
+/* Out of the list and of its slot. */
+static void release(struct shard *shard, uint32_t ref)
+{
+	struct flow_link link = tomb_of(shard, ref)->lru;
+
+	slots_give(&shard->slots, ref - 1 - SHARD_PARKED);
+	if (link.next != 0) {
+		tomb_of(shard, link.next)->lru.prev = link.prev;
+	} else {
+		shard->tombs.prev = link.prev;
+	}
+	if (link.prev != 0) {
+		tomb_of(shard, link.prev)->lru.next = link.next;
+	} else {
+		shard->tombs.next = link.next;
+		tomb_time(shard);
+	}
+}
+
+/* ---- what is buried ---- */
+
+/* Both FINs are acknowledged, or it was reset: what comes now is a copy, or late. */
+static bool is_over(const struct flow *flow)
+{
+	int i;
+
+	if (flow->ended != WEIR_CLOSE_FIN + 1) {
+		return flow->ended == WEIR_CLOSE_RST + 1;
+	}
+	for (i = 0; i < 2; i++) {
+		if (!flow->tcp.side[i].has_ack ||
+		    !seq_lt(flow->half[!i].next_seq, flow->tcp.side[i].last_ack)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool has_plain_key(const struct tuple *tuple)
+{
+	return tuple->ip_version == 4 && tuple->tunnel_id == 0 && tuple->vlan_id == 0;
+}
+
+static bool is_plain_half(const struct reasm_half *half)
+{
+	return half->ended && half->queue == NULL && !half->hold && half->policy == 0 &&
+	       (!half->fin_known || half->fin == half->next);
+}
+
+/* Can a tomb say all that there is to it? */
+static bool is_plain(const struct engine *engine, const struct flow *flow)
+{
+	const struct tcp_state *tcp = &flow->tcp;
+
+	return !engine->reads_tcp && engine->options.observer == NULL &&
+	       flow->list == FLOW_ESTABLISHED && !flow->waiting && has_plain_key(&flow->tuple) &&
+	       flow->session == NULL && flow->doubts == NULL && flow->oddities == NULL &&
+	       flow->tap_state == NULL && flow->ignored == FLOW_WANTED &&
+	       tcp->phase >= TCP_CLOSED && tcp->syn.data == NULL && tcp->more == NULL &&
+	       is_plain_half(&flow->half[0]) && is_plain_half(&flow->half[1]) &&
+	       flow->tick_ns == TIMER_NONE && engine->jump.flow != flow;
+}
+
+static void write_side(struct tomb *tomb, const struct flow *flow, int i)
+{
+	const struct reasm_half *half = &flow->half[i];
+	const struct flow_side *side = &flow->side[i];
+
+	tomb->snd_max_ns[i] = side->snd_max_ns;
+	tomb->next[i] = half->next;
+	tomb->next_seq[i] = half->next_seq;
+	tomb->id[i] = half->id;
+	tomb->last_ack[i] = side->last_ack;
+	tomb->side[i] = flow->tcp.side[i];
+	memcpy(tomb->address[i], flow->tuple.address[i], 4);
+	tomb->port[i] = flow->tuple.port[i];
+	tomb->half[i].started = half->started;
+	tomb->half[i].fin_known = half->fin_known;
+	tomb->half[i].oneway = half->oneway;
+	tomb->half[i].has_packets = side->packets > 0;
+	tomb->half[i].has_bytes = side->bytes > 0;
+	tomb->half[i].has_gaps = side->gaps > 0;
+}
+
+static void write_tomb(struct tomb *tomb, const struct flow *flow, unsigned place)
+{
+	memset(tomb, 0, sizeof(*tomb));
+	tomb->first_packet = flow->first_packet;
+	tomb->last_packet = flow->last_packet;
+	tomb->first_ts_ns = flow->first_ts_ns;
+	tomb->last_ns = flow->last_ns;
+	tomb->ended_ns = flow->ended_ns;
+	tomb->nrecords = flow->nrecords;
+	tomb->nemitted = flow->nemitted;
+	tomb->vlan_id = flow->vlan_id;
+	tomb->place = (uint8_t)place;
+	tomb->ended = flow->ended;
+	tomb->nanomalies = flow->nanomalies;
+	tomb->offloaded = flow->offloaded;
+	tomb->client = flow->tcp.client & 1;
+	tomb->role = flow->tcp.role & 7;
+	tomb->reset = flow->tcp.phase == TCP_RESET;
+	tomb->reset_side = flow->tcp.reset_side;
+	tomb->rst_ignored = flow->tcp.rst_ignored;
+	tomb->role_fixed = flow->role_fixed & 1;
+	tomb->syn_seen = flow->tcp.syn_seen;
+	tomb->syn_ack_seen = flow->tcp.syn_ack_seen;
+	tomb->has_vlan = flow->has_vlan & 1;
+	write_side(tomb, flow, 0);
+	write_side(tomb, flow, 1);
+}
+
+bool tomb_bury(struct shard *shard, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+	struct lone_place place = {flow->interface_name, flow->interface, flow->input};
+	struct tomb *tomb;
+	unsigned number_of_place;
+	uint32_t number;
+
+	if (!is_over(flow) || !is_plain(engine, flow) ||
+	    !budget_has(&shard->budget, (size_t)2 * SLOT_PAGE)) {
+		return false;
+	}
+	number_of_place = lone_place(shard, &place);
+	if (number_of_place == LONE_PLACES) {
+		return false;
+	}
+	number = slots_take(&shard->slots, PARK_TOMBS, sizeof(*tomb));
+	if (number == SLOT_NONE) {
+		return false;
+	}
+	tomb = (struct tomb *)(void *)slots_at(&shard->slots, number);
+	write_tomb(tomb, flow, number_of_place);
+	if (!enlist(shard, (SHARD_PARKED | number) + 1)) {
+		slots_give(&shard->slots, number);
+		return false;
+	}
+	tcp_add_figures(&engine->stats, flow);
+	reasm_half_fini(&flow->half[0], &shard->reasm);
+	reasm_half_fini(&flow->half[1], &shard->reasm);
+	timer_wheel_cancel(engine->timers, shard->number << SHARD_BITS | flow->self);
+	shard_delist(shard, flow);
+	flow_table_replace(shard->table, flow->hash, flow->self, SHARD_PARKED | number);
+	shard->at_hand--;
+	shard_give_entry(shard, flow);
+	return true;
+}
+
+/* ---- back ---- */
+
+void tomb_tuple(const struct tomb *tomb, struct tuple *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->ip_version = 4;
+	memcpy(ret->address[0], tomb->address[0], 4);
+	memcpy(ret->address[1], tomb->address[1], 4);
+	ret->port[0] = tomb->port[0];
+	ret->port[1] = tomb->port[1];
+}
+
+bool tomb_is(const struct tomb *tomb, const struct tuple *tuple)
+{
+	return has_plain_key(tuple) && memcmp(tomb->address[0], tuple->address[0], 4) == 0 &&
+	       memcmp(tomb->address[1], tuple->address[1], 4) == 0 &&
+	       memcmp(tomb->port, tuple->port, sizeof(tomb->port)) == 0;
+}
+
+static void read_side(struct flow *flow, const struct tomb *tomb, int i)
+{
+	struct reasm_half *half = &flow->half[i];
+	struct flow_side *side = &flow->side[i];
+
+	side->snd_max_ns = tomb->snd_max_ns[i];
+	side->last_ack = tomb->last_ack[i];
+	side->packets = tomb->half[i].has_packets;
+	side->bytes = tomb->half[i].has_bytes;
+	side->gaps = tomb->half[i].has_gaps;
+	flow->tcp.side[i] = tomb->side[i];
+	reasm_half_init(half, (uint8_t)i);
+	half->next = tomb->next[i];
+	half->next_seq = tomb->next_seq[i];
+	half->id = tomb->id[i];
+	half->started = tomb->half[i].started;
+	half->fin_known = tomb->half[i].fin_known;
+	half->fin = half->fin_known ? half->next : 0;
+	half->oneway = tomb->half[i].oneway;
+	half->ended = 1;
+}
+
+static void read_tomb(struct shard *shard, const struct tomb *tomb, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+	const struct lone_place *place = &shard->places[tomb->place];
+	uint32_t self = flow->self;
+
+	memset(flow, 0, sizeof(*flow));
+	flow->self = self;
+	flow->shard = shard;
+	tomb_tuple(tomb, &flow->tuple);
+	flow->hash = tuple_hash(&flow->tuple, engine->options.seed);
+	flow->first_packet = tomb->first_packet;
+	flow->last_packet = tomb->last_packet;
+	flow->first_ts_ns = tomb->first_ts_ns;
+	flow->last_ns = tomb->last_ns;
+	flow->touched_ns = tomb->last_ns;
+	flow->tick_ns = TIMER_NONE;
+	flow->ended_ns = tomb->ended_ns;
+	flow->nrecords = tomb->nrecords;
+	flow->nemitted = tomb->nemitted;
+	flow->interface_name = place->interface_name;
+	flow->interface = place->interface;
+	flow->input = place->input;
+	flow->vlan_id = tomb->vlan_id;
+	flow->has_vlan = tomb->has_vlan;
+	flow->ended = tomb->ended;
+	flow->nanomalies = tomb->nanomalies;
+	flow->offloaded = tomb->offloaded;
+	flow->role_fixed = tomb->role_fixed;
+	flow->tcp.client = tomb->client;
+	flow->tcp.role = tomb->role;
+	flow->tcp.phase = tomb->reset ? TCP_RESET : TCP_CLOSED;
+	flow->tcp.reset_side = tomb->reset_side;
+	flow->tcp.rst_ignored = tomb->rst_ignored;
+	flow->tcp.syn_seen = tomb->syn_seen;
+	flow->tcp.syn_ack_seen = tomb->syn_ack_seen;
+	flow->list = FLOW_UNLISTED;
+	read_side(flow, tomb, 0);
+	read_side(flow, tomb, 1);
+}
+
+void tomb_open(struct shard *shard, uint32_t index, struct flow *flow)
+{
+	struct engine *engine = shard->engine;
+
+	read_tomb(shard, shard_tomb(shard, index), flow);
+	tcp_take_figures(&engine->stats, flow);
+	flow_table_replace(shard->table, flow->hash, index, flow->self);
+	release(shard, index + 1);
+	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : FLOW_ESTABLISHED);
+	engine_arm(engine, flow);
+}
+
+bool tomb_end(struct shard *shard, uint32_t index)
+{
+	struct engine *engine = shard->engine;
+	const struct tomb *tomb = shard_tomb(shard, index);
+	struct tuple tuple;
+	uint64_t hash;
+
+	if (!tcp_count_record(engine)) {
+		return false;
+	}
+	tomb_tuple(tomb, &tuple);
+	hash = tuple_hash(&tuple, engine->options.seed);
+	shard_remember(shard, hash, tomb->ended_ns, shard->places[tomb->place].input);
+	flow_table_remove(shard->table, hash, index);
+	release(shard, index + 1);
+	shard->nflows--;
+	return true;
+}
