@@ -26,7 +26,7 @@ struct writer_options {
 	const char *version; /* of weir */
 	const char *comment; /* of the section; NULL: none */
 	const char *filter;  /* told in the IDBs; NULL: none */
-	bool one_input;      /* captures are parts of one: interfaces have the same numbers in all */
+	bool one_input; /* captures are parts of one: interfaces have the same numbers in all */
 };
 
 /** @param ret set on failure too (NULL only without memory). The first file is opened at once, except with -G (its name is

@@ -31,11 +31,11 @@ def tool(name):
     return shutil.which(name, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin:/usr/local/sbin')
 
 
-def missing():
+def missing(tools=('ip', 'nginx', 'wrk', 'setpriv')):
     """Why these tests cannot run here, or None."""
     if os.geteuid() != 0:
         return 'needs root'
-    for name in ('ip', 'nginx', 'wrk', 'setpriv'):
+    for name in tools:
         if tool(name) is None:
             return 'needs %s' % name
     probe = 'weirprobe%d' % os.getpid()
@@ -245,3 +245,32 @@ def send_frames(net, frames):
             'for line in sys.stdin: s.send(bytes.fromhex(line))\n') % net.peer
     text = '\n'.join(frame.hex() for frame in frames)
     subprocess.run(net.inside(net.client) + [sys.executable, '-c', code], input=text.encode(), check=True)
+
+
+def conversation(client, port, n, gap=0):
+    """The frames of one connection: GET, 200 with 400 bytes, closed by both."""
+    a, b = (client, '10.7.0.1', port, 80), ('10.7.0.1', client, 80, port)
+    ask = b'GET /item/%d HTTP/1.1\r\nHost: shop.test\r\n\r\n' % n
+    answer = b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 400\r\n\r\n' + b'%08d' % n * 50
+    x, y = 1000 + n, 900000 + n
+    return [tcp(*a, x, 0, SYN), tcp(*b, y, x + 1, SYN | ACK), tcp(*a, x + 1, y + 1, ACK), tcp(*a, x + 1, y + 1, PSH | ACK, ask),
+            tcp(*b, y + 1, x + 1 + len(ask), PSH | ACK, answer), tcp(*a, x + 1 + len(ask), y + 1 + len(answer), FIN | ACK),
+            tcp(*b, y + 1 + len(answer), x + 2 + len(ask), FIN | ACK), tcp(*a, x + 2 + len(ask), y + 2 + len(answer), ACK)]
+
+
+def write_conversations(path, n, together=50):
+    """A capture of n connections, `together` of them at a time, packet by packet in turn."""
+    with open(path, 'wb') as file:
+        file.write(struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, 1))
+        for first in range(0, n, together):
+            group = [conversation('10.7.1.%d' % (1 + i % 200), 2000 + i, i) for i in range(first, min(first + together, n))]
+            for frames in zip(*group):
+                for frame in frames:
+                    file.write(struct.pack('<IIII', 1700000000, 0, len(frame), len(frame)) + frame)
+    return path
+
+
+def received(net, link, namespace):
+    """rx_packets of an interface."""
+    path = '/sys/class/net/%s/statistics/rx_packets' % link
+    return int(subprocess.run(net.inside(namespace) + ['cat', path], stdout=subprocess.PIPE, check=True).stdout)

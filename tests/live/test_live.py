@@ -637,14 +637,15 @@ TESTS = (load, rights_are_gone, root_becomes_nobody,
          unknown_interface_is_told, interface_that_goes_away_is_told)
 
 
-def main():
-    weir, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
-    why = missing()
+def main(tests, names, tools=('ip', 'nginx', 'wrk', 'setpriv')):
+    """@return exit status"""
+    weir = os.path.abspath(sys.argv[1])
+    why = missing(tools)
     if why:
         print('skipped: %s' % why)
         return SKIPPED_EXIT
     passed = failed = skipped = 0
-    for test in TESTS:
+    for test in tests:
         if names and test.__name__ not in names:
             continue
         net = None
@@ -668,4 +669,4 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(TESTS, sys.argv[2:]))

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Live capture at what one sender can send, and --ring: test_ceiling.py WEIR SENDER [NAME...]
+
+SENDER is bench/sender. Builds with a sanitizer get a rate that they can follow. Needs root and network namespaces; exits 77 elsewhere.
+WEIR_LIVE_CPU=25 makes more CPU time than so many percent of a core, at the ceiling, a failure.
+"""
+import glob
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from net import Weir, read_records, received, tool, wait_for, write_conversations
+from test_live import check, equal, is_sanitized, main
+
+SENDER = os.path.abspath(sys.argv[2])
+CONVERSATIONS, PACKETS = 3000, 8
+ROUND = CONVERSATIONS * PACKETS
+
+
+class Traffic:
+    """What the sender sends, from the client's end of the link."""
+
+    def __init__(self, net, weir):
+        self.net = net
+        self.path = write_conversations(net.path('sent.pcap'), CONVERSATIONS)
+        self.rate = 8000 if is_sanitized(weir) else None
+        self.before = received(net, net.link, net.server)
+
+    def start(self, *words):
+        rate = ['--rate', str(self.rate)] if self.rate and '--rate' not in words else []
+        return self.net.start(self.net.client, [SENDER, self.net.peer, self.path] + list(words) + rate, stdout=subprocess.PIPE)
+
+    def send(self, *words):
+        """@return what the sender says"""
+        process = self.start(*words)
+        return json.loads(process.communicate(timeout=300)[0])
+
+    def received(self):
+        return received(self.net, self.net.link, self.net.server) - self.before
+
+
+def cpu_of(pid):
+    with open('/proc/%d/stat' % pid) as file:
+        fields = file.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def settle(capture, summaries=1):
+    """All that was sent has been read: what is asked for now counts it."""
+    time.sleep(0.5)
+    capture.tell(signal.SIGUSR1)
+    wait_for(lambda: len(capture.summaries()) >= summaries)
+
+
+# ---- the ceiling ----
+
+def try_ceiling(net, weir, rounds, options):
+    """@return drops, packets a second, CPU as a part of a core"""
+    traffic = Traffic(net, weir)
+    capture = Weir(net, weir, options).ready()
+    idle = cpu_of(capture.pid())
+    sent = traffic.send('--packets', str(rounds * ROUND))
+    settle(capture)
+    cpu = cpu_of(capture.pid()) - idle
+    equal(capture.stop(), 0, 'exit status')
+    summary = capture.summaries()[-1]
+    dropped = summary['drops'].get('kernel', 0)
+    equal(traffic.received(), sent['sent'], 'what the link carried')
+    equal(summary['packets'] + dropped, sent['sent'], 'packets and drops')
+    if dropped == 0:
+        equal(sum(summary['drops'].values()), 0, 'other drops')
+        records = capture.records()
+        equal(len(records), rounds * CONVERSATIONS, 'transactions')
+        equal({record['completeness'] for record in records}, {'complete'}, 'completeness')
+        equal(len({(record['client']['address'], record['client']['port']) for record in records}), len(records), 'clients')
+    os.unlink(capture.out)
+    return dropped, sent['sent'] / sent['seconds'], cpu / sent['seconds']
+
+
+def no_drop_at_the_ceiling(net, weir):
+    """JSON to a file, as fast as one sender goes: every packet is seen and every transaction told."""
+    rounds, most = (2, None) if is_sanitized(weir) else (60, os.environ.get('WEIR_LIVE_CPU'))
+    for options in ([], ['-j', '1']):
+        for _ in range(3):
+            # a machine that does other things too may not give weir its turn: the third time counts
+            dropped, rate, cpu = try_ceiling(net, weir, rounds, options)
+            print('      %s: %.0f packets a second, %d dropped, %.1f %% of a core' % (' '.join(options) or '-j 2', rate, dropped, 100 * cpu))
+            if dropped == 0:
+                break
+        equal(dropped, 0, 'drops at %.0f packets a second' % rate)
+        check(most is None or 100 * cpu <= float(most), '%.1f %% of a core' % (100 * cpu))
+
+
+def drops_at_overload_are_exact(net, weir):
+    """Stopped again and again behind a small ring: packets seen and drops told are what the interface received, to the packet."""
+    for options in (['-j', '1'], ['-j', '2']):
+        traffic = Traffic(net, weir)
+        packets = net.path('w.pcapng')
+        capture = Weir(net, weir, ['-B', '256', '--strict', '-w', packets] + options).ready()
+        sender = traffic.start('--packets', str(ROUND * (1 if is_sanitized(weir) else 10)))
+        while sender.poll() is None:
+            capture.tell(signal.SIGSTOP)
+            time.sleep(0.15)
+            capture.tell(signal.SIGCONT)
+            time.sleep(0.02)
+        sent = json.loads(sender.stdout.read())
+        settle(capture)
+        equal(capture.stop(), 4, 'exit status')
+        summary = capture.summaries()[-1]
+        equal(traffic.received(), sent['sent'], 'what the link carried')
+        check(summary['drops']['kernel'] > 1000, 'drops: %r' % summary['drops'])
+        equal(summary['packets'], traffic.received() - summary['drops']['kernel'], 'packets seen')
+        read = subprocess.run([weir, '-r', packets, '-o', 'none', '--summary=json'], stderr=subprocess.PIPE, check=True)
+        again = json.loads(read.stderr)
+        equal((again['packets'], again['drops']['capture']), (summary['packets'], summary['drops']['kernel']), 'in the file')
+        payload = summary['tcp']['payload']
+        equal(payload['captured'], payload['delivered'] + payload['duplicate'] + payload['overlap'] + sum(payload['rejected'].values()),
+              'the ledger')
+        print('      %s: %d received, %d seen, %d dropped' % (' '.join(options), traffic.received(), summary['packets'],
+                                                              summary['drops']['kernel']))
+
+
+# ---- --ring ----
+
+def slice_of(weir, ring, record, target):
+    """The transactions of a record's client in the slice that it names."""
+    subprocess.run([weir, 'slice', ring, '%d-%d' % (record['packet']['first'], record['packet']['last']), '-q', '-w', target,
+                    'host %s and tcp port %d' % (record['client']['address'], record['client']['port'])], check=True)
+    out = subprocess.run([weir, '-r', target, '--json', '-q', '-Y', 'type:http'], stdout=subprocess.PIPE, check=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def same(a, b):
+    equal((a['ts'], a['url'], a['http'], a['completeness']), (b['ts'], b['url'], b['http'], b['completeness']), 'the transaction in its slice')
+
+
+def ring_at_the_ceiling(net, weir):
+    """Kept at capture speed: no packet is dropped for it, and slices hold the transactions of the newest records."""
+    rounds = 1 if is_sanitized(weir) else 40
+    for _ in range(3):
+        ring = net.path('ring')
+        traffic = Traffic(net, weir)
+        capture = Weir(net, weir, ['--ring', ring + ',max=64M']).ready()
+        sent = traffic.send('--packets', str(rounds * ROUND))
+        settle(capture)
+        equal(capture.stop(), 0, 'exit status')
+        summary = capture.summaries()[-1]
+        if summary['drops'].get('kernel', 0) == 0:
+            break
+    kept, lost = summary['ring']['packets'], summary['drops'].get('ring_queue_full', 0)
+    equal(sum(summary['drops'].values()), lost, 'drops')
+    equal(kept + lost, sent['sent'], 'packets kept, and not')
+    equal(lost, 0, 'packets not kept')
+    size = sum(os.path.getsize(path) for path in glob.glob(ring + '/*'))
+    check(size == summary['ring']['held'] <= 64 << 20, 'size: %d, %r' % (size, summary['ring']))
+    records = capture.records()
+    for record in random.sample(records[-20000:], 20):
+        same(slice_of(weir, ring, record, net.path('slice.pcapng'))[0], record)
+    print('      %d packets in %.1f s; %r' % (kept, sent['seconds'], summary['ring']))
+
+
+def ring_that_is_killed(net, weir):
+    """kill -9 at full load, again and again: files can be read, and the next start goes on with the numbers and the size."""
+    ring = net.path('ring')
+    traffic = Traffic(net, weir)
+    sender = traffic.start('--seconds', '60')
+    for turn in range(1, 5):
+        capture = Weir(net, weir, ['--ring', ring + ',max=16M']).ready()
+        time.sleep(1 + turn * 0.17)
+        os.kill(capture.pid(), signal.SIGKILL)
+        capture.process.wait()
+        files = sorted(glob.glob(ring + '/*'))
+        runs = [path.split('-r')[1][:6] for path in files]
+        equal((runs[-1], sum(os.path.getsize(path) for path in files) <= 16 << 20), ('%06d' % turn, True), 'the newest run, and the size')
+        last, first = files[-1], int(files[-1].split('-p')[1][:12])
+        read = subprocess.run([weir, '-r', last, '-o', 'none', '--summary=json'], stderr=subprocess.PIPE)
+        check(read.returncode in (0, 3), 'exit status %d' % read.returncode)
+        kept = json.loads([line for line in read.stderr.splitlines() if line.startswith(b'{')][-1])['packets']
+        check(kept > 0, 'nothing is in the last file')
+        if tool('tshark'):
+            shown = subprocess.run([tool('tshark'), '-r', last, '-T', 'fields', '-e', 'frame.number', '-c', str(kept + 1)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            equal(len(shown.stdout.split()), kept, 'packets by tshark')
+        middle = first + kept // 2
+        done = subprocess.run([weir, 'slice', ring, str(middle), '-w', net.path('one.pcapng'), '-q'], stderr=subprocess.PIPE)
+        equal((done.returncode, done.stderr), (0, b''), 'a slice of it')
+    sender.terminate()
+    sender.wait()
+
+
+def ring_on_a_full_disk(net, weir):
+    """The capture goes on: older files are given up, then packets are counted, it is told, and it goes on when there is room."""
+    place = net.path('place')
+    os.mkdir(place)
+    subprocess.run([tool('mount'), '-t', 'tmpfs', '-o', 'size=12m,mode=777', 'ring', place], check=True)
+    try:
+        traffic = Traffic(net, weir)
+        ring = place + '/ring'
+        capture = Weir(net, weir, ['--ring', ring + ',max=64M']).ready()
+        traffic.send('--packets', '144000', '--rate', '36000' if not is_sanitized(weir) else '8000')
+        time.sleep(1)
+        middle = sorted(glob.glob(ring + '/*'))
+        check(1 < len(middle) < 7 and middle[0].split('-p')[1] != '000000000001.pcapng', 'files: %r' % middle)
+        equal('cannot be kept' in capture.stderr(), False, 'a complaint while older files could go')
+        for path in middle[:-1]:
+            os.unlink(path)
+        filler = os.open(place + '/filler', os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(filler, bytes(4096)):
+                pass
+        except OSError:
+            os.close(filler)
+        traffic.send('--packets', str(ROUND), '--rate', '8000', '--first', '100')
+        check(wait_for(lambda: 'No space left' in capture.stderr()), 'nothing was said: ' + capture.stderr())
+        os.unlink(place + '/filler')
+        time.sleep(1)
+        traffic.send('--packets', '800', '--rate', '8000', '--first', '200')
+        time.sleep(1.2)
+        equal(capture.stop(), 0, 'exit status')
+        summary, said = capture.summaries()[-1], capture.stderr()
+        check('weir: error: packets cannot be kept in %s: No space left on device\n  Those that are not kept are counted; it is tried again.' %
+              ring in said, said)
+        equal(summary['drops'].get('kernel', 0), 0, 'packets dropped')
+        lost = summary['drops']['ring_failed']
+        equal(summary['ring']['packets'] + lost, 144800 + ROUND, 'packets kept, and not')
+        check(0 < lost <= ROUND, 'packets not kept: %d' % lost)
+        equal(len(capture.records()), (144800 + ROUND) // PACKETS, 'transactions')
+        newest = subprocess.run([weir, 'slice', ring, str(144800 + ROUND), '-w', net.path('one.pcapng'), '-q'])
+        equal(newest.returncode, 0, 'the newest packet')
+        print('      %d packets kept, %d not; %r' % (summary['ring']['packets'], lost, summary['ring']))
+    finally:
+        subprocess.run([tool('umount'), '-l', place], check=True)
+
+
+def ring_and_rights(net, weir):
+    """Rights are dropped as without it; files are the owner's alone; a place that others may write is written as nobody."""
+    ring = net.path('ring')
+    os.mkdir(ring)
+    os.chmod(ring, 0o777)
+    capture = Weir(net, weir, ['--ring', ring + ',max=16M', '-w', net.path('w.pcapng')]).ready()
+    status = capture.status()
+    equal([status[name].strip() for name in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb')], ['0' * 16] * 4, 'capabilities')
+    traffic = Traffic(net, weir)
+    traffic.send('--packets', '800', '--rate', '4000')
+    time.sleep(1.2)
+    equal(capture.stop(), 0, 'exit status')
+    summary = capture.summaries()[-1]
+    equal((summary['ring']['packets'], sum(summary['drops'].values())), (800, 0), 'kept')
+    files = glob.glob(ring + '/*')
+    equal([oct(os.stat(path).st_mode & 0o777) for path in files], ['0o600'] * len(files), 'modes')
+    read = [subprocess.run([weir, '-r', path, '--json', '-q'], stdout=subprocess.PIPE, check=True).stdout
+            for path in (files[0], net.path('w.pcapng'))]
+    equal(read[0], read[1], 'records of the ring and of -w')
+    equal(len(read_records(capture.out)), 100, 'transactions')
+
+
+TESTS = (no_drop_at_the_ceiling, drops_at_overload_are_exact, ring_at_the_ceiling, ring_that_is_killed, ring_on_a_full_disk,
+         ring_and_rights)
+
+if __name__ == '__main__':
+    sys.exit(main(TESTS, sys.argv[3:], ('ip',)))
