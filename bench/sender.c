@@ -11,7 +11,6 @@
  * Frames longer than a link's usual 1,514 bytes (merged by offloading) are left out. Frames are sent from where they were read to: sendmmsg(2) of 64 at a time, past the queueing discipline. One thread: its ceiling
  * is what one sender can do.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
