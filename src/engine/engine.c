@@ -102,10 +102,8 @@ void engine_find_wanted(struct engine *engine)
 			if (field == WEIR_F_PACKET_FIRST || field == WEIR_F_PACKET_LAST) {
 				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
 			}
-			if (weir_schema_field(schema, field)->flags != 0) {
-				engine->secret[i][field >> 6] |= UINT64_C(1) << (field & 63);
-			}
 		}
+		redact_which(schema, engine->secret[i]);
 	}
 }
 
@@ -646,10 +644,21 @@ static void localise_packet(const struct engine *engine, struct weir_record *rec
 	rec->values[field].v.u64 = number - engine->options.input_base[low];
 }
 
+static void redact(const struct engine *engine, struct weir_record *rec, size_t which)
+{
+	const struct weir_config *config = engine->options.config;
+	struct redact_key key = {config->redact_key, config->redact_key_len};
+
+	if (which < ENGINE_MAX_SCHEMAS) {
+		redact_fields(rec, engine->secret[which], config->redact, &key);
+	} else {
+		redact_record(rec, config->redact, &key);
+	}
+}
+
 void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *rec)
 {
 	struct engine_info *known = known_info(engine, flow);
-	const struct weir_config *config = engine->options.config;
 	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
 	size_t which = engine_schema_index(engine, rec->schema);
 
@@ -674,9 +683,7 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	}
 	if (which >= ENGINE_MAX_SCHEMAS || (rec->present[0] & engine->secret[which][0]) != 0 ||
 	    (rec->present[1] & engine->secret[which][1]) != 0) {
-		struct redact_key key = {config->redact_key, config->redact_key_len};
-
-		redact_record(rec, config->redact, &key);
+		redact(engine, rec, which);
 	}
 	rec->key.packet = engine->now.packet;
 	rec->key.by_packet = engine->now.by_packet;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Masking of records (see redact.h): which headers are secret, and how their values are masked.
+ * Masking of records (see redact.h): how values of headers are masked (redact_headers.c tells which), and fields.
  *
- * Common header names are told apart by length and a comparison or two, because this runs for every header of every
- * transaction; the others are searched for the words that make a name suspicious.
+ * Text is masked into memory on the stack, and nearly always turns out to hold no secret: then nothing was copied or
+ * allocated. What does not fit there is masked a second time, to as much memory as it needs.
  */
 #include "record/redact.h"
 
@@ -90,143 +90,6 @@ void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 	}
 	mask_put(mask, "]", 1);
 	mask->any = true;
-}
-
-/* ---- which headers ---- */
-
-static enum header_class classify_rare(const uint8_t *low, size_t len)
-{
-	static const char *const secrets[] = {"-auth",       "auth-",         "jwt",
-					      "csrf",        "xsrf",          "-signature",
-					      "access-key",  "private-key",   "master-key",
-					      "account-key", "functions-key", "subscription-key"};
-	static const char *const urls[] = {"-url", "-uri", "location", "destination", "referrer"};
-	size_t i;
-
-	if (mask_has_secret_word(low, len)) {
-		return HEADER_SECRET;
-	}
-	if (memmem(low, len, "authorization", 13) != NULL) {
-		return HEADER_CREDENTIALS;
-	}
-	if (memmem(low, len, "authenticat", 11) != NULL) {
-		return HEADER_PLAIN; /* a challenge or its outcome, RFC 9110 §11.6 */
-	}
-	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
-		if (memmem(low, len, secrets[i], strlen(secrets[i])) != NULL) {
-			return HEADER_SECRET;
-		}
-	}
-	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		if (memmem(low, len, urls[i], strlen(urls[i])) != NULL) {
-			return HEADER_URL;
-		}
-	}
-	return HEADER_PLAIN;
-}
-
-#define IS(text) (memcmp(low, (text), sizeof(text) - 1) == 0)
-
-/* A name that is certainly one of the common ones: its class; else -1. */
-static int classify_common(const uint8_t *low, size_t len)
-{
-	switch (len) {
-	case 4:
-		if (IS("link")) {
-			return HEADER_URL;
-		}
-		return IS("host") || IS("date") || IS("etag") || IS("vary") ? HEADER_PLAIN : -1;
-	case 6:
-		if (IS("cookie")) {
-			return HEADER_COOKIE;
-		}
-		return IS("accept") || IS("server") || IS("origin") || IS("pragma") ? HEADER_PLAIN
-										    : -1;
-	case 7:
-		if (IS("referer") || IS("refresh")) {
-			return HEADER_URL;
-		}
-		return IS("upgrade") || IS("expires") ? HEADER_PLAIN : -1;
-	case 5:
-		return IS(":path") ? HEADER_URL : -1;
-	case 8:
-		return IS("location") ? HEADER_URL : -1;
-	case 10:
-		if (IS("set-cookie")) {
-			return HEADER_SET_COOKIE;
-		}
-		return IS("connection") || IS("user-agent") || IS("keep-alive") ? HEADER_PLAIN : -1;
-	case 11:
-		return IS("set-cookie2") ? HEADER_SET_COOKIE : -1;
-	case 12:
-		return IS("content-type") ? HEADER_PLAIN : -1;
-	case 13:
-		if (IS("authorization")) {
-			return HEADER_CREDENTIALS;
-		}
-		return IS("cache-control") || IS("last-modified") || IS("if-none-match") ||
-				       IS("accept-ranges") || IS("content-range")
-			       ? HEADER_PLAIN
-			       : -1;
-	case 14:
-		return IS("content-length") ? HEADER_PLAIN : -1;
-	case 15:
-		return IS("accept-encoding") || IS("accept-language") || IS("x-forwarded-for")
-			       ? HEADER_PLAIN
-			       : -1;
-	case 16:
-		if (IS("content-location")) {
-			return HEADER_URL;
-		}
-		return IS("content-encoding") ? HEADER_PLAIN : -1;
-	case 17:
-		return IS("transfer-encoding") || IS("if-modified-since") ? HEADER_PLAIN : -1;
-	case 19:
-		return IS("proxy-authorization") ? HEADER_CREDENTIALS : -1;
-	default:
-		return -1;
-	}
-}
-
-#undef IS
-
-/* Fold letters to lower case, eight bytes at a time, the last ones together with some before them. */
-static void fold(uint8_t *to, const uint8_t *p, size_t len)
-{
-	const uint64_t blank = UINT64_C(0x2020202020202020);
-	uint64_t word;
-	size_t i = 0;
-
-	if (len >= 8) {
-		for (; i + 8 <= len; i += 8) {
-			memcpy(&word, p + i, 8);
-			word |= blank;
-			memcpy(to + i, &word, 8);
-		}
-		i = len - 8;
-		memcpy(&word, p + i, 8);
-		word |= blank;
-		memcpy(to + i, &word, 8);
-		return;
-	}
-	for (; i < len; i++) {
-		to[i] = p[i] | 0x20;
-	}
-}
-
-enum header_class mask_classify_header(const uint8_t *name, size_t name_len)
-{
-	uint8_t low[256];
-	size_t len = name_len < sizeof(low) ? name_len : sizeof(low);
-	int class;
-
-	/* what else this changes but the case of letters makes no name of the lists */
-	fold(low, name, len);
-	while (len > 0 && low[len - 1] == ' ') {
-		len--; /* "Cookie : x" (flagged by the parser, taken by servers) */
-	}
-	class = classify_common(low, len);
-	return class >= 0 ? (enum header_class) class : classify_rare(low, len);
 }
 
 /* ---- how their values are masked ---- */
@@ -333,40 +196,72 @@ void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, s
 
 /* ---- records ---- */
 
-/* Memory for the result of a first run; an empty text when there is none: a secret never stays. */
-static void begin_writing(struct weir_record *rec, struct mask *mask)
-{
-	uint8_t *room = arena_bytes(rec->arena, mask->need);
+/* What a first run writes to. */
+struct scratch {
+	uint8_t text[512];
+};
 
-	mask->at = room;
-	mask->end = room == NULL ? NULL : room + mask->need;
+static inline struct mask begin_mask(const struct redact_key *key, struct scratch *scratch)
+{
+	return (struct mask){
+		.at = scratch->text, .end = scratch->text + sizeof(scratch->text), .key = key};
 }
 
-static void redact_header(struct weir_record *rec, struct weir_header *header,
-			  const struct redact_key *key)
+/*
+ * The result of a first run that fitted, in the record's memory. NULL: it did not fit, and *mask is ready for a second run, which writes
+ * to mask->at; or there is no memory for it, and mask->at is NULL: a secret never stays.
+ */
+static const uint8_t *take_mask(struct weir_record *rec, struct mask *mask,
+				const struct scratch *scratch)
 {
-	enum header_class class = mask_classify_header(header->name.p, header->name.len);
+	bool fits = mask->need <= sizeof(scratch->text);
+	uint8_t *room = arena_bytes(rec->arena, mask->need);
+
+	if (room != NULL && fits) {
+		memcpy(room, scratch->text, mask->need);
+		return room;
+	}
+	mask->at = room;
+	mask->end = room == NULL ? NULL : room + mask->need;
+	return NULL;
+}
+
+static void mask_header_value(struct weir_record *rec, struct weir_header *header,
+			      enum header_class class, const struct redact_key *key)
+{
 	uint32_t more = header->full_len - header->value.len;
-	struct mask mask = {.key = key};
+	struct scratch scratch;
+	struct mask mask = begin_mask(key, &scratch);
 	const uint8_t *start;
 
-	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
-		class = HEADER_SECRET;
-	}
-	if (class == HEADER_PLAIN) {
-		return;
-	}
 	mask_header(&mask, class, header->value.p, header->value.len, more);
 	if (!mask.any) {
 		return;
 	}
-	begin_writing(rec, &mask);
-	start = mask.at;
-	mask_header(&mask, class, header->value.p, header->value.len, more);
+	start = take_mask(rec, &mask, &scratch);
+	if (start == NULL && mask.at != NULL) {
+		start = mask.at;
+		mask_header(&mask, class, header->value.p, header->value.len, more);
+		mask.need = (size_t)(mask.at - start);
+	}
 	header->redacted = 1;
 	header->value.p = start == NULL ? (const uint8_t *)"" : start;
-	header->value.len = start == NULL ? 0 : (uint32_t)(mask.at - start);
+	header->value.len = start == NULL ? 0 : (uint32_t)mask.need;
 	header->full_len = header->value.len;
+}
+
+static inline void redact_header(struct weir_record *rec, struct weir_header *header,
+				 const struct redact_key *key)
+{
+	enum header_class class = mask_classify_header(header->name.p, header->name.len);
+
+	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
+		class = HEADER_SECRET;
+	}
+	if (class != HEADER_PLAIN &&
+	    (class != HEADER_URL || !mask_is_plain_url(header->value.p, header->value.len))) {
+		mask_header_value(rec, header, class, key);
+	}
 }
 
 static void redact_headers(struct weir_record *rec, struct weir_value *value,
@@ -454,22 +349,26 @@ static void redact_text(struct weir_record *rec, size_t field, masker_fn masker,
 	struct weir_value *value = &rec->values[field];
 	struct weir_value old = *value;
 	uint32_t more = value->full_len - value->len;
-	struct mask mask = {.key = key};
+	struct scratch scratch;
+	struct mask mask = begin_mask(key, &scratch);
 	const uint8_t *start;
 
 	masker(&mask, value->v.bytes, value->len, more);
 	if (!mask.any) {
 		return;
 	}
-	begin_writing(rec, &mask);
-	start = mask.at;
+	start = take_mask(rec, &mask, &scratch);
+	if (start == NULL && mask.at != NULL) {
+		start = mask.at;
+		masker(&mask, value->v.bytes, value->len, more);
+		mask.need = (size_t)(mask.at - start);
+	}
 	if (start == NULL) {
 		weir_record_clear(rec, field);
 		return;
 	}
-	masker(&mask, value->v.bytes, value->len, more);
 	value->v.bytes = start;
-	value->len = (uint32_t)(mask.at - start);
+	value->len = (uint32_t)mask.need;
 	if (more == 0 || value->full_len <= value->len) {
 		value->full_len = value->len + (more > 0); /* cut it stays */
 	}
@@ -548,7 +447,9 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 		return;
 	}
 	if ((field->flags & WEIR_FIELD_URL) != 0) {
-		redact_text(rec, at, mask_url, key);
+		if (!mask_is_plain_url(rec->values[at].v.bytes, rec->values[at].len)) {
+			redact_text(rec, at, mask_url, key);
+		}
 	} else if ((field->flags & (WEIR_FIELD_BODY | WEIR_FIELD_EVIDENCE)) != 0 &&
 		   mode == WEIR_REDACT_STRICT) {
 		weir_record_clear(rec, at);
@@ -563,18 +464,49 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 	}
 }
 
-void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key)
+void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_redact mode,
+		   const struct redact_key *key)
 {
-	size_t i;
+	size_t word;
 
 	if (mode == WEIR_REDACT_OFF) {
 		return;
 	}
-	for (i = 0; i < rec->schema->nfields; i++) {
+	for (word = 0; word < 2; word++) {
+		uint64_t set = rec->present[word] & fields[word];
+
+		/* what is cleared meanwhile is of no use to its own field only */
+		for (; set != 0; set &= set - 1) {
+			size_t at = 64 * word + (size_t)__builtin_ctzll(set);
+
+			if (weir_record_has(rec, at)) {
+				redact_field(rec, at, mode, key);
+			}
+		}
+	}
+}
+
+void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key)
+{
+	uint64_t fields[2];
+
+	redact_which(rec->schema, fields);
+	redact_fields(rec, fields, mode, key);
+}
+
+void redact_which(const struct weir_schema *schema, uint64_t ret_fields[2])
+{
+	const uint32_t flags = WEIR_FIELD_SECRET_HEADERS | WEIR_FIELD_URL | WEIR_FIELD_BODY |
+			       WEIR_FIELD_STATEMENT | WEIR_FIELD_EVIDENCE;
+	size_t i;
+
+	ret_fields[0] = 0;
+	ret_fields[1] = 0;
+	for (i = 0; i < schema->nfields; i++) {
 		size_t at = WEIR_NCOMMON + i;
 
-		if (weir_record_has(rec, at) && rec->schema->fields[i].flags != 0) {
-			redact_field(rec, at, mode, key);
+		if ((schema->fields[i].flags & flags) != 0) {
+			ret_fields[at >> 6] |= UINT64_C(1) << (at & 63);
 		}
 	}
 }

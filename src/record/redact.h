@@ -29,4 +29,11 @@ struct redact_key {
  */
 void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key);
 
+/** Fields of a schema that may hold secrets: what redact_fields() wants to be told, worked out once. */
+void redact_which(const struct weir_schema *schema, uint64_t ret_fields[2]);
+
+/** redact_record() for those who know which fields to look at. */
+void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_redact mode,
+		   const struct redact_key *key);
+
 #endif

@@ -9,8 +9,6 @@
 
 /* ---- keys of services ---- */
 
-enum { KEY_LEAST = 16 }; /* bytes behind the prefix that such keys have at least */
-
 static bool is_key_byte(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
@@ -25,7 +23,7 @@ static bool is_web_token(const uint8_t *p, size_t len)
 	for (i = 0; i < len && is_key_byte(p[i]); i++) {
 		dots += p[i] == '.';
 	}
-	return dots >= 2 && i >= 2 * KEY_LEAST;
+	return dots >= 2 && i >= 2 * MASK_KEY_LEAST;
 }
 
 /* Behind a prefix of `prefix` bytes: as many bytes as such keys have at least? */
@@ -33,12 +31,12 @@ static bool goes_on(const uint8_t *p, size_t len, size_t prefix)
 {
 	size_t n;
 
-	if (len < prefix + KEY_LEAST) {
+	if (len < prefix + MASK_KEY_LEAST) {
 		return false;
 	}
-	for (n = prefix; n < prefix + KEY_LEAST && is_key_byte(p[n]); n++) {
+	for (n = prefix; n < prefix + MASK_KEY_LEAST && is_key_byte(p[n]); n++) {
 	}
-	return n == prefix + KEY_LEAST;
+	return n == prefix + MASK_KEY_LEAST;
 }
 
 static bool has_prefix(const uint8_t *p, size_t len)
@@ -66,41 +64,16 @@ static bool has_prefix(const uint8_t *p, size_t len)
 	return false;
 }
 
-#define PAIR(a, b) ((a) << 8 | (b))
-
-bool mask_is_api_key(const uint8_t *p, size_t len)
+bool mask_has_key_form(const uint8_t *p, size_t len)
 {
-	if (len < KEY_LEAST) {
+	if (len < MASK_KEY_LEAST) {
 		return false;
 	}
-	/* this is asked of every header and every parameter: two bytes say no to nearly all */
-	switch (PAIR(p[0], p[1])) {
-	case PAIR('e', 'y'):
-		return p[2] == 'J' && is_web_token(p, len);
-	case PAIR('s', 'k'):
-	case PAIR('r', 'k'):
-	case PAIR('g', 'h'):
-	case PAIR('g', 'i'):
-	case PAIR('g', 'l'):
-	case PAIR('x', 'o'):
-	case PAIR('x', 'a'):
-	case PAIR('A', 'K'):
-	case PAIR('A', 'S'):
-	case PAIR('A', 'I'):
-	case PAIR('y', 'a'):
-	case PAIR('S', 'G'):
-	case PAIR('n', 'p'):
-	case PAIR('p', 'y'):
-	case PAIR('d', 'o'):
-	case PAIR('s', 'h'):
-	case PAIR('h', 'f'):
-		return has_prefix(p, len);
-	default:
-		return false;
+	if (p[0] == 'e') {
+		return p[1] == 'y' && p[2] == 'J' && is_web_token(p, len);
 	}
+	return has_prefix(p, len);
 }
-
-#undef PAIR
 
 /* ---- markup ---- */
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -621,6 +622,28 @@ static void no_field_of_a_transaction_keeps_the_secret(void **state)
 	teardown(&fx);
 }
 
+/* Masks that do not fit on the stack are as those that do. */
+static void long_values_are_masked_whole(void **state)
+{
+	struct fixture fx;
+	char cookie[4096], want[8192];
+	size_t n = 0, m = 0;
+	int i;
+
+	for (i = 0; i < 60; i++) {
+		n += (size_t)snprintf(cookie + n, sizeof(cookie) - n, "%sc%d=%040d", i ? "; " : "",
+				      i, i);
+		m += (size_t)snprintf(want + m, sizeof(want) - m, "%sc%d=[redacted 40]",
+				      i ? "; " : "", i);
+	}
+	setup(&fx);
+	weir_record_add_header(fx.rec, F_HEADERS, "Cookie", 6, cookie, n, SIZE_MAX);
+	redact_record(fx.rec, WEIR_REDACT_DEFAULT, NULL);
+	assert_str(&fx.rec->values[F_HEADERS].v.headers[0].value, want);
+	assert_int_equal(fx.rec->values[F_HEADERS].v.headers[0].value.len, m);
+	teardown(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,6 +667,7 @@ int main(void)
 		cmocka_unit_test(a_cut_text_stays_cut),
 		cmocka_unit_test(any_beginning_of_a_text_is_safe),
 		cmocka_unit_test(no_field_of_a_transaction_keeps_the_secret),
+		cmocka_unit_test(long_values_are_masked_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

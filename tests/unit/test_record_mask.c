@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record/mask: what is told to be a secret, and the quick looks that say it is none. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "record/mask.h"
+
+static void headers_have_classes_in_whatever_case(void **state)
+{
+	static const struct {
+		const char *name;
+		bool common; /* found in the table of common names */
+		enum header_class class;
+	} rows[] = {
+		{"Host", true, HEADER_PLAIN},
+		{"USER-AGENT", true, HEADER_PLAIN},
+		{"etag", true, HEADER_PLAIN},
+		{"Via", true, HEADER_PLAIN},
+		{"Sec-Fetch-Site", true, HEADER_PLAIN},
+		{"Sec-Fetch-Mode", true, HEADER_PLAIN},
+		{"Content-Disposition", true, HEADER_PLAIN},
+		{"X-Forwarded-Proto", true, HEADER_PLAIN},
+		{"X-XSS-Protection", true, HEADER_PLAIN},
+		{":authority", true, HEADER_PLAIN},
+		{":path", true, HEADER_URL},
+		{"Link", true, HEADER_URL},
+		{"referer", true, HEADER_URL},
+		{"Refresh", true, HEADER_URL},
+		{"Location", true, HEADER_URL},
+		{"Content-Location", true, HEADER_URL},
+		{"X-Original-URL", false, HEADER_URL},
+		{"Cookie", true, HEADER_COOKIE},
+		{"Cookie ", false, HEADER_COOKIE},
+		{"Set-Cookie", true, HEADER_SET_COOKIE},
+		{"set-cookie2", true, HEADER_SET_COOKIE},
+		{"Authorization", true, HEADER_CREDENTIALS},
+		{"Proxy-Authorization", true, HEADER_CREDENTIALS},
+		{"X-Amz-Authorization", false, HEADER_CREDENTIALS},
+		{"WWW-Authenticate", false, HEADER_PLAIN},
+		{"X-Auth-Token", false, HEADER_SECRET},
+		{"X-CSRF-Token", false, HEADER_SECRET},
+		{"X-Api-Key", false, HEADER_SECRET},
+		{"Api-Key", false, HEADER_SECRET},
+		{"Hosts", false, HEADER_PLAIN},
+		{"Hoss", false, HEADER_PLAIN},
+		{"X", false, HEADER_PLAIN},
+		{"", false, HEADER_PLAIN},
+		{"Cookie-", false, HEADER_PLAIN},
+		{"Content-Security-Policy-Report-Only", false, HEADER_PLAIN},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].name);
+		uint8_t *name = malloc(len > 0 ? len : 1); /* no byte behind it is read */
+		int common;
+
+		memcpy(name, rows[i].name, len);
+		common = mask_common_header(name, len);
+		assert_int_equal(common, rows[i].common ? (int)rows[i].class : -1);
+		assert_int_equal(mask_classify_header(name, len), rows[i].class);
+		free(name);
+	}
+}
+
+/* What the table says is what the words of a name say, but for those that have classes of their own. */
+static void common_names_are_as_plain_as_they_sound(void **state)
+{
+	static const char *const names[] = {
+		"host",
+		"date",
+		"etag",
+		"vary",
+		"accept",
+		"server",
+		"origin",
+		"pragma",
+		"upgrade",
+		"expires",
+		"connection",
+		"user-agent",
+		"keep-alive",
+		"content-type",
+		"cache-control",
+		"last-modified",
+		"if-none-match",
+		"accept-ranges",
+		"content-range",
+		"content-length",
+		"retry-after",
+		"accept-encoding",
+		"accept-language",
+		"x-forwarded-for",
+		"content-encoding",
+		"transfer-encoding",
+		"if-modified-since",
+		":method",
+		":scheme",
+		":authority",
+		":status",
+		"accept-charset",
+		"range",
+		"expect",
+		"x-requested-with",
+		"sec-fetch-site",
+		"sec-fetch-mode",
+		"sec-fetch-dest",
+		"sec-fetch-user",
+		"sec-ch-ua",
+		"sec-ch-ua-mobile",
+		"sec-ch-ua-platform",
+		"x-powered-by",
+		"x-frame-options",
+		"traceparent",
+		"tracestate",
+		"x-request-id",
+		"allow",
+		"via",
+		"age",
+		"dnt",
+		"x-cache",
+		"x-forwarded-host",
+		"x-forwarded-proto",
+		"alt-svc",
+		"content-language",
+		"x-xss-protection",
+		"priority",
+		"content-disposition",
+		"grpc-status",
+		"grpc-timeout",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char other[32];
+
+		assert_int_equal(mask_common_header((const uint8_t *)names[i], strlen(names[i])),
+				 HEADER_PLAIN);
+		/* a letter that is in none of the words makes it a name that is not in the table */
+		(void)snprintf(other, sizeof(other), "%sz", names[i]);
+		assert_int_equal(mask_common_header((const uint8_t *)other, strlen(other)), -1);
+		assert_int_equal(mask_classify_header((const uint8_t *)other, strlen(other)),
+				 HEADER_PLAIN);
+	}
+}
+
+static void names_of_secrets_are_told(void **state)
+{
+	static const char *const secrets[] = {
+		"otp",
+		"pwd",
+		"pin",
+		"sig",
+		"sid",
+		"jwt",
+		"auth",
+		"CODE",
+		"Pass",
+		"signature",
+		"passphrase",
+		"authorization",
+		"token",
+		"xsrf",
+		"my_secret",
+		"db_pwd",
+		"X-Amz-Signature",
+		"user[pin]",
+		"apikey",
+		"api-key",
+		"PASSWD",
+		"SessionId",
+		"credentials",
+		"p%69n",
+		"%73ig",
+		"\\u0070in",
+		"a.jwt",
+		"sid%20",
+	};
+	static const char *const plain[] = {
+		"",
+		"q",
+		"id",
+		"pa",
+		"page",
+		"codes",
+		"country_code",
+		"pins",
+		"asset",
+		"book",
+		"class",
+		"script",
+		"across",
+		"sign",
+		"passed",
+		"tok",
+		"signatura",
+		"passphrasf",
+		"authorizatiox",
+		"%7",
+		"jw",
+		"pwds",
+		"opt",
+		"side",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		size_t len = strlen(secrets[i]);
+		uint8_t *key = malloc(len);
+
+		memcpy(key, secrets[i], len);
+		assert_true(mask_is_secret_key(key, len));
+		free(key);
+	}
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		size_t len = strlen(plain[i]);
+		uint8_t *key = malloc(len > 0 ? len : 1);
+
+		memcpy(key, plain[i], len);
+		assert_false(mask_is_secret_key(key, len));
+		free(key);
+	}
+}
+
+/* Texts put together from pieces that matter and those that do not. */
+static size_t random_url(uint8_t *to, size_t room, uint32_t *seed)
+{
+	static const char *const pieces[] = {
+		"/",
+		"=",
+		"&",
+		"?",
+		"@",
+		"%3D",
+		"%",
+		"a",
+		"page",
+		"token",
+		"sid",
+		"http://",
+		"x-",
+		"ghp_0123456789abcdefghij",
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmN",
+		"items",
+		":",
+		"0123456789",
+		"code",
+		"[redacted 4]",
+		" ",
+		"api_",
+		"key",
+		"sk_live_",
+	};
+	size_t n = 0;
+	int i;
+
+	*seed = *seed * 1664525u + 1013904223u;
+	for (i = (int)(*seed >> 24) % 16; i >= 0; i--) {
+		const char *piece;
+
+		*seed = *seed * 1664525u + 1013904223u;
+		/* the rare ones are rarer */
+		piece = pieces[(*seed >> 16) % ((*seed >> 30) == 0 ? 24 : 3)];
+		if ((*seed >> 28) % 3 == 0) {
+			piece = "abc";
+		}
+		if (n + strlen(piece) <= room) {
+			memcpy(to + n, piece, strlen(piece));
+			n += strlen(piece);
+		}
+	}
+	return n;
+}
+
+/* The quick look may say no too often, but never yes to what would be masked. */
+static void the_quick_look_at_urls_misses_nothing(void **state)
+{
+	uint32_t seed = 7;
+	int i, nplain = 0, nmasked = 0;
+
+	for (i = 0; i < 20000; i++) {
+		uint8_t text[256], result[2048];
+		struct mask mask = {.at = result, .end = result + sizeof(result)};
+		size_t len = random_url(text, sizeof(text), &seed);
+		uint8_t *url = malloc(len > 0 ? len : 1);
+		bool plain;
+
+		memcpy(url, text, len);
+		plain = mask_is_plain_url(url, len);
+		mask_url(&mask, url, len, 0);
+		assert_false(plain && mask.any);
+		nplain += plain;
+		nmasked += mask.any;
+		free(url);
+	}
+	assert_true(nplain > 1000 && nmasked > 1000);
+}
+
+static void every_way_of_looking_sees_the_same(void **state)
+{
+	uint8_t text[16];
+	size_t len, at;
+	int c;
+
+	for (len = 0; len <= sizeof(text); len++) {
+		for (c = 0; c < 256; c++) {
+			for (at = 0; at < len; at++) {
+				bool is = c == '/' || c == '=' || c == '@' || c == '%';
+				unsigned want = is ? 1u << at : 0;
+
+				memset(text, '.', sizeof(text));
+				text[at] = (uint8_t)c;
+				assert_int_equal(mask_marks_with(MASK_LOOK_BYTES, text, len), want);
+				assert_int_equal(mask_marks_with(MASK_LOOK_SSE2, text, len), want);
+			}
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(headers_have_classes_in_whatever_case),
+		cmocka_unit_test(common_names_are_as_plain_as_they_sound),
+		cmocka_unit_test(names_of_secrets_are_told),
+		cmocka_unit_test(the_quick_look_at_urls_misses_nothing),
+		cmocka_unit_test(every_way_of_looking_sees_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
