@@ -104,30 +104,25 @@ static int grow(struct weir_arena *arena, size_t size)
 	return 0;
 }
 
-void *arena_bytes(struct weir_arena *arena, size_t size)
+void *arena_bytes_more(struct weir_arena *arena, size_t size)
 {
-	uint8_t *p;
-	int err;
+	int err = WEIR_ENOMEM;
 
-	if ((size_t)(arena->end - arena->at) < size || arena->at == NULL) {
-		if (size > SIZE_MAX / 2) {
-			arena->failed++;
-			return NULL;
-		}
+	if (size <= SIZE_MAX / 2) {
 		err = grow(arena, size);
-		if (err < 0) {
-			return NULL;
-		}
-		if (err == 1) {
-			arena->used += size;
-			return arena->blocks->next + 1;
-		}
+	} else {
+		arena->failed++;
 	}
-	p = arena->at;
-	arena->at += size;
+	if (err < 0) {
+		return NULL;
+	}
 	arena->used += size;
+	if (err == 1) {
+		return arena->blocks->next + 1;
+	}
+	arena->at += size;
 	assert(arena->at <= arena->end);
-	return p;
+	return arena->at - size;
 }
 
 void *arena_alloc(struct weir_arena *arena, size_t size)

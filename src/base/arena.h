@@ -54,8 +54,21 @@ void arena_fini(struct weir_arena *arena);
 
 /** Aligned to 8 bytes, not zeroed; NULL when memory is spent (counted in arena->failed). size 0 gives a valid pointer. */
 void *arena_alloc(struct weir_arena *arena, size_t size);
+/** arena_bytes(), when the newest block is full. */
+void *arena_bytes_more(struct weir_arena *arena, size_t size);
 /** Unaligned bytes: for text. */
-void *arena_bytes(struct weir_arena *arena, size_t size);
+static inline void *arena_bytes(struct weir_arena *arena, size_t size)
+{
+	uint8_t *p = arena->at;
+
+	/* an arena without blocks has no place, not even for nothing */
+	if ((size_t)(arena->end - p) < size || p == NULL) {
+		return arena_bytes_more(arena, size);
+	}
+	arena->at = p + size;
+	arena->used += size;
+	return p;
+}
 /** A copy of n bytes; NULL when memory is spent. */
 void *arena_dup(struct weir_arena *arena, const void *p, size_t n);
 

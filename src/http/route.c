@@ -17,34 +17,68 @@ struct makeup {
 	size_t others;
 };
 
+/* Counters of a byte each, for up to COUNTED bytes of text: one addition a byte counts them all. */
+enum {
+	DIGITS = 0,
+	HEX = 8,
+	LETTERS = 16,
+	JOINS = 24,
+	HYPHENS = 32,
+	ATS = 40,
+	OTHERS = 48,
+	COUNTED = 255
+};
+
+#define ONE(counter) (UINT64_C(1) << (counter))
+
+static const uint64_t counts[256] = {
+	[0 ... ','] = ONE(OTHERS),    ['-'] = ONE(JOINS) + ONE(HYPHENS),
+	['.' ... '/'] = ONE(OTHERS),  ['0' ... '9'] = ONE(DIGITS),
+	[':' ... '<'] = ONE(OTHERS),  ['='] = ONE(JOINS),
+	['>' ... '?'] = ONE(OTHERS),  ['@'] = ONE(ATS),
+	['A' ... 'F'] = ONE(HEX),     ['G' ... 'Z'] = ONE(LETTERS),
+	['[' ... '^'] = ONE(OTHERS),  ['_'] = ONE(JOINS),
+	['`'] = ONE(OTHERS),          ['a' ... 'f'] = ONE(HEX),
+	['g' ... 'z'] = ONE(LETTERS), ['{' ... 255] = ONE(OTHERS),
+};
+
+#undef ONE
+
+static inline size_t count_of(uint64_t all, unsigned counter)
+{
+	return all >> counter & 0xff;
+}
+
 static void look_at(const uint8_t *p, size_t len, struct makeup *ret)
 {
-	size_t i;
-
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; i < len; i++) {
-		uint8_t lower = p[i] | 0x20;
+	while (len > 0) {
+		size_t n = len < COUNTED ? len : COUNTED;
+		uint64_t all = 0;
+		size_t i;
 
-		if (p[i] >= '0' && p[i] <= '9') {
-			ret->digits++;
-		} else if (lower >= 'a' && lower <= 'f') {
-			ret->hex++;
-		} else if (lower >= 'a' && lower <= 'z') {
-			ret->letters++;
-		} else if (p[i] == '-' || p[i] == '_' || p[i] == '=') {
-			ret->joins++;
-			ret->hyphens += p[i] == '-';
-		} else if (p[i] == '@') {
-			ret->ats++;
-		} else {
-			ret->others++;
+		for (i = 0; i < n; i++) {
+			all += counts[p[i]];
 		}
+		ret->digits += count_of(all, DIGITS);
+		ret->hex += count_of(all, HEX);
+		ret->letters += count_of(all, LETTERS);
+		ret->joins += count_of(all, JOINS);
+		ret->hyphens += count_of(all, HYPHENS);
+		ret->ats += count_of(all, ATS);
+		ret->others += count_of(all, OTHERS);
+		p += n;
+		len -= n;
 	}
 }
 
+enum {
+	UUID = 36
+}; /* bytes: with a hyphen behind each 8, 4, 4 and 4 digits, which may all be letters */
+
 static bool is_uuid(const uint8_t *p, size_t len, const struct makeup *of)
 {
-	return len == 36 && of->hyphens == 4 && of->digits + of->hex == 32 && p[8] == '-' &&
+	return len == UUID && of->hyphens == 4 && of->digits + of->hex == 32 && p[8] == '-' &&
 	       p[13] == '-' && p[18] == '-' && p[23] == '-';
 }
 
@@ -140,6 +174,36 @@ static void put_segment(struct out *out, const uint8_t *p, size_t len)
 	put(out, p + name, extension);
 }
 
+/*
+ * The segment at p, which ends at a slash or the end: what most are, words and numbers, is told while its end is looked for.
+ * @return its end
+ */
+static const uint8_t *take_segment(struct out *out, const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *most = end - p > COUNTED ? p + COUNTED : end;
+	const uint8_t *stop = p;
+	uint64_t all = 0;
+	size_t len, digits;
+
+	for (; stop < most && *stop != '/'; stop++) {
+		all += counts[*stop];
+	}
+	if (stop == most && most != end) {
+		stop = memchr(stop, '/', (size_t)(end - stop));
+		stop = stop == NULL ? end : stop;
+	}
+	len = (size_t)(stop - p);
+	digits = count_of(all, DIGITS);
+	if (len < UUID && digits == 0 && count_of(all, ATS) == 0) {
+		put(out, p, len); /* see placeholder() and number_at() */
+	} else if (len < UUID && digits == len) {
+		put(out, "{id}", 4);
+	} else {
+		put_segment(out, p, len);
+	}
+	return stop;
+}
+
 size_t http_route(struct weir_str path, uint8_t *buffer)
 {
 	struct out out = {buffer, buffer + HTTP_ROUTE_MAX, false};
@@ -148,8 +212,6 @@ size_t http_route(struct weir_str path, uint8_t *buffer)
 	int n = 0;
 
 	while (p < end && !out.full) {
-		const uint8_t *stop;
-
 		if (*p == '/') {
 			put(&out, p++, 1);
 			continue;
@@ -158,10 +220,7 @@ size_t http_route(struct weir_str path, uint8_t *buffer)
 			put(&out, "{rest}", 6);
 			break;
 		}
-		stop = memchr(p, '/', (size_t)(end - p));
-		stop = stop == NULL ? end : stop;
-		put_segment(&out, p, (size_t)(stop - p));
-		p = stop;
+		p = take_segment(&out, p, end);
 	}
 	return out.full ? 0 : (size_t)(out.at - buffer);
 }

@@ -3,6 +3,9 @@
 #include "http/url.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Classes of bytes in a path or query. */
 enum { PLAIN = 0, PERCENT = 1, DOT = 2, ENCODE = 4, QUESTION = 8, FRAGMENT = 16 };
@@ -149,6 +152,86 @@ static const uint8_t *put_query(struct text *to, const uint8_t *p, const uint8_t
 	return p;
 }
 
+/* ---- what needs none of that ---- */
+
+/*
+ * Nearly every target is a path and perhaps a query in which nothing is to be changed: none of the bytes that have a class but dots
+ * and the question mark, and no segment that begins with a dot.
+ */
+static inline bool is_plain_bytes(const uint8_t *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if ((classes[p[i]] & ~(DOT | QUESTION)) != 0 ||
+		    (p[i] == '.' && i > 0 && p[i - 1] == '/')) {
+			return false;
+		}
+	}
+	return true;
+}
+
+#ifdef __SSE2__
+static inline bool is_plain_sse2(const uint8_t *p, size_t len)
+{
+	const uint8_t *at = p;
+	const uint8_t *end = p + len;
+	unsigned slash = 0; /* bit 0: the byte before was one */
+
+	if (len < 16) {
+		return is_plain_bytes(p, len);
+	}
+	while (at < end) {
+		__m128i bytes, odd;
+		unsigned slashes, dots;
+
+		if (end - at < 16) {
+			at = end - 16;
+			slash = at[-1] == '/';
+		}
+		bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+		/* unsigned: at most a space */
+		odd = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
+		odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+		odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')));
+		odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('#')));
+		slashes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')));
+		dots = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
+		if (_mm_movemask_epi8(odd) != 0 || ((slashes << 1 | slash) & dots) != 0) {
+			return false;
+		}
+		slash = slashes >> 15;
+		at += 16;
+	}
+	return true;
+}
+#endif
+
+bool http_url_is_plain_with(enum http_url_look with, const uint8_t *p, size_t len)
+{
+#ifdef __SSE2__
+	if (with == HTTP_URL_LOOK_SSE2) {
+		return is_plain_sse2(p, len);
+	}
+#endif
+	(void)with;
+	return is_plain_bytes(p, len);
+}
+
+static inline bool is_plain(const uint8_t *p, const uint8_t *end)
+{
+	if (p == end || *p != '/') {
+		return false;
+	}
+#ifdef __SSE2__
+	return is_plain_sse2(p, (size_t)(end - p));
+#else
+	return is_plain_bytes(p, (size_t)(end - p));
+#endif
+}
+
+/* ---- authority ---- */
+
 struct authority {
 	struct weir_str host; /* without brackets */
 	bool bracketed;
@@ -265,10 +348,9 @@ static void put_origin(struct text *to, const struct authority *authority, uint1
 	url->host.p = to->at;
 	url->host.len = authority->host.len;
 	for (i = 0; i < authority->host.len; i++) {
-		uint8_t c = lower(authority->host.p[i]);
-
-		put(to, &c, 1);
+		to->at[i] = lower(authority->host.p[i]);
 	}
+	to->at += authority->host.len;
 	if (authority->bracketed) {
 		put(to, "]", 1);
 	}
@@ -340,13 +422,44 @@ static void take_apart(bool connect, struct weir_str target, struct weir_str hos
 	}
 }
 
+/* Path and query. */
+static void put_rest(struct text *to, const uint8_t *p, const uint8_t *end, struct http_url *url)
+{
+	const uint8_t *question;
+
+	url->path.p = to->at;
+	if (is_plain(p, end)) {
+		question = memchr(p, '?', (size_t)(end - p));
+		url->path.len = (uint32_t)((question == NULL ? end : question) - p);
+		if (question != NULL) {
+			url->query.p = to->at + (question + 1 - p);
+			url->query.len = (uint32_t)(end - question - 1);
+		}
+		put(to, p, (size_t)(end - p));
+		return;
+	}
+	if ((url->flags & HTTP_URL_ASTERISK) != 0) {
+		p = end; /* RFC 9112 §3.3: of asterisk-form the path is empty */
+	} else if (p < end && *p != '?' && *p != '#') {
+		p = put_path(to, p, end, &url->flags);
+	} else {
+		put(to, "/", 1); /* RFC 9110 §4.2.3: an empty path is "/" */
+	}
+	url->path.len = (uint32_t)(to->at - url->path.p);
+	if (p < end && *p == '?') {
+		put(to, "?", 1);
+		url->query.p = to->at;
+		(void)put_query(to, p + 1, end, &url->flags);
+		url->query.len = (uint32_t)(to->at - url->query.p);
+	}
+}
+
 void http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
 		   uint8_t *buffer, struct http_url *ret_url)
 {
 	const uint8_t *end = target.p + target.len;
 	struct text to = {buffer};
 	struct parts parts = {.has_authority = false};
-	const uint8_t *p;
 	uint16_t standard;
 	size_t i;
 
@@ -359,9 +472,7 @@ void http_url_make(bool connect, struct weir_str target, struct weir_str host, c
 		parts.scheme = (struct weir_str){(const uint8_t *)scheme, (uint32_t)strlen(scheme)};
 	}
 	for (i = 0; i < parts.scheme.len; i++) {
-		uint8_t c = lower(parts.scheme.p[i]);
-
-		put(&to, &c, 1);
+		*to.at++ = lower(parts.scheme.p[i]);
 	}
 	ret_url->scheme = str(buffer, to.at);
 	standard = parts.scheme.len == 5 ? 443 : parts.scheme.len == 4 ? 80 : 0;
@@ -375,22 +486,7 @@ void http_url_make(bool connect, struct weir_str target, struct weir_str host, c
 		ret_url->scheme.p = NULL;
 		return;
 	}
-	p = parts.rest;
-	ret_url->path.p = to.at;
-	if ((ret_url->flags & HTTP_URL_ASTERISK) != 0) {
-		p = end; /* RFC 9112 §3.3: of asterisk-form the path is empty */
-	} else if (p < end && *p != '?' && *p != '#') {
-		p = put_path(&to, p, end, &ret_url->flags);
-	} else {
-		put(&to, "/", 1); /* RFC 9110 §4.2.3: an empty path is "/" */
-	}
-	ret_url->path.len = (uint32_t)(to.at - ret_url->path.p);
-	if (p < end && *p == '?') {
-		put(&to, "?", 1);
-		ret_url->query.p = to.at;
-		(void)put_query(&to, p + 1, end, &ret_url->flags);
-		ret_url->query.len = (uint32_t)(to.at - ret_url->query.p);
-	}
+	put_rest(&to, parts.rest, end, ret_url);
 	if (parts.has_authority) {
 		ret_url->full = str(buffer, to.at);
 	}

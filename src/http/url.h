@@ -49,4 +49,9 @@ size_t http_url_room(size_t target_len, size_t host_len);
 void http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
 		   uint8_t *buffer, struct http_url *ret_url);
 
+enum http_url_look { HTTP_URL_LOOK_BYTES, HTTP_URL_LOOK_SSE2 };
+
+/** Is there nothing to normalise in a path, and in a query behind it? In one of the ways of looking that there are, for tests. */
+bool http_url_is_plain_with(enum http_url_look with, const uint8_t *p, size_t len);
+
 #endif

@@ -185,6 +185,7 @@ struct http1_cursor {
 	const uint8_t *p;
 	const uint8_t *end;
 	struct weir_consumed *ret;
+	bool own; /* what http1_heed() is given lies in the record's memory */
 };
 
 static inline uint64_t http1_offset(const struct http1_cursor *cur, const uint8_t *p)
@@ -271,7 +272,7 @@ int http1_take_line(struct http1_cursor *cur, size_t limit, bool folds, const ui
 
 /* ---- http1_fields.c ---- */
 
-/** Take what a header says. */
+/** Take what a header says; with cur->own its text lies in the record's memory. */
 void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
 		struct weir_str value);
 bool http1_is_forbidden_trailer(struct weir_str name);

@@ -10,6 +10,7 @@
 #include "http/lists.h"
 #include "http/route.h"
 #include "http/url.h"
+#include "record/record.h"
 
 #include <string.h>
 #include <strings.h>
@@ -21,6 +22,13 @@ enum {
 	CODINGS_MAX = 256,  /* bytes of Content-Encoding, of several lines together */
 	FORWARDED_MAX = 32, /* elements of X-Forwarded-For */
 };
+
+/* A header's value for as long as the exchange. */
+static struct weir_str keep(const struct http1_cursor *cur, struct http1_exchange *ex,
+			    struct weir_str value)
+{
+	return cur->own ? value : http1_keep(ex, value.p, value.len);
+}
 
 /* What nearly every Content-Length is: digits that fit, without leading zeros. *ret is set only then. */
 static bool plain_number(struct weir_str value, uint64_t *ret)
@@ -148,12 +156,18 @@ static void take_type(struct http1_cursor *cur, struct http1_exchange *ex, struc
 	if (message->type.p == NULL && value.len <= TYPE_MAX &&
 	    (cur->http->config->bodies != WEIR_BODIES_SIZE ||
 	     (cur->dir == WEIR_S2C && body_is_events(value)))) {
-		message->type = http1_keep(ex, value.p, value.len);
+		message->type = keep(cur, ex, value);
 	}
 }
 
+static void add_copy(struct weir_record *rec, size_t field, const uint8_t *p, size_t len)
+{
+	weir_record_add_str(rec, field, p, len);
+}
+
 /* The name before the = of `name=value`; without one all is value, which is not told. */
-static void add_cookie(struct weir_record *rec, size_t field, const uint8_t *p, size_t len)
+static void add_cookie(struct weir_record *rec, size_t field, const uint8_t *p, size_t len,
+		       bool own)
 {
 	const uint8_t *equals = memchr(p, '=', len);
 	size_t n;
@@ -164,14 +178,15 @@ static void add_cookie(struct weir_record *rec, size_t field, const uint8_t *p, 
 	}
 	n = equals == NULL || equals < p ? 0 : (size_t)(equals - p);
 	if (n > 0 && (!weir_record_has(rec, field) || rec->values[field].len < COOKIES_MAX)) {
-		weir_record_add_str(rec, field, p, n < COOKIE_MAX ? n : COOKIE_MAX);
+		(own ? record_add_own : add_copy)(rec, field, p, n < COOKIE_MAX ? n : COOKIE_MAX);
 	}
 }
 
 /* RFC 6265 §4.2.1: Cookie is a list with semicolons; §4.1.1: of Set-Cookie the first pair is the cookie */
-static void take_cookies(struct http1_exchange *ex, enum weir_direction dir, struct weir_str value)
+static void take_cookies(const struct http1_cursor *cur, struct http1_exchange *ex,
+			 struct weir_str value)
 {
-	size_t field = http_side(dir, HTTP_F_REQUEST_COOKIES);
+	size_t field = http_side(cur->dir, HTTP_F_REQUEST_COOKIES);
 	const uint8_t *p = value.p;
 	const uint8_t *end = p + value.len;
 
@@ -182,9 +197,9 @@ static void take_cookies(struct http1_exchange *ex, enum weir_direction dir, str
 		const uint8_t *stop = memchr(p, ';', (size_t)(end - p));
 
 		stop = stop == NULL ? end : stop;
-		add_cookie(ex->rec, field, p, (size_t)(stop - p));
+		add_cookie(ex->rec, field, p, (size_t)(stop - p), cur->own);
 		p = stop + (stop < end);
-		if (dir == WEIR_S2C) {
+		if (cur->dir == WEIR_S2C) {
 			break;
 		}
 	}
@@ -252,10 +267,18 @@ static void take_authorization(struct http1_exchange *ex, struct weir_str value)
 }
 
 /* Only the first of several lines: a head may repeat one without end. */
-static void set_first(struct weir_record *rec, size_t field, struct weir_str value, size_t limit)
+static void set_first(const struct http1_cursor *cur, struct http1_exchange *ex, size_t field,
+		      struct weir_str value)
 {
-	if (!weir_record_has(rec, field)) {
-		weir_record_set_bytes(rec, field, value.p, value.len, limit);
+	size_t limit = cur->http->config->value_limit;
+
+	if (weir_record_has(ex->rec, field)) {
+		return;
+	}
+	if (cur->own && value.len <= limit) {
+		record_set_own(ex->rec, field, value.p, value.len);
+	} else {
+		weir_record_set_bytes(ex->rec, field, value.p, value.len, limit);
 	}
 }
 
@@ -294,9 +317,6 @@ static inline bool name_is(struct weir_str name, const char *lower)
 static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
 			     struct weir_str name, struct weir_str value)
 {
-	struct weir_record *rec = ex->rec;
-	size_t limit = cur->http->config->value_limit;
-
 	switch (name.len) {
 	case 4:
 		if (name_is(name, "host")) {
@@ -306,12 +326,12 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 				break;
 			}
 			ex->side[WEIR_C2S].host = true;
-			ex->host = http1_keep(ex, value.p, value.len);
+			ex->host = keep(cur, ex, value);
 		}
 		break;
 	case 6:
 		if (name_is(name, "cookie")) {
-			take_cookies(ex, WEIR_C2S, value);
+			take_cookies(cur, ex, value);
 		} else if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
 			ex->expects = true;
 		}
@@ -320,12 +340,12 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 		if (name_is(name, "upgrade")) {
 			ex->asked_upgrade = value.len > 0;
 		} else if (name_is(name, "referer")) {
-			set_first(rec, HTTP_F_REFERRER, value, limit);
+			set_first(cur, ex, HTTP_F_REFERRER, value);
 		}
 		break;
 	case 10:
 		if (name_is(name, "user-agent")) {
-			set_first(rec, HTTP_F_USER_AGENT, value, limit);
+			set_first(cur, ex, HTTP_F_USER_AGENT, value);
 		}
 		break;
 	case 11:
@@ -348,20 +368,20 @@ static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex
 	}
 }
 
-static void dispatch_response(struct http1_exchange *ex, struct weir_str name,
-			      struct weir_str value)
+static void dispatch_response(struct http1_cursor *cur, struct http1_exchange *ex,
+			      struct weir_str name, struct weir_str value)
 {
 	if (name.len == 6 && name_is(name, "server") && !ex->interim && ex->server.p == NULL) {
-		ex->server = http1_keep(ex, value.p, value.len);
+		ex->server = keep(cur, ex, value);
 	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101 &&
 		   ex->upgrade.p == NULL) {
-		ex->upgrade = http1_keep(ex, value.p, value.len);
+		ex->upgrade = keep(cur, ex, value);
 	} else if (name.len == 10 && name_is(name, "connection")) {
 		/* RFC 9112 §9.6: the last response of this connection */
 		ex->side[WEIR_S2C].close = !(value.len == 10 && name_is(value, "keep-alive")) &&
 					   http_list_has(value, "close");
 	} else if (name.len == 10 && name_is(name, "set-cookie") && !ex->interim) {
-		take_cookies(ex, WEIR_S2C, value);
+		take_cookies(cur, ex, value);
 	}
 }
 
@@ -384,7 +404,7 @@ void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir
 	} else if (cur->dir == WEIR_C2S) {
 		dispatch_request(cur, ex, name, value);
 	} else {
-		dispatch_response(ex, name, value);
+		dispatch_response(cur, ex, name, value);
 	}
 }
 
@@ -425,10 +445,11 @@ size_t http1_readable(struct weir_str text, uint64_t full_len, size_t limit)
 
 /* ---- target and URL ---- */
 
-static void set_str(struct weir_record *rec, size_t field, struct weir_str text)
+/* Text in the record's own memory. */
+static void set_own(struct weir_record *rec, size_t field, struct weir_str text)
 {
 	if (text.p != NULL && text.len > 0) {
-		weir_record_set_bytes(rec, field, text.p, text.len, SIZE_MAX);
+		record_set_own(rec, field, text.p, text.len);
 	}
 }
 
@@ -457,9 +478,11 @@ static void set_route(const struct weir_config *config, struct weir_record *rec,
 	}
 	if (rule != NULL) {
 		weir_record_set_bytes(rec, HTTP_F_ROUTE, rule, len, SIZE_MAX);
-	} else {
-		set_str(rec, HTTP_F_ROUTE,
-			(struct weir_str){guess, (uint32_t)http_route(url->path, guess)});
+		return;
+	}
+	len = http_route(url->path, guess);
+	if (len > 0) {
+		weir_record_set_bytes(rec, HTTP_F_ROUTE, guess, len, SIZE_MAX);
 	}
 }
 
@@ -485,12 +508,12 @@ static void set_url(struct http1 *http, struct http1_exchange *ex)
 	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
 		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
 	}
-	set_str(rec, HTTP_F_URL_FULL, url.full);
-	set_str(rec, HTTP_F_URL_SCHEME, url.scheme);
-	set_str(rec, HTTP_F_URL_DOMAIN, url.host);
-	set_str(rec, WEIR_F_SERVICE_NAME, url.host);
-	set_str(rec, HTTP_F_URL_PATH, url.path);
-	set_str(rec, HTTP_F_URL_QUERY, url.query);
+	set_own(rec, HTTP_F_URL_FULL, url.full);
+	set_own(rec, HTTP_F_URL_SCHEME, url.scheme);
+	set_own(rec, HTTP_F_URL_DOMAIN, url.host);
+	set_own(rec, WEIR_F_SERVICE_NAME, url.host);
+	set_own(rec, HTTP_F_URL_PATH, url.path);
+	set_own(rec, HTTP_F_URL_QUERY, url.query);
 	if (url.path.p != NULL && weir_record_wants(rec, HTTP_F_ROUTE)) {
 		set_route(http->config, rec, &url);
 	}
@@ -509,8 +532,12 @@ void http1_set_target(struct http1 *http, struct http1_exchange *ex)
 	if (ex->target.p == NULL) {
 		return;
 	}
-	weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
-			      http1_readable(ex->target, ex->target_len, limit));
+	if (ex->target.len == ex->target_len && ex->target.len <= limit) {
+		record_set_own(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target.len);
+	} else {
+		weir_record_set_bytes(ex->rec, HTTP_F_TARGET, ex->target.p, ex->target_len,
+				      http1_readable(ex->target, ex->target_len, limit));
+	}
 	if (ex->target.len > limit) {
 		ex->target.len = (uint32_t)limit;
 	}

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "http/scan.h"
+#include "record/record.h"
 
 #include <string.h>
 
@@ -427,20 +428,68 @@ static inline size_t lines_within(const struct http_line *lines, size_t n, size_
 	return i;
 }
 
+/* A sound line taken apart; its text is at `base`. */
+static inline struct header header_at(const uint8_t *base, const struct http_line *line)
+{
+	struct header header = {{base + line->begin, line->colon - line->begin},
+				{base + line->colon + 1, line->eol - line->colon - 1},
+				0,
+				false};
+
+	header.value = trim(header.value);
+	header.full_len = header.value.len;
+	return header;
+}
+
+/*
+ * Lines that the record keeps as they are: their text is copied once, with what stands between them. false: there is no memory, or
+ * some value may have to be cut; nothing has changed.
+ */
+static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *base,
+		       const struct http_line *lines, size_t n)
+{
+	size_t field = http_side(cur->dir, HTTP_F_REQUEST_HEADER);
+	size_t size = lines[n - 1].eol - lines[0].begin;
+	struct weir_header *to;
+	const uint8_t *text;
+	size_t i;
+
+	if (size > cur->http->config->value_limit) {
+		return false;
+	}
+	text = arena_dup(ex->rec->arena, base + lines[0].begin, size);
+	to = text == NULL ? NULL : record_add_headers(ex->rec, field, n);
+	if (to == NULL) {
+		return false;
+	}
+	ex->side[cur->dir].nheaders += (uint32_t)n;
+	cur->own = true;
+	for (i = 0; i < n; i++) {
+		struct header header = header_at(text - lines[0].begin, &lines[i]);
+
+		to[i] = (struct weir_header){header.name, header.value, header.value.len, 0};
+		if (is_heeded(header.name.p, header.name.len)) {
+			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
+			http1_heed(cur, ex, header.name, header.value);
+		}
+	}
+	cur->own = false;
+	return true;
+}
+
 /* Lines that the record keeps, too. */
 static void keep_lines(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *base,
 		       const struct http_line *lines, size_t n)
 {
 	const struct http_line *line;
 
+	if (n > 0 && !ex->side[cur->dir].head_done && (!ex->interim || cur->dir == WEIR_C2S) &&
+	    keep_whole(cur, ex, base, lines, n)) {
+		return;
+	}
 	for (line = lines; line < lines + n; line++) {
-		struct header header = {{base + line->begin, line->colon - line->begin},
-					{base + line->colon + 1, line->eol - line->colon - 1},
-					0,
-					false};
+		struct header header = header_at(base, line);
 
-		header.value = trim(header.value);
-		header.full_len = header.value.len;
 		cur->p = header.name.p; /* for the offsets of anomalies */
 		take_header(cur, ex, &header);
 	}

@@ -284,27 +284,35 @@ static void *grow_array(struct weir_record *rec, size_t field, struct weir_value
 	return array;
 }
 
-void weir_record_add_str(struct weir_record *rec, size_t field, const void *p, size_t len)
+void record_add_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len)
 {
 	struct weir_value *to = slot(rec, field);
 	struct weir_str *array;
-	uint8_t *copy;
 
 	if (to == NULL || len > UINT32_MAX) {
-		return;
-	}
-	copy = arena_dup(rec->arena, p, len);
-	if (copy == NULL) {
 		return;
 	}
 	array = grow_array(rec, field, to, sizeof(*array));
 	if (array == NULL) {
 		return;
 	}
-	array[to->len].p = copy;
+	array[to->len].p = p;
 	array[to->len].len = (uint32_t)len;
 	to->len++;
 	to->full_len = to->len;
+}
+
+void weir_record_add_str(struct weir_record *rec, size_t field, const void *p, size_t len)
+{
+	uint8_t *copy;
+
+	if (slot(rec, field) == NULL || len > UINT32_MAX) {
+		return;
+	}
+	copy = arena_dup(rec->arena, p, len);
+	if (copy != NULL) {
+		record_add_own(rec, field, copy, len);
+	}
 }
 
 void weir_record_add_u64(struct weir_record *rec, size_t field, uint64_t value)
@@ -358,6 +366,31 @@ void weir_record_add_header(struct weir_record *rec, size_t field, const void *n
 	header->full_len = clamp32(value_len);
 	header->redacted = 0;
 	to->full_len = to->len;
+}
+
+struct weir_header *record_add_headers(struct weir_record *rec, size_t field, size_t n)
+{
+	struct weir_value *to = slot(rec, field);
+	size_t had = weir_record_has(rec, field) ? to->len : 0;
+	struct weir_header *headers;
+
+	assert(to != NULL && n > 0);
+	if (had > 0 && had + n <= room_for(had)) {
+		memcpy(&headers, &to->v.headers, sizeof(headers)); /* ours */
+	} else {
+		headers = arena_alloc(rec->arena, room_for(had + n) * sizeof(*headers));
+		if (headers == NULL) {
+			return NULL;
+		}
+		if (had > 0) {
+			memcpy(headers, to->v.headers, had * sizeof(*headers));
+		}
+		to->v.headers = headers;
+		mark_present(rec, field);
+	}
+	to->len = (uint32_t)(had + n);
+	to->full_len = to->len;
+	return headers + had;
 }
 
 void weir_record_add_anomaly(struct weir_record *rec, const char *code)

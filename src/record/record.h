@@ -33,6 +33,16 @@ int record_new(struct arena_pool *pool, const struct weir_schema *schema, struct
 /** Set a field of bytes that lie in the record's own memory already: they are not copied. */
 void record_set_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len);
 
+/** Add a string of bytes that lie in the record's own memory already. */
+void record_add_own(struct weir_record *rec, size_t field, const uint8_t *p, size_t len);
+
+/**
+ * Room for n more headers in a list that is wanted; n is at least 1.
+ *
+ * @return the first of them, all to be filled at once: the list has them already. NULL: no memory, nothing has changed
+ */
+struct weir_header *record_add_headers(struct weir_record *rec, size_t field, size_t n);
+
 /** The value of a field that is present was longer once: full_len of it (of a header list: of its longest value). */
 void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len);
 

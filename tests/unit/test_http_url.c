@@ -230,6 +230,66 @@ static void what_is_no_rule_for_routes_is_told(void **state)
 	}
 }
 
+/* Every byte at every place, in memory of its own: what the letter of url.h says is plain, whichever way of looking. */
+static void every_way_of_looking_finds_the_same_targets_plain(void **state)
+{
+	uint8_t text[50];
+	size_t len, at, i;
+	int c;
+
+	for (len = 1; len <= sizeof(text); len++) {
+		uint8_t *p = malloc(len);
+
+		for (at = 0; at < len; at++) {
+			for (c = 0; c < 256; c++) {
+				bool plain = c > ' ' && c != 0x7f && c != '%' && c != '#';
+
+				for (i = 0; i < len; i++) {
+					p[i] = i % 5 == 0 ? '/' : i % 5 == 3 ? '.' : 'a';
+				}
+				p[at] = (uint8_t)c;
+				for (i = 1; i < len; i++) {
+					plain = plain && !(p[i] == '.' && p[i - 1] == '/');
+				}
+				assert_int_equal(
+					http_url_is_plain_with(HTTP_URL_LOOK_BYTES, p, len), plain);
+				assert_int_equal(http_url_is_plain_with(HTTP_URL_LOOK_SSE2, p, len),
+						 plain);
+			}
+		}
+		free(p);
+	}
+}
+
+/* Segments of more bytes than are counted at a time. */
+static void long_segments_are_looked_at_whole(void **state)
+{
+	static const struct {
+		size_t digits, letters;
+		const char *want; /* NULL: itself */
+	} rows[] = {
+		{100, 0, "/{id}/x"}, {300, 0, "/{id}/x"},    {35, 0, "/{id}/x"},
+		{36, 0, "/{id}/x"},  {2, 100, "/{token}/x"}, {1, 12, NULL},
+		{0, 30, NULL},       {2, 17, NULL},          {2, 18, "/{token}/x"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t buffer[HTTP_ROUTE_MAX];
+		char path[512], want[512];
+		size_t n;
+
+		path[0] = '/';
+		memset(path + 1, '7', rows[i].digits);
+		memset(path + 1 + rows[i].digits, 'z', rows[i].letters);
+		memcpy(path + 1 + rows[i].digits + rows[i].letters, "/x", 3);
+		(void)strcpy(want, rows[i].want == NULL ? path : rows[i].want);
+		n = http_route(str(path), buffer);
+		assert_int_equal(n, strlen(want));
+		assert_memory_equal(buffer, want, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +297,8 @@ int main(void)
 		cmocka_unit_test(connect_names_host_and_port_only),
 		cmocka_unit_test(ipv6_hosts_lose_their_brackets_in_the_host_only),
 		cmocka_unit_test(routes_replace_what_names_one_thing),
+		cmocka_unit_test(every_way_of_looking_finds_the_same_targets_plain),
+		cmocka_unit_test(long_segments_are_looked_at_whole),
 		cmocka_unit_test(a_rule_for_routes_comes_before_the_guess),
 		cmocka_unit_test(what_is_no_rule_for_routes_is_told),
 		cmocka_unit_test(lists_split_at_commas_outside_quotes),
