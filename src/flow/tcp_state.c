@@ -179,9 +179,11 @@ static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t s
 	}
 	if (me->isn_known && me->isn == l->seq) {
 		if (!state->syn_seen && state->phase < TCP_CLOSED) {
-			/* captured behind its SYN/ACK */
+			/* captured behind its SYN/ACK: only now is it known what the windows since then meant */
 			candidate_from(&state->syn, l, side, ts_ns, packet);
 			adopt(state, &state->syn);
+			me->max_window <<= me->wscale;
+			me->edge = me->last_ack + me->max_window;
 		}
 		return; /* else a retransmission */
 	}
