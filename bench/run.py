@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""CPU time, memory and exactness of weir beside the floor and two peers: run.py quick|full [options]
+"""CPU time, memory and exactness of weir beside the floor and its peers, and every goal there is: run.py quick|full [options]
 
-The recipes (captures, floor, peers) are not part of this repository: they are read from ../shared/bench or $WEIR_BENCH_SRC
+The recipes (captures, floor, small peers) are not part of this repository: they are read from ../shared/bench or $WEIR_BENCH_SRC
 and copied to build-bench/. Captures are made once, in build-bench/pcaps-SIZE (root: network namespaces), or taken as they are
-from $WEIR_PCAPS. quick: small, churn, messy, messyloss at a fifth of their size. full: whole, and bulk.
+from $WEIR_PCAPS. quick: a fifth of their size. full: whole.
 
 Every program reads every capture in turn, run after run, so that what disturbs the machine disturbs all of them; the first
-run (page cache) is dropped and the median of the others taken. CPU is user + system of the whole process (measure.c). What
-counts is the ratio to the floor and to a peer of the same run. Exactness: requests and responses against NAME.truth.
+run (page cache) is dropped and the median of the others taken; a program of more than 2 s runs less often. CPU is user + system of the
+whole process (measure.c). What counts is the ratio to the floor and to a peer of the same run. A peer that cannot be had is told.
 
-  --write        put the tables into docs/performance.md (between its markers for this size)
-  --runs N       measured runs after the dropped one (default 5)
-  --only A,B     these captures only
-  --peers A,B    these peers only, of go,nids (default both; go leaves out messyloss of full size: it takes gigabytes)
-Exit status 1 when a program could not be run or weir's counts are not the truth's.
+  --write          put tables and plots into docs/ (performance.md between its markers, bench-*.svg)
+  --runs N         measured runs after the dropped one (default 5)
+  --only A,B       these captures only
+  --peers A,B      these peers only (default all: nids,tins,go,gonew,tcpflow,httpry,tshark)
+  --parts A,B      these parts only: captures exact instructions memory flood live workers flows sizes loss prices
+  --again          measure nothing: the tables and plots of the last run once more (build-bench/results-SIZE.json)
+Exit status 1 when weir could not be run or its counts are not the truth's; a goal of speed that is not reached is said, and is no error.
 """
 import argparse
 import json
@@ -22,224 +24,45 @@ import os
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import sys
+import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-WORK = os.path.join(ROOT, 'build-bench')
-WEIR = os.path.join(ROOT, 'build', 'weir')
-CAPTURES = {'quick': ['small', 'churn', 'messy', 'messyloss'], 'full': ['small', 'churn', 'bulk', 'messy', 'messyloss']}
-SCALE = {'quick': {'SMALL_N': '100000', 'CHURN_N': '40000'}, 'full': {}}
-# Of the surviving request heads; the others must be exact.
-SURVIVORS = {'messyloss': 0.99}
-GOALS = 'goals of issue 2 on small: weir/floor at most 6, Go/weir at least 15'
-TIMEOUT_S = 900
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import compare
+import goals
+import plots
+import programs
+import scales
+import tables
+from captures import Captures
+from lab import ROOT, WEIR, WEIR_PROFILED, WORK, Progress, counts_of_text, die  # noqa: F401
+from compare import is_exact  # noqa: F401
 
-
-def die(what, fix):
-    print('bench: error: %s\n  %s' % (what, fix), file=sys.stderr)
-    sys.exit(1)
-
-
-def run(command, **options):
-    print('  $ ' + ' '.join(command), flush=True)
-    subprocess.run(command, check=True, **options)
-
-
-def find_recipes():
-    source = os.environ.get('WEIR_BENCH_SRC') or os.path.join(ROOT, '..', 'shared', 'bench')
-    if not os.path.exists(os.path.join(source, 'src', 'floors.c')):
-        die('no benchmark recipes in %s' % source, 'set WEIR_BENCH_SRC to the folder that holds make_pcaps.sh and src/')
-    copy = os.path.join(WORK, 'recipes')
-    for folder, _, names in os.walk(source):
-        into = os.path.normpath(os.path.join(copy, os.path.relpath(folder, source)))
-        os.makedirs(into, exist_ok=True)
-        os.chmod(into, 0o755)
-        for name in names:
-            target = os.path.join(into, name)
-            if not os.path.exists(target) or open(target, 'rb').read() != open(os.path.join(folder, name), 'rb').read():
-                shutil.copyfile(os.path.join(folder, name), target)
-    return copy
+# Seconds that a part takes on a quiet machine, for the estimate: {size: (part, or a capture)}
+SECONDS = {'quick': {'small': 40, 'churn': 35, 'bulk': 20, 'messy': 70, 'messyloss': 70, 'exact': 20, 'instructions': 25, 'memory': 5,
+                     'flood': 15, 'live': 30, 'workers': 10, 'flows': 12, 'sizes': 15, 'loss': 25, 'prices': 30},
+           'full': {'small': 180, 'churn': 170, 'bulk': 90, 'messy': 200, 'messyloss': 130, 'exact': 80, 'instructions': 25, 'memory': 15,
+                    'flood': 15, 'live': 30, 'workers': 20, 'flows': 60, 'sizes': 40, 'loss': 80, 'prices': 30}}
+PARTS = ('captures', 'exact', 'instructions', 'memory', 'flood', 'live', 'workers', 'flows', 'sizes', 'loss', 'prices')
+LIVE = os.path.join(ROOT, 'tests', 'live', 'test_live.py')
 
 
-def newer(target, *sources):
-    return os.path.exists(target) and all(os.path.getmtime(target) >= os.path.getmtime(source) for source in sources)
+class Bench:
+    """What the parts need to know, and where their results go."""
 
+    def __init__(self, options):
+        self.size, self.runs = options.size, options.runs
+        self.captures = Captures(options.size)
+        self.only = options.only.split(',') if options.only else None
+        self.parts = options.parts.split(',') if options.parts else list(PARTS)
+        self.peers = [peer for peer in (options.peers.split(',') if options.peers is not None else programs.PEERS) if peer]
+        self.have, self.missing, self.problems = {}, {}, []
+        self.results = {'size': self.size, 'runs': self.runs, 'machine': machine(), 'cores': os.cpu_count()}
+        self.progress = None
 
-def build_programs(recipes, peers):
-    """{name: path}; built once, again when the source changes."""
-    source, binaries = os.path.join(recipes, 'src'), os.path.join(WORK, 'bin')
-    os.makedirs(binaries, exist_ok=True)
-    path = {name: os.path.join(binaries, name) for name in ('measure', 'floor', 'go', 'nids')}
-    measure = os.path.join(ROOT, 'bench', 'measure.c')
-    if not newer(path['measure'], measure):
-        run(['gcc', '-O2', '-D_GNU_SOURCE', '-o', path['measure'], measure])
-    floors = os.path.join(source, 'floors.c')
-    if not newer(path['floor'], floors):
-        run(['gcc', '-O3', '-march=native', '-w', '-o', path['floor'], floors, '-lpcap'])
-    nids = os.path.join(source, 'nids.c')
-    if 'nids' in peers and not newer(path['nids'], nids):
-        run(['gcc', '-O2', '-w', '-o', path['nids'], nids, '-lnids', '-lpcap', '-lnet', '-lglib-2.0', '-lgthread-2.0'])
-    program = os.path.join(source, 'gohttp')
-    if 'go' in peers and not newer(path['go'], os.path.join(program, 'main.go')):
-        # Debian's compiler, not one that happens to stand earlier in the path
-        go = '/usr/bin/go' if os.path.exists('/usr/bin/go') else 'go'
-        run([go, 'build', '-o', path['go'], '.'], cwd=program,
-            env=dict(os.environ, GO111MODULE='off', GOPATH='/usr/share/gocode', GOCACHE=os.path.join(WORK, 'gocache'),
-                     GOFLAGS='', GOROOT='', GOTOOLCHAIN='local'))
-    return path
-
-
-def make_captures(recipes, size, wanted):
-    """The folder that holds them; makes what is missing, for which namespaces and so root are needed."""
-    given = os.environ.get('WEIR_PCAPS')
-    if given:
-        return given
-    folder = os.path.join(WORK, 'pcaps-' + size)
-    os.makedirs(folder, exist_ok=True)
-    missing = [name for name in wanted if not os.path.exists(os.path.join(folder, name + '.truth'))]
-    for base in ('churn', 'small'):
-        if base not in missing and any(name.startswith('messy') for name in missing) and \
-                not os.path.exists(os.path.join(folder, base + '.pcap')):
-            missing.insert(0, base)
-    if missing:
-        settings = ['%s=%s' % item for item in SCALE[size].items()] + ['PCAPS=' + folder, 'PATH=' + os.environ['PATH']]
-        sudo = [] if os.geteuid() == 0 else ['sudo']
-        run(sudo + ['env'] + settings + ['bash', os.path.join(recipes, 'make_pcaps.sh')] + missing)
-    return folder
-
-
-def counts_of_text(text):
-    found = dict(re.findall(r'\b(requests|responses|req|resp)=(\d+)', text))
-    return int(found.get('requests', found.get('req', -1))), int(found.get('responses', found.get('resp', -1)))
-
-
-def weir_command(path, sink, *options):
-    return [WEIR, '-q', '-r', path, '-k', 'none', '-j', '1', '-o', sink, '--summary=json'] + list(options)
-
-
-def commands(binaries, path, peers):
-    """What is measured on one capture, in the order in which it runs."""
-    rows = [('floor', [binaries['floor'], 'rhttp', path]),
-            ('weir', weir_command(path, 'none')),
-            ('weir json', weir_command(path, 'json:/dev/null')),
-            ('weir json -j 2', weir_command(path, 'json:/dev/null', '-j', '2')),
-            ('weir -k auto', weir_command(path, 'none', '-k', 'auto')),
-            ('weir hash', weir_command(path, 'none', '--bodies=hash'))]
-    if 'nids' in peers:
-        rows.append(('nids', [binaries['nids'], path]))
-    if 'go' in peers:
-        rows.append(('go', [binaries['go'], '-q', '-r', path]))
-    return rows
-
-
-def measure(binaries, name, command):
-    """One run: cpu, wall, rss and what the program said."""
-    log = os.path.join(WORK, 'measure.log')
-    if os.path.exists(log):
-        os.remove(log)
-    # libnids prints each message and its counts apart; nobody's output goes to a terminal or a disk
-    quiet = subprocess.DEVNULL if name == 'nids' or name.startswith('weir') else subprocess.PIPE
-    done = subprocess.run([binaries['measure'], log] + command, stdout=quiet, stderr=subprocess.PIPE, timeout=TIMEOUT_S)
-    status, user, system, wall, rss = open(log).read().split()
-    text = (done.stdout or b'').decode('utf-8', 'replace') + done.stderr.decode('utf-8', 'replace')
-    # the floor's exit status is a by-product of keeping its sum alive
-    if int(status) != 0 and name != 'floor':
-        die('%s ended with status %s' % (' '.join(command), status), text.strip()[-400:])
-    return {'cpu': float(user) + float(system), 'wall': float(wall), 'rss': int(rss) * 1024, 'text': text}
-
-
-def weir_counts(path):
-    """Requests and responses in weir's own records: a request has a method, a response a status."""
-    command = [WEIR, '-q', '-r', path, '-k', 'none', '-o', 'json:-', '--summary=none']
-    requests = responses = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        for line in process.stdout:
-            record = json.loads(line)
-            if record.get('type') != 'http':
-                continue
-            http = record.get('http', {})
-            requests += 'method' in http.get('request', {})
-            responses += 'status_code' in http.get('response', {})
-    return requests, responses
-
-
-def measure_capture(binaries, path, peers, runs):
-    """{program: medians and counts} of one capture."""
-    rows = commands(binaries, path, peers)
-    samples = {name: [] for name, _ in rows}
-    for number in range(runs + 1):
-        for name, command in rows:
-            sample = measure(binaries, name, command)
-            if number > 0:
-                samples[name].append(sample)
-    result = {}
-    for name, _ in rows:
-        result[name] = {key: statistics.median(sample[key] for sample in samples[name]) for key in ('cpu', 'wall', 'rss')}
-        result[name]['counts'] = counts_of_text(samples[name][-1]['text'])
-    result['weir']['counts'] = weir_counts(path)
-    return result
-
-
-def ratio(result, above, below):
-    if above not in result or below not in result or not result[below]['cpu']:
-        return '–'
-    return '%.1f' % (result[above]['cpu'] / result[below]['cpu'])
-
-
-def cell(result, name, key):
-    if name not in result:
-        return '–'
-    return '%.3f' % result[name]['cpu'] if key == 'cpu' else '%.0f' % (result[name]['rss'] / 1e6)
-
-
-def cpu_table(results):
-    yield '| capture | floor s | weir s | weir / floor | weir JSON s | JSON / floor | libnids s | libnids / weir | Go s | Go / weir |'
-    yield '|---|---|---|---|---|---|---|---|---|---|'
-    for capture, result in results.items():
-        yield '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |' % (
-            capture, cell(result, 'floor', 'cpu'), cell(result, 'weir', 'cpu'), ratio(result, 'weir', 'floor'),
-            cell(result, 'weir json', 'cpu'), ratio(result, 'weir json', 'floor'), cell(result, 'nids', 'cpu'),
-            ratio(result, 'nids', 'weir'), cell(result, 'go', 'cpu'), ratio(result, 'go', 'weir'))
-
-
-def memory_table(results):
-    yield '| capture | weir MB | weir JSON MB | libnids MB | Go MB |'
-    yield '|---|---|---|---|---|'
-    for capture, result in results.items():
-        yield '| %s | %s |' % (capture, ' | '.join(cell(result, name, 'rss') for name in ('weir', 'weir json', 'nids', 'go')))
-
-
-def options_table(results):
-    yield '| capture | no output s | with -k auto s | with --bodies=hash s | JSON, wall: one worker s | two workers s | gain |'
-    yield '|---|---|---|---|---|---|---|'
-    for capture, result in results.items():
-        one, two = result['weir json']['wall'], result['weir json -j 2']['wall']
-        cells = [cell(result, name, 'cpu') for name in ('weir', 'weir -k auto', 'weir hash')]
-        yield '| %s | %s | %.3f | %.3f | %.2f |' % (capture, ' | '.join(cells), one, two, one / two)
-
-
-def is_exact(capture, counts, truth):
-    share = SURVIVORS.get(capture)
-    if share is None:
-        return counts == truth
-    return all(share * right <= found <= right for found, right in zip(counts, truth))
-
-
-def truth_table(results, truths):
-    yield '| capture | truth: requests, responses | weir | libnids | Go | floor |'
-    yield '|---|---|---|---|---|---|'
-    for capture, result in results.items():
-        cells = []
-        for name in ('weir', 'nids', 'go', 'floor'):
-            if name not in result:
-                cells.append('–')
-                continue
-            counts = result[name]['counts']
-            cells.append('exact' if counts == truths[capture] else '%+d, %+d' % tuple(
-                found - right for found, right in zip(counts, truths[capture])))
-        yield '| %s | %d, %d | %s |' % (capture, *truths[capture], ' | '.join(cells))
+    def wanted(self, names):
+        return [name for name in names if self.only is None or name in self.only]
 
 
 def machine():
@@ -248,59 +71,132 @@ def machine():
         match = re.search(r'^model name\s*:\s*(.*)$', file.read(), re.M)
         model = match.group(1) if match else model
     version = subprocess.run(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD'], stdout=subprocess.PIPE).stdout.decode().strip()
-    return '%s, %d cores, Linux %s, weir at %s' % (model, os.cpu_count(), platform.release(), version or 'an unknown commit')
+    load = os.getloadavg()[1]
+    return '%s, %d cores, Linux %s, weir at %s%s.' % (model, os.cpu_count(), platform.release(), version or 'an unknown commit',
+                                                     ', **with other work on the machine: load %.1f before**' % load if load > 1 else '')
 
 
-def write_document(size, lines):
-    path = os.path.join(ROOT, 'docs', 'performance.md')
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
-    begin, end = '<!-- bench:%s -->\n' % size, '<!-- /bench:%s -->' % size
-    if begin not in text or end not in text:
-        die('docs/performance.md has no markers %s … %s' % (begin.strip(), end), 'put them where the tables belong')
-    head, rest = text.split(begin, 1)
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(head + begin + '\n'.join(lines) + '\n' + end + rest.split(end, 1)[1])
-    print('written: docs/performance.md')
+def live(bench):
+    """What tests/live says of a capture at the sender's ceiling: its line `bench: {...}`; None where there is no such test."""
+    if os.geteuid() != 0 or not os.path.exists(LIVE):
+        return {'why': 'root and %s are needed' % LIVE}
+    done = subprocess.run([sys.executable, LIVE, WEIR, 'ceiling'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    match = re.search(r'^bench: (\{.*\})$', done.stdout.decode('utf-8', 'replace'), re.M)
+    return json.loads(match.group(1)) if match else {'why': 'no figures: status %d: %s' % (done.returncode, done.stdout.decode()[-200:])}
+
+
+def plan(bench):
+    """[(name, function, where its result goes)]"""
+    steps = []
+    have = [name for name in bench.wanted(compare.CAPTURES) if bench.captures.has(name)]
+    for name in bench.wanted(compare.CAPTURES):
+        if name not in have:
+            print('bench: no %s: left out' % bench.captures.path(name))
+    if 'captures' in bench.parts:
+        steps += [(name, lambda name=name: compare.capture(bench, name), ('captures', name)) for name in have]
+    if 'exact' in bench.parts:
+        steps += [('exact', lambda name=name: exact(bench, name), ('exact', name)) for name in bench.wanted(compare.EXACT) if bench.captures.has(name)]
+    base = bench.captures.has('small') and bench.captures.has('churn')
+    for part, function, possible in (
+            ('instructions', scales.instructions, base and shutil.which('valgrind')), ('memory', scales.memory_of_flows, True),
+            ('flood', scales.flood, bench.captures.has('flooded')), ('live', live, True), ('workers', scales.workers, bench.captures.has('small')),
+            ('flows', scales.flows, True), ('sizes', scales.sizes, True), ('loss', scales.loss, base), ('prices', scales.prices, base)):
+        if part in bench.parts and possible:
+            steps.append((part, lambda function=function: function(bench), (part,)))
+    if 'captures' in bench.parts and 'messyloss' in have:
+        steps.append(('lossy', lambda: scales.lossy(bench), ('lossy',)))
+    return steps
+
+
+def exact(bench, name):
+    found = compare.exact(bench, name)
+    found['truth'] = bench.captures.truth(name)
+    if not is_exact(name, tuple(found['counts']), found['truth']) or not all(found['same'].values()):
+        bench.problems.append('weir is not exact on %s: %s' % (name, found))
+    return found
+
+
+def measure_all(bench):
+    steps = plan(bench)
+    seconds = SECONDS[bench.size]
+    times = [seconds.get(name, 2) / (sum(1 for other in steps if other[0] == name)) for name, _, _ in steps]
+    share = (bench.runs + 1) / 6 if bench.runs < 5 else 1
+    bench.progress = Progress(sum(times) * max(share, 0.4))
+    print('%d parts, about %d minutes on a quiet machine' % (len(steps), round(bench.progress.total / 60 + 0.5)), flush=True)
+    for (name, function, where), estimate in zip(steps, times):
+        bench.progress.begin(' '.join(where), estimate * max(share, 0.4))
+        target = bench.results
+        for key in where[:-1]:
+            target = target.setdefault(key, {})
+        try:
+            target[where[-1]] = function()
+        except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as problem:
+            bench.problems.append('%s: %s' % (' '.join(where), problem))
+            print('bench: error: ' + bench.problems[-1], file=sys.stderr)
+        bench.progress.end()
+
+
+def prepare(bench):
+    os.makedirs(WORK, exist_ok=True)
+    if not os.path.exists(WEIR):
+        die('no %s' % WEIR, 'run: ./dev build')
+    if not os.path.exists(WEIR_PROFILED) and 'instructions' in bench.parts:
+        print('bench: no %s (./dev bench makes it): instructions are not told by group' % WEIR_PROFILED)
+    recipes = programs.find_recipes()
+    bench.have, bench.missing = programs.build(recipes, bench.peers)
+    bench.captures.make(recipes, bench.wanted(compare.CAPTURES + compare.EXACT + ('flooded',)))
+    bench.results.update(peers=bench.have, missing=bench.missing, truth={
+        name: bench.captures.truth(name) for name in bench.wanted(compare.CAPTURES) if bench.captures.has(name)})
+    if bench.captures.has('small'):
+        bench.results['small_packets'] = packets_of(bench.captures.path('small'))
+
+
+def packets_of(path):
+    done = subprocess.run([WEIR, '-q', '-r', path, '-k', 'none', '-o', 'none', '--summary=json'], stderr=subprocess.PIPE, check=True)
+    return json.loads(done.stderr)['packets']
+
+
+def show(results, write):
+    # as the file of results has them
+    results = json.loads(json.dumps(results))
+    lines, more = list(tables.section(results)), list(tables.scale_section(results))
+    print('\n' + '\n'.join(lines + [''] + more) + '\n')
+    if write:
+        tables.write(results['size'], lines)
+        tables.write('scales', more)
+        tables.write_memory(results)
+        plots.draw(results)
+    rows = goals.all_of(results)
+    print('goals: %d reached, %d not reached, %d not measured' % tuple(sum(1 for row in rows if row[3] is word) for word in (True, False, None)))
 
 
 def main():
     parser = argparse.ArgumentParser(description='see the head of this file')
-    parser.add_argument('size', choices=CAPTURES)
+    parser.add_argument('size', choices=('quick', 'full'))
     parser.add_argument('--write', action='store_true')
+    parser.add_argument('--again', action='store_true')
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--only')
-    parser.add_argument('--peers', default='go,nids')
+    parser.add_argument('--peers')
+    parser.add_argument('--parts')
     options = parser.parse_args()
-    peers = [peer for peer in options.peers.split(',') if peer]
-    wanted = options.only.split(',') if options.only else CAPTURES[options.size]
-    os.makedirs(WORK, exist_ok=True)
-    recipes = find_recipes()
-    binaries = build_programs(recipes, peers)
-    folder = make_captures(recipes, options.size, wanted)
-    results, truths, wrong = {}, {}, []
-    for capture in wanted:
-        path = os.path.join(folder, capture + '.pcap')
-        if not os.path.exists(path):
-            print('bench: no %s: left out' % path)
-            continue
-        with open(path[:-5] + '.truth') as file:
-            truths[capture] = counts_of_text(file.read())
-        print('measuring %s: %d runs of each program' % (capture, options.runs + 1), flush=True)
-        here = [p for p in peers if not (p == 'go' and capture == 'messyloss' and options.size == 'full')]
-        results[capture] = measure_capture(binaries, path, here, options.runs)
-        if not is_exact(capture, results[capture]['weir']['counts'], truths[capture]):
-            wrong.append(capture)
-    lines = ['%s. Median of %d runs after one that is dropped, interleaved; CPU seconds, user + system.' %
-             (machine(), options.runs), '']
-    lines += list(cpu_table(results)) + [''] + list(memory_table(results)) + ['']
-    lines += list(options_table(results)) + [''] + list(truth_table(results, truths))
-    print('\n' + '\n'.join(lines) + '\n\n' + GOALS)
-    if options.write:
-        write_document(options.size, lines)
-    for capture in wrong:
-        print('bench: weir is not exact on %s' % capture, file=sys.stderr)
-    return 1 if wrong else 0
+    start = time.monotonic()
+    bench = Bench(options)
+    store = os.path.join(WORK, 'results-%s.json' % options.size)
+    if options.again:
+        with open(store) as file:
+            bench.results = json.load(file)
+    else:
+        prepare(bench)
+        measure_all(bench)
+        shutil.rmtree(scales.SCRATCH, ignore_errors=True)
+        with open(store, 'w') as file:
+            json.dump(bench.results, file, indent=1)
+    show(bench.results, options.write)
+    for problem in bench.problems:
+        print('bench: error: ' + problem, file=sys.stderr)
+    print('%d:%02d minutes' % divmod(time.monotonic() - start, 60))
+    return 1 if bench.problems else 0
 
 
 if __name__ == '__main__':
