@@ -260,7 +260,8 @@ def main():
         print('skipped: %s' % why)
         return 77
     with open(args.weir, 'rb') as file:
-        if b'__asan_init' in file.read():
+        text = file.read()
+        if b'__asan_init' in text or b'__tsan_init' in text:
             # memory that was given back is held for a while, and everything takes several times as long
             os.environ['ASAN_OPTIONS'] = 'quarantine_size_mb=1:malloc_context_size=2:' + os.environ.get('ASAN_OPTIONS', '')
             args.rate, args.flat = args.rate or 8000, max(args.flat, 1.15)

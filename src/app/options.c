@@ -565,6 +565,7 @@ static const char *apply_completions(struct options *options, const char *value)
 	}
 
 FLAG(no_promiscuous, options->no_promiscuous)
+FLAG(fanout, options->fanout)
 FLAG(list_linktypes, options->list_linktypes)
 FLAG(no_sandbox, options->no_sandbox)
 FLAG(strict, options->strict)
@@ -585,6 +586,9 @@ static const struct option_def table[] = {
 	 .apply = apply_no_promiscuous},
 	{"buffer", 'B', "KIB", "the kernel's buffer for an interface (default 32768)",
 	 .apply = apply_buffer},
+	{"fanout", 0, NULL,
+	 "a ring of the kernel's for each worker (-j), the flows divided among them",
+	 .apply = apply_fanout},
 	{"linktypes", 'L', NULL, "list the link types of the interfaces and exit",
 	 .apply = apply_list_linktypes, .line_only = true},
 	{"filter-file", 'F', "FILE", "read the capture filter from a file",

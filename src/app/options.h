@@ -48,6 +48,7 @@ struct options {
 	uint32_t snaplen;    /* 0: whole packets */
 	uint32_t buffer_kib; /* 0: the default */
 	bool no_promiscuous;
+	bool fanout;
 	bool list_linktypes; /* -L */
 	/* which packets */
 	char *filter;            /* owned; the trailing words, or NULL */

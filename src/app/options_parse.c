@@ -17,6 +17,9 @@
 #define TICKER_NS     (60 * NS_PER_S)
 #define TICKER_MIN_NS (100 * NS_PER_MS)
 
+/* What a ring's flows have, at least. */
+enum { FANOUT_MEMORY = 16 << 20 };
+
 void options_help(void)
 {
 	size_t noptions, i;
@@ -309,6 +312,10 @@ static int check(struct options *options)
 	} else if (options->ring[0] != '\0' && options->ninputs > 1) {
 		problem = "--ring keeps the packets of one input: numbers begin again with each\n"
 			  "  Read one file, or leave --ring out: files can be sliced themselves.";
+	} else if (options->fanout && options->workers > 0 &&
+		   options->config.memory / options->workers < FANOUT_MEMORY) {
+		problem = "--fanout divides --memory among the rings: 16M each is the least\n"
+			  "  Give it more memory, or fewer rings (-j).";
 	} else if (has_sink(options, "files") && options->config.bodies == WEIR_BODIES_SIZE) {
 		problem = "files writes bodies, which --bodies=size does not look at\n"
 			  "  Leave --bodies out, or say hash or keep.";

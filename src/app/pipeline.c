@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "app/queue.h"
+#include "app/ring_flows.h"
 #include "record/record.h"
 #include "weir/error.h"
 
@@ -322,17 +323,23 @@ static struct batch *free_batch(struct pipeline *pipeline)
 
 static void decode_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
 {
+	const struct pipeline_shared *shared = pipeline->options.shared;
 	size_t i;
 
 	for (i = 0; i < batch->capture.npackets; i++) {
 		struct weir_packet *packet = &batch->capture.packets[i];
+		struct item *item = &batch->items[batch->nitems];
 
 		packet->interface_name = capture_interface_name(capture, packet->interface);
-		if (pipeline->options.filter != NULL) {
+		if (pipeline->options.filter != NULL || shared != NULL) {
 			front_pass_over(&pipeline->front, packet);
 		}
-		batch->nitems += (size_t)front_push(&pipeline->front, packet, &batch->arena,
-						    &batch->items[batch->nitems]);
+		if (front_push(&pipeline->front, packet, &batch->arena, item) > 0) {
+			batch->nitems++;
+			if (shared != NULL) {
+				ring_flows_note(shared->flows, item->hash, pipeline->options.ring);
+			}
+		}
 	}
 	batch->packets = pipeline->front.index;
 }
@@ -340,6 +347,14 @@ static void decode_batch(struct pipeline *pipeline, struct capture *capture, str
 static bool stopped(const struct pipeline *pipeline)
 {
 	return pipeline->options.stop != NULL && *pipeline->options.stop;
+}
+
+/* Here, or in one of those that share the packets. */
+static bool is_full(const struct pipeline *pipeline)
+{
+	const struct pipeline_shared *shared = pipeline->options.shared;
+
+	return pipeline->full || (shared != NULL && atomic_load(&shared->full));
 }
 
 /* The first thing that is said stays. */
@@ -355,14 +370,20 @@ static void note(struct pipeline *pipeline, const char *text)
 static void select_packets(struct pipeline *pipeline, struct capture *capture,
 			   struct capture_batch *batch)
 {
+	struct pipeline_shared *shared = pipeline->options.shared;
+	uint64_t before = shared == NULL ? pipeline->front.stats.packets : shared->number;
 	uint64_t max = pipeline->options.max_packets;
+	size_t i;
 
 	if (pipeline->options.filter != NULL && !capture_is_live(capture)) {
 		filter_batch(pipeline->options.filter, batch);
 	}
-	if (max > 0 && batch->npackets >= max - pipeline->front.stats.packets) {
-		batch->npackets = (size_t)(max - pipeline->front.stats.packets);
+	if (max > 0 && batch->npackets >= max - before) {
+		batch->npackets = (size_t)(max - before);
 		pipeline->full = true;
+	}
+	for (i = 0; shared != NULL && i < batch->npackets; i++) {
+		batch->packets[i].number = ++shared->number;
 	}
 }
 
@@ -449,19 +470,38 @@ static void look_around(struct pipeline *pipeline, const struct capture *capture
 	}
 }
 
+/* Which packets there are, and where they go as packets. */
+static int take_packets(struct pipeline *pipeline, struct capture *capture,
+			struct capture_batch *batch)
+{
+	struct pipeline_shared *shared = pipeline->options.shared;
+	int err;
+
+	if (shared != NULL) {
+		pthread_mutex_lock(&shared->packets);
+	}
+	select_packets(pipeline, capture, batch);
+	err = write_packets(pipeline, capture, batch);
+	if (err < 0) {
+		batch->npackets = 0;
+	}
+	if (pipeline->options.keeper != NULL) {
+		keeper_take(pipeline->options.keeper, capture, batch);
+	}
+	if (shared != NULL) {
+		if (pipeline->full) {
+			atomic_store(&shared->full, true);
+		}
+		pthread_mutex_unlock(&shared->packets);
+	}
+	return err;
+}
+
 /* Packets to items; live, the time goes with them: what came may have been nothing for an engine. */
 static int take_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
 {
-	int err;
+	int err = take_packets(pipeline, capture, &batch->capture);
 
-	select_packets(pipeline, capture, &batch->capture);
-	err = write_packets(pipeline, capture, &batch->capture);
-	if (err < 0) {
-		batch->capture.npackets = 0;
-	}
-	if (pipeline->options.keeper != NULL) {
-		keeper_take(pipeline->options.keeper, capture, &batch->capture);
-	}
 	decode_batch(pipeline, capture, batch);
 	if (capture_is_live(capture)) {
 		if (batch->capture.clock_ns != 0) {
@@ -494,6 +534,25 @@ static void give_back(struct pipeline *pipeline, struct batch *batch)
 	}
 }
 
+/* Nothing comes: what was read reaches its files. */
+static void flush_packets(struct pipeline *pipeline)
+{
+	struct pipeline_shared *shared = pipeline->options.shared;
+
+	if (shared != NULL) {
+		pthread_mutex_lock(&shared->packets);
+	}
+	if (pipeline->options.keeper != NULL) {
+		keeper_tick(pipeline->options.keeper);
+	}
+	if (pipeline->options.writer != NULL) {
+		(void)writer_flush(pipeline->options.writer);
+	}
+	if (shared != NULL) {
+		pthread_mutex_unlock(&shared->packets);
+	}
+}
+
 /* A pipe that gives nothing for now: what was read so far comes out. */
 static void calm_down(struct pipeline *pipeline)
 {
@@ -519,7 +578,7 @@ static int read_input(struct pipeline *pipeline, struct capture *capture)
 		return err;
 	}
 	/* live, a stop is obeyed by capture_fill(), when the kernel has nothing left */
-	while (err == 0 && !pipeline->full && (live || !stopped(pipeline))) {
+	while (err == 0 && !is_full(pipeline) && (live || !stopped(pipeline))) {
 		struct batch *batch = free_batch(pipeline);
 		int got = capture_fill(capture, &batch->capture);
 
@@ -534,11 +593,8 @@ static int read_input(struct pipeline *pipeline, struct capture *capture)
 		} else {
 			err = take_batch(pipeline, capture, batch);
 		}
-		if (got == CAPTURE_IDLE && pipeline->options.keeper != NULL) {
-			keeper_tick(pipeline->options.keeper);
-		}
-		if (got == CAPTURE_IDLE && pipeline->options.writer != NULL) {
-			(void)writer_flush(pipeline->options.writer);
+		if (got == CAPTURE_IDLE) {
+			flush_packets(pipeline);
 		}
 		look_around(pipeline, capture);
 	}
@@ -636,7 +692,9 @@ static int start(struct pipeline *pipeline)
 	if (pipeline->input_base == NULL) {
 		return WEIR_ENOMEM;
 	}
-	err = front_init(&pipeline->front, options->config, hash_seed(options->config),
+	err = front_init(&pipeline->front, options->config,
+			 options->shared != NULL ? options->shared->seed
+						 : hash_seed(options->config),
 			 pipeline->input_base, options->ninputs);
 	if (err < 0) {
 		return err;
@@ -762,6 +820,21 @@ size_t pipeline_sink_memory(const struct weir_config *config)
 	return config->memory / 64 + config->memory / 16 - front_memory(config);
 }
 
+int pipeline_finish_packets(const struct pipeline_options *options, struct pipeline_result *result)
+{
+	if (options->keeper != NULL) {
+		keeper_finish(options->keeper);
+	}
+	if (options->writer != NULL && writer_finish(options->writer) < 0) {
+		if (result->message[0] == '\0') {
+			(void)snprintf(result->message, sizeof(result->message), "%s",
+				       writer_message(options->writer));
+		}
+		return WEIR_EIO;
+	}
+	return 0;
+}
+
 int pipeline_run(const struct pipeline_options *options, struct pipeline_result *ret)
 {
 	struct pipeline *pipeline = aligned_alloc(_Alignof(struct pipeline), sizeof(*pipeline));
@@ -787,11 +860,8 @@ int pipeline_run(const struct pipeline_options *options, struct pipeline_result 
 			err = read_input(pipeline, options->inputs[k]);
 		}
 		finish(pipeline);
-		if (options->keeper != NULL) {
-			keeper_finish(options->keeper);
-		}
-		if (options->writer != NULL && writer_finish(options->writer) < 0 && err == 0) {
-			note(pipeline, writer_message(options->writer));
+		if (options->shared == NULL && pipeline_finish_packets(options, ret) < 0 &&
+		    err == 0) {
 			err = WEIR_EIO;
 		}
 		collect(pipeline);

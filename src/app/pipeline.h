@@ -7,13 +7,18 @@
  * Each worker's records are ascending already, so merging needs the head of each stream and no more; the queues are bounded,
  * and a slow sink slows the reader down. The output is the same, byte for byte, for any number of workers and any batch size.
  *
+ * With `shared` it is one of several that each have a part of the packets (fanout.h): one worker each; packets are numbered over
+ * all of them, and what writes packets is the caller's to finish.
+ *
  * Live, batches come as the kernel has packets, and when it has none a tick item tells the engines the time. What looks at a
  * running engine (the summary so far) does it in a batch of its own, on the workers' threads.
  */
 #ifndef APP_PIPELINE_H
 #define APP_PIPELINE_H
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "capture/capture.h"
 #include "capture/filter.h"
@@ -30,8 +35,19 @@ struct pipeline_progress {
 	uint64_t packets;            /* of the run */
 };
 
+/* What pipelines have in common that share the packets of interfaces (fanout.h). */
+struct pipeline_shared {
+	pthread_mutex_t packets; /* numbers, the writer, the keeper: a batch at a time */
+	uint64_t number;         /* of the last packet */
+	atomic_bool full;        /* the run ends */
+	uint64_t seed;           /* of the hashes of tuples */
+	struct ring_flows *flows;
+};
+
 struct pipeline_options {
 	const struct weir_config *config;
+	struct pipeline_shared *shared; /* NULL: it is alone */
+	unsigned ring;                  /* which of them it is */
 	struct capture *const
 		*inputs; /* opened, not begun; the caller's to close, when the run is over */
 	size_t ninputs;
@@ -70,6 +86,7 @@ struct pipeline_result {
 	uint64_t kernel_drops;    /* live */
 	uint64_t interface_drops; /* live */
 	uint64_t memory_peak;
+	uint64_t two_rings;            /* flows that came on two rings */
 	bool truncated;                /* an input was damaged or cut short */
 	bool stopped;                  /* by *stop, with input left */
 	char message[CAPTURE_MESSAGE]; /* about the input, when truncated or on an error */
@@ -84,5 +101,8 @@ size_t pipeline_sink_memory(const struct weir_config *config);
  *         and why. Records of what was read before have been delivered.
  */
 int pipeline_run(const struct pipeline_options *options, struct pipeline_result *ret);
+
+/** What those that share do not do: complete the files of packets. WEIR_EIO: result has the message */
+int pipeline_finish_packets(const struct pipeline_options *options, struct pipeline_result *result);
 
 #endif

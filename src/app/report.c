@@ -60,6 +60,7 @@ static void fill_drops(struct summary *summary, const struct pipeline_result *re
 	summary_count(summary->drops, "capture", result->drops);
 	some(summary->drops, "kernel", result->kernel_drops);
 	some(summary->drops, "interface", result->interface_drops);
+	some(summary->tcp, "two_rings", result->two_rings);
 	some(summary->drops, "flows_refused", engine->refused_flows);
 	some(summary->drops, "evicted_half_open", engine->evicted_half_open);
 	some(summary->drops, "evicted_holes", engine->evicted_holes);
@@ -140,6 +141,14 @@ void report_warnings(const struct pipeline_result *result, struct strbuf *out)
 			      " of packets are cut at %" PRIu64
 			      " bytes; bodies will be incomplete\n  Capture whole packets: -s 0.\n",
 			      front->snaplen);
+	}
+	if (result->two_rings > 0) {
+		strbuf_printf(
+			out,
+			"weir: warning: %" PRIu64
+			" flows came on two rings, and are told as halves\n  The kernel cannot "
+			"divide them by flow (tunnels, fragments): capture without --fanout.\n",
+			result->two_rings);
 	}
 	/* a few are in any capture: whatever began or ended with it */
 	if (engine->one_way * 2 > engine->with_data) {

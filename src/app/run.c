@@ -19,6 +19,7 @@
 
 #include "app/caret.h"
 #include "app/doctor.h"
+#include "app/fanout.h"
 #include "app/fix.h"
 #include "app/ifaces.h"
 #include "app/health.h"
@@ -252,6 +253,21 @@ static void fill_filter(struct summary *summary, const struct output *output)
 	summary->filter.limited = output->limited;
 }
 
+/* The kernel's rings of a live capture. */
+static void fill_rings(const struct run *run, struct summary *summary)
+{
+	size_t i, k;
+
+	summary->nrings = 0;
+	for (k = 0; k < run->ninputs; k++) {
+		for (i = 0; summary->nrings < SUMMARY_RINGS &&
+			    capture_get_ring(run->inputs[k], i, &summary->rings[summary->nrings]);
+		     i++) {
+			summary->nrings++;
+		}
+	}
+}
+
 static void fill_summary(struct run *run, struct summary *summary,
 			 const struct pipeline_result *result)
 {
@@ -263,6 +279,7 @@ static void fill_summary(struct run *run, struct summary *summary,
 		keeper_get_stats(run->keeper, &summary->ring);
 		report_ring(summary);
 	}
+	fill_rings(run, summary);
 }
 
 /* Figures that can mislead are told before they are shown. Those who read JSON have them as counters. */
@@ -450,9 +467,12 @@ static void refused(const struct capture *capture, const char *name, int err)
 	fputc('\n', stderr);
 }
 
+/* One capture of all interfaces; with --fanout one for each worker. */
 static int open_live(struct run *run)
 {
 	const struct options *options = run->options;
+	uint32_t groups[CAPTURE_LIVE_INTERFACES] = {0};
+	bool shared = options->fanout && options->workers > 1;
 	struct capture_live_options live = {
 		.interfaces = options->interfaces,
 		.ninterfaces = options->ninterfaces,
@@ -460,18 +480,25 @@ static int open_live(struct run *run)
 		.snaplen = options->snaplen,
 		.buffer_kib = options->buffer_kib,
 		.promiscuous = !options->no_promiscuous,
+		.fanout = shared ? groups : NULL,
 		.stop = &stop,
 	};
-	int err;
+	size_t i;
 
 	run->live = true;
-	run->ninputs = 1;
-	err = capture_open_live(&live, 0, &run->inputs[0]);
-	if (err < 0) {
-		refused(run->inputs[0], options->interfaces[0], err);
-		return EXIT_ERROR;
+	for (i = 0; i < (shared ? options->workers : 1); i++) {
+		int err = capture_open_live(&live, 0, &run->inputs[i]);
+
+		run->ninputs++;
+		if (err < 0) {
+			refused(run->inputs[i], options->interfaces[0], err);
+			return EXIT_ERROR;
+		}
+		capture_wake_by(run->inputs[i], wake);
 	}
-	capture_wake_by(run->inputs[0], wake);
+	if (shared) {
+		capture_share(run->inputs, run->ninputs);
+	}
 	return 0;
 }
 
@@ -832,7 +859,8 @@ static int run_pipeline(struct run *run)
 		(void)output_close(&run->output);
 		return EXIT_ERROR;
 	}
-	err = pipeline_run(&pipeline, &result);
+	err = run->live && run->ninputs > 1 ? fanout_run(&pipeline, &result)
+					    : pipeline_run(&pipeline, &result);
 	progress_clear(&run->progress);
 	give_health(run, &result);
 	closed = output_close(&run->output);

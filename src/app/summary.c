@@ -2,6 +2,7 @@
 /* The closing summary: figures, and their two forms. See summary.h. */
 #include "app/summary.h"
 
+#include "sink/escape.h"
 #include "sink/human.h"
 
 #include <arpa/inet.h>
@@ -467,6 +468,26 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
 }
 
+/* The kernel's rings, a line each: which of them lost packets. */
+static void put_ring_lines(struct page *page, const struct summary *summary)
+{
+	char size[HUMAN_LEN];
+	size_t i;
+
+	for (i = 0; i < summary->nrings; i++) {
+		const struct capture_ring *ring = &summary->rings[i];
+
+		put_label(page, i == 0 ? "rings" : "", &ring->packets);
+		put_item(page, TONE_PLAIN, "packets on ");
+		(void)escape_text(page->out, ring->interface, strlen(ring->interface));
+		human_size(ring->size, size);
+		put_item(page, TONE_PLAIN, size);
+		put_part(page, TONE_BAD, "drops", ring->drops);
+		put_part(page, TONE_WARN, "times full", ring->freezes);
+		strbuf_char(page->out, '\n');
+	}
+}
+
 /* What was lost, by where: a sum alone helps nobody. */
 static void put_drops(struct page *page, const struct summary *summary)
 {
@@ -530,6 +551,7 @@ void summary_write_text(const struct summary *summary, bool color, struct strbuf
 	put_sinks(&page, summary);
 	put_latency(&page, &summary->records);
 	put_quality(&page, summary);
+	put_ring_lines(&page, summary);
 }
 
 /* ---- JSON ---- */
@@ -638,6 +660,42 @@ static void put_codes(struct strbuf *out, const struct summary_codes *codes)
 	}
 }
 
+/* The name of an interface: what is no plain sign, or means something in JSON, by its number. */
+static void put_name(struct strbuf *out, const char *name)
+{
+	for (; *name != '\0'; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c > ' ' && c < 0x7f && c != '"' && c != '\\') {
+			strbuf_char(out, *name);
+		} else {
+			strbuf_printf(out, "\\u%04x", (unsigned)c);
+		}
+	}
+}
+
+/* The kernel's rings, in order: an object each. */
+static void put_rings(struct strbuf *out, const struct summary *summary)
+{
+	size_t i;
+
+	strbuf_str(out, ",\"rings\":[");
+	for (i = 0; i < summary->nrings; i++) {
+		const struct capture_ring *ring = &summary->rings[i];
+
+		strbuf_str(out, i == 0 ? "{" : ",{");
+		strbuf_str(out, "\"interface\":\"");
+		put_name(out, ring->interface);
+		strbuf_char(out, '"');
+		put_member(out, "size", ring->size);
+		put_member(out, "packets", ring->packets);
+		put_member(out, "drops", ring->drops);
+		put_member(out, "freezes", ring->freezes);
+		strbuf_char(out, '}');
+	}
+	strbuf_char(out, ']');
+}
+
 void summary_write_json(const struct summary *summary, struct strbuf *out)
 {
 	size_t i;
@@ -682,7 +740,11 @@ void summary_write_json(const struct summary *summary, struct strbuf *out)
 	}
 	strbuf_str(out, "},\"drops\":{");
 	put_counters(out, summary->drops);
-	strbuf_str(out, "},\"memory\":{");
+	strbuf_char(out, '}');
+	if (summary->nrings > 0) {
+		put_rings(out, summary);
+	}
+	strbuf_str(out, ",\"memory\":{");
 	put_member(out, "peak", summary->memory_peak);
 	put_member(out, "budget", summary->memory_budget);
 	strbuf_char(out, '}');

@@ -21,6 +21,7 @@
 enum {
 	SUMMARY_TYPES = 16,     /* types of records */
 	SUMMARY_COUNTERS = 80,  /* named figures of ip, of drops (four a sink) */
+	SUMMARY_RINGS = 64,     /* of a live capture */
 	SUMMARY_NOTES = 16,     /* remarks below the text */
 	SUMMARY_BUCKETS = 1920, /* of the latency histogram */
 };
@@ -84,7 +85,9 @@ struct summary {
 		uint64_t limited; /* comparisons that were given up */
 	} filter;
 	struct summary_counter sinks[SUMMARY_COUNTERS]; /* what sinks say about themselves */
-	bool has_ring;                                  /* --ring */
+	struct capture_ring rings[SUMMARY_RINGS];       /* of the kernel's, live */
+	size_t nrings;
+	bool has_ring; /* --ring */
 	struct keeper_stats ring;
 	uint64_t memory_peak;
 	uint64_t memory_budget;

@@ -95,10 +95,16 @@ struct capture_live_options {
 	uint32_t snaplen;    /* bytes kept of a packet; 0: all (256 KiB) */
 	uint32_t buffer_kib; /* of the kernel's ring, an interface; 0: CAPTURE_LIVE_BUFFER_KIB */
 	bool promiscuous;
+	/*
+	 * Several captures share the packets of the same interfaces, a flow's to one of them as far as the kernel can tell
+	 * (PACKET_FANOUT_HASH): they are opened one after the other with the same array, one element an interface and 0 at first. What
+	 * comes is theirs from capture_share() on. NULL: this one gets all
+	 */
+	uint32_t *fanout;
 	const volatile sig_atomic_t *stop; /* as of capture_new_file() */
 };
 
-enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768 };
+enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768, CAPTURE_GROUP = 1 << 16 };
 
 /**
  * Capture from interfaces. One source reads them all; packet.interface says which. Nanosecond stamps where the kernel has
@@ -110,6 +116,21 @@ enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768 };
 int capture_open_live(const struct capture_live_options *options, uint16_t input,
 		      struct capture **ret);
 bool capture_is_live(const struct capture *capture);
+
+/** Captures that share packets are all open: begin, with what comes from now on. */
+void capture_share(struct capture *const *captures, size_t n);
+
+/* A ring that the kernel fills. */
+struct capture_ring {
+	const char *interface; /* lives as long as the capture */
+	uint64_t size;         /* bytes */
+	uint64_t packets;      /* delivered */
+	uint64_t drops;        /* no room */
+	uint64_t freezes;      /* times that it was full */
+};
+
+/** A live capture's rings, one an interface. From any thread. @return false: there is no i-th */
+bool capture_get_ring(const struct capture *capture, size_t i, struct capture_ring *ret);
 
 /** As capture_open_file(), from a descriptor, which is given (closed by capture_close(), whatever is returned).
  * name: for messages, copied. */

@@ -12,6 +12,10 @@
  * Drops: PACKET_STATISTICS of each ring is read directly, and the interface's counters through descriptors opened at the
  * beginning. pcap_stats() would open files under /sys at each call, which the sandbox refuses, and then count nonsense.
  *
+ * Several captures can share the packets of an interface (fanout): their rings join one group of the kernel's, which hashes addresses and
+ * ports, the same for both directions, and puts fragments together for that. Until a ring has joined it gets every packet, so
+ * all begin with what came when the last one had.
+ *
  * `any` gives cooked packets (LINKTYPE_LINUX_SLL2), whose interface index becomes the packet's interface.
  */
 #include <assert.h>
@@ -21,6 +25,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +63,13 @@ struct live_interface {
 	bool cooked;             /* `any`: its packets name their interface */
 	int counters[NCOUNTERS]; /* descriptors, or -1 */
 	uint64_t counted[NCOUNTERS];
-	bool past; /* after a stop: all that was captured before it has been read */
-	uint64_t kernel_drops;
-	uint64_t interface_drops;
+	bool past;     /* after a stop: all that was captured before it has been read */
+	uint64_t size; /* of its ring */
+	/* written by the thread that fills, read by any */
+	atomic_uint_fast64_t packets;
+	atomic_uint_fast64_t freezes;
+	atomic_uint_fast64_t kernel_drops;
+	atomic_uint_fast64_t interface_drops;
 };
 
 /* A name that packets refer to by index: those captured on first, then what `any` covers. */
@@ -80,6 +89,8 @@ struct live {
 	int64_t stopped_ns;  /* when the stop was noticed (monotonic); 0: not yet */
 	int64_t until_ns;    /* then: the time up to which packets are wanted */
 	int64_t measured_ns; /* when the drops were last read */
+	int64_t begin_ns;    /* packets up to then are not wanted: some came to several captures */
+	bool shares;         /* one of several captures, and not the first */
 };
 
 /* What a callback needs to put a packet into the batch. */
@@ -149,10 +160,15 @@ static int refuse(struct capture *capture, const char *name, pcap_t *pcap, int s
 	return capture->error;
 }
 
+static uint32_t buffer_kib(const struct capture_live_options *options)
+{
+	return options->buffer_kib == 0 ? CAPTURE_LIVE_BUFFER_KIB : options->buffer_kib;
+}
+
 static int activate(struct capture *capture, const struct capture_live_options *options,
 		    const char *name, pcap_t *pcap)
 {
-	uint32_t kib = options->buffer_kib == 0 ? CAPTURE_LIVE_BUFFER_KIB : options->buffer_kib;
+	uint32_t kib = buffer_kib(options);
 	int status;
 
 	if (pcap_set_snaplen(pcap, options->snaplen == 0 ? WHOLE_PACKETS : (int)options->snaplen) !=
@@ -166,6 +182,25 @@ static int activate(struct capture *capture, const struct capture_live_options *
 	(void)pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
 	status = pcap_activate(pcap);
 	return status < 0 ? refuse(capture, name, pcap, status) : 0;
+}
+
+/* Into the group of its interface; the first one has the kernel choose a number for it. */
+static int join_group(struct capture *capture, const char *name, int fd, uint32_t *group)
+{
+	uint32_t flags = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+	/* 0 is a number like others: what says that there is one is CAPTURE_GROUP */
+	uint32_t option = *group == 0 ? (flags | PACKET_FANOUT_FLAG_UNIQUEID) << 16
+				      : (*group - CAPTURE_GROUP) | flags << 16;
+	socklen_t len = sizeof(option);
+
+	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, sizeof(option)) != 0 ||
+	    getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, &len) != 0) {
+		fail(capture, WEIR_EIO, "the packets of %s cannot be shared among rings: %s", name,
+		     strerror(errno));
+		return WEIR_EIO;
+	}
+	*group = (uint16_t)option + CAPTURE_GROUP;
+	return 0;
 }
 
 static uint64_t read_counter(int fd)
@@ -277,7 +312,20 @@ static int open_interface(struct capture *capture, const struct capture_live_opt
 	}
 	interface->cooked = interface->cooked && pcap_datalink(pcap) == DLT_LINUX_SLL2;
 	interface->linktype = filter_linktype(pcap_datalink(pcap));
-	open_counters(interface, name);
+	interface->size = (uint64_t)buffer_kib(options) * 1024;
+	if (options->fanout != NULL) {
+		uint32_t *group = &options->fanout[live->n - 1];
+
+		live->shares = *group != 0;
+		err = join_group(capture, name, pcap_fileno(pcap), group);
+		if (err < 0) {
+			return err;
+		}
+	}
+	/* the interface's own figures are told by one of those that share it */
+	if (!live->shares) {
+		open_counters(interface, name);
+	}
 	live->fds[live->n - 1].fd = pcap_get_selectable_fd(pcap);
 	live->fds[live->n - 1].events = POLLIN;
 	return 0;
@@ -355,6 +403,18 @@ const char *live_interface_name(const struct live *live, uint16_t interface)
 
 /* ---- drops ---- */
 
+/* Written by one thread only. */
+static void add(atomic_uint_fast64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+static uint64_t get(const atomic_uint_fast64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 static void measure(struct capture *capture)
 {
 	struct live *live = capture->live;
@@ -370,18 +430,19 @@ static void measure(struct capture *capture)
 		/* reading it sets it to 0 */
 		if (interface->pcap != NULL && getsockopt(pcap_fileno(interface->pcap), SOL_PACKET,
 							  PACKET_STATISTICS, &stats, &len) == 0) {
-			interface->kernel_drops += stats.tp_drops;
+			add(&interface->kernel_drops, stats.tp_drops);
+			add(&interface->freezes, stats.tp_freeze_q_cnt);
 		}
 		for (k = 0; k < NCOUNTERS && interface->pcap != NULL; k++) {
 			uint64_t now = read_counter(interface->counters[k]);
 
 			if (now > interface->counted[k]) {
-				interface->interface_drops += now - interface->counted[k];
+				add(&interface->interface_drops, now - interface->counted[k]);
 				interface->counted[k] = now;
 			}
 		}
-		capture->stats.kernel_drops += interface->kernel_drops;
-		capture->stats.interface_drops += interface->interface_drops;
+		capture->stats.kernel_drops += get(&interface->kernel_drops);
+		capture->stats.interface_drops += get(&interface->interface_drops);
 	}
 	live->measured_ns = clock_ns(CLOCK_MONOTONIC);
 }
@@ -391,8 +452,44 @@ void capture_interface_drops(const struct capture *capture, uint16_t interface,
 {
 	memset(ret, 0, sizeof(*ret));
 	if (capture->live != NULL && interface < capture->live->n) {
-		ret->kernel = capture->live->interfaces[interface].kernel_drops;
-		ret->interface = capture->live->interfaces[interface].interface_drops;
+		ret->kernel = get(&capture->live->interfaces[interface].kernel_drops);
+		ret->interface = get(&capture->live->interfaces[interface].interface_drops);
+	}
+}
+
+bool capture_get_ring(const struct capture *capture, size_t i, struct capture_ring *ret)
+{
+	const struct live_interface *interface;
+
+	if (capture->live == NULL || i >= capture->live->n) {
+		return false;
+	}
+	interface = &capture->live->interfaces[i];
+	*ret = (struct capture_ring){.interface = capture->live->names[i].text,
+				     .size = interface->size,
+				     .packets = get(&interface->packets),
+				     .drops = get(&interface->kernel_drops),
+				     .freezes = get(&interface->freezes)};
+	return true;
+}
+
+void capture_share(struct capture *const *captures, size_t n)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		struct live *live = captures[i]->live;
+
+		live->begin_ns = clock_ns(CLOCK_REALTIME);
+		measure(captures[i]);
+		for (k = 0; k < live->n; k++) {
+			atomic_store(&live->interfaces[k].kernel_drops, 0);
+			atomic_store(&live->interfaces[k].freezes, 0);
+		}
+	}
+	/* the same moment for all: that of the last */
+	for (i = 0; i < n; i++) {
+		captures[i]->live->begin_ns = captures[n - 1]->live->begin_ns;
 	}
 }
 
@@ -441,7 +538,15 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 	struct capture_batch *batch = sink->batch;
 	struct live *live = sink->capture->live;
 	struct weir_packet *packet = &batch->packets[batch->npackets];
+	int64_t ts_ns =
+		(int64_t)head->ts.tv_sec * NS_PER_S + head->ts.tv_usec; /* ns, by precision */
 
+	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
+		ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);
+	}
+	if (ts_ns <= live->begin_ns) {
+		return;
+	}
 	if (batch->npackets == batch->max_packets || !make_room(batch, head->caplen)) {
 		sink->failed = true;
 		pcap_breakloop(sink->interface->pcap);
@@ -450,8 +555,7 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 	memcpy(batch->buf + batch->used, bytes, head->caplen);
 	*packet = (struct weir_packet){
 		.data = batch->buf + batch->used,
-		.ts_ns = (int64_t)head->ts.tv_sec * NS_PER_S +
-			 head->ts.tv_usec, /* ns, by precision */
+		.ts_ns = ts_ns,
 		.caplen = head->caplen,
 		.wirelen = head->len,
 		.linktype = sink->interface->linktype,
@@ -460,12 +564,10 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 		.input = sink->capture->index,
 		.drops = capture_new_drops(sink->capture),
 	};
-	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
-		packet->ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);
-	}
 	sink->interface->past = live->until_ns != 0 && packet->ts_ns > live->until_ns;
 	batch->used += head->caplen;
 	batch->npackets++;
+	add(&sink->interface->packets, 1);
 	if (batch->used >= CAPTURE_BLOCK) {
 		pcap_breakloop(sink->interface->pcap);
 	}

@@ -48,20 +48,20 @@ static uint16_t *slot_of(struct tunnels *tunnels, const struct layers_tunnel *ke
 	}
 }
 
-static void note(struct tunnels *tunnels, const struct layers_tunnel *tunnel)
+static void note(struct tunnels *tunnels, const struct layers_tunnel *tunnel, uint64_t npackets)
 {
 	struct layers_tunnel key = key_of(tunnel);
 	uint16_t *slot = slot_of(tunnels, &key);
 
 	if (*slot == 0) {
 		if (tunnels->n == TUNNELS_MAX) {
-			tunnels->untold++;
+			tunnels->untold += npackets;
 			return;
 		}
 		tunnels->at[tunnels->n].what = *tunnel;
 		*slot = (uint16_t)++tunnels->n;
 	}
-	tunnels->at[*slot - 1].packets++;
+	tunnels->at[*slot - 1].packets += npackets;
 }
 
 void tunnels_note(struct tunnels *tunnels, const struct layers_tunnels *through)
@@ -69,6 +69,16 @@ void tunnels_note(struct tunnels *tunnels, const struct layers_tunnels *through)
 	unsigned i;
 
 	for (i = 0; i < through->n; i++) {
-		note(tunnels, &through->at[i]);
+		note(tunnels, &through->at[i], 1);
 	}
+}
+
+void tunnels_add(struct tunnels *to, const struct tunnels *from)
+{
+	uint32_t i;
+
+	for (i = 0; i < from->n; i++) {
+		note(to, &from->at[i].what, from->at[i].packets);
+	}
+	to->untold += from->untold;
 }

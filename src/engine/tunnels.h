@@ -31,4 +31,7 @@ struct tunnels {
  */
 void tunnels_note(struct tunnels *tunnels, const struct layers_tunnels *through);
 
+/** Add what others have seen. */
+void tunnels_add(struct tunnels *to, const struct tunnels *from);
+
 #endif

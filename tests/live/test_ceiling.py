@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Live capture at what one sender can send, and --ring: test_ceiling.py WEIR SENDER [NAME...]
+"""Live capture at what one sender can send, --ring and --fanout: test_ceiling.py WEIR SENDER [NAME...]
 
 SENDER is bench/sender. Builds with a sanitizer get a rate that they can follow. Needs root and network namespaces; exits 77 elsewhere.
 WEIR_LIVE_CPU=25 makes more CPU time than so many percent of a core, at the ceiling, a failure.
@@ -9,12 +9,16 @@ import glob
 import json
 import os
 import random
+import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
-from net import Weir, read_records, received, tool, wait_for, write_conversations
+from net import Weir, checksum, conversation, read_records, received, send_frames, tool, wait_for, write_conversations
 from test_live import check, equal, is_sanitized, main
 
 SENDER = os.path.abspath(sys.argv[2])
@@ -259,8 +263,222 @@ def ring_and_rights(net, weir):
     equal(len(read_records(capture.out)), 100, 'transactions')
 
 
+# ---- --fanout ----
+
+def plain(record):
+    """A record without what depends on which packets were counted before."""
+    record = dict(record, id=None, packet=None)
+    record.pop('flow_id', None)
+    return json.dumps(record, sort_keys=True)
+
+
+def fanout_tells_the_same(net, weir):
+    """Beside a capture without it: the same records, each ring had its part, what is written reads back the same."""
+    traffic = Traffic(net, weir)
+    packets, ring = net.path('w.pcapng'), net.path('ring')
+    captures = [Weir(net, weir, options).ready() for options in (['-j', '2'], ['-j', '2', '--fanout', '-w', packets, '--ring', ring + ',max=64M'],
+                                                                ['-j', '5', '--fanout', '--memory', '128M'])]
+    sent = traffic.send('--packets', str(ROUND * 4), '--rate', '8000', '--drop', '10', '--reorder', '15')
+    for capture in captures:
+        settle(capture)
+    summaries = []
+    for capture in captures:
+        equal(capture.stop(), 0, 'exit status')
+        summaries.append(capture.summaries()[-1])
+    for capture, summary, rings in zip(captures, summaries, (1, 2, 5)):
+        equal(summary['packets'], sent['sent'], 'packets with %d rings' % rings)
+        equal(sum(summary['drops'].values()), 0, 'drops')
+        equal(len(summary['rings']), rings, 'rings')
+        equal(sum(ring['packets'] for ring in summary['rings']), sent['sent'], 'packets of the rings')
+        check(all(ring['packets'] > sent['sent'] // (3 * rings) for ring in summary['rings']), 'rings: %r' % summary['rings'])
+        equal({(ring['interface'], ring['size'], ring['drops'], ring['freezes']) for ring in summary['rings']}, {(net.link, 64 << 20, 0, 0)},
+              'rings')
+        check('two_rings' not in summary['tcp'], 'flows on two rings')
+        for part in ('tcp', 'records', 'ip'):
+            equal(summary[part], summaries[0][part], part)
+    wanted = sorted(map(plain, captures[0].records()))
+    for capture in captures[1:]:
+        got = capture.records()
+        equal(sorted(map(plain, got)), wanted, 'records')
+        equal(len({record['id'] for record in got}), len(got), 'ids')
+    again = net.path('again.json')
+    subprocess.run([weir, '-r', packets, '-o', 'json:' + again, '-q'], check=True)
+    equal(sorted(map(plain, read_records(again))), wanted, 'records read back')
+    for record in random.sample(captures[1].records(), 10):
+        same(slice_of(weir, ring, record, net.path('slice.pcapng'))[0], record)
+    print('      %d records; packets on each ring: %r' % (len(wanted), [ring['packets'] for ring in summaries[2]['rings']]))
+
+
+def fanout_drops_are_exact(net, weir):
+    """Of each ring, and in all: seen and dropped is what the interface received; rings that were full say so."""
+    traffic = Traffic(net, weir)
+    packets = net.path('w.pcapng')
+    capture = Weir(net, weir, ['-B', '256', '--strict', '-j', '3', '--fanout', '-w', packets]).ready()
+    sender = traffic.start('--packets', str(ROUND * (1 if is_sanitized(weir) else 10)))
+    while sender.poll() is None:
+        capture.tell(signal.SIGSTOP)
+        time.sleep(0.15)
+        capture.tell(signal.SIGCONT)
+        time.sleep(0.02)
+    settle(capture)
+    equal(capture.stop(), 4, 'exit status')
+    summary = capture.summaries()[-1]
+    dropped = [ring['drops'] for ring in summary['rings']]
+    check(min(dropped) > 100 and min(ring['freezes'] for ring in summary['rings']) > 0, 'rings: %r' % summary['rings'])
+    equal(sum(dropped), summary['drops']['kernel'], 'drops of the rings')
+    equal(summary['packets'], traffic.received() - summary['drops']['kernel'], 'packets seen')
+    read = subprocess.run([weir, '-r', packets, '-o', 'none', '--summary=json'], stderr=subprocess.PIPE, check=True)
+    again = json.loads(read.stderr)
+    equal((again['packets'], again['drops']['capture']), (summary['packets'], summary['drops']['kernel']), 'in the file')
+    print('      %r' % summary['rings'])
+
+
+def fanout_and_flows_on_two_rings(net, weir):
+    """VXLAN whose outer ports differ by direction: the kernel cannot see the flow inside. It is told, by number."""
+    pairs = 40
+    frames = []
+    for n in range(pairs):
+        for number, frame in enumerate(conversation('10.7.2.%d' % (n + 1), 3000 + n, n)):
+            forth = number in (0, 2, 3, 5, 7)
+            frames.append((number, vxlan(frame, '10.1.0.1' if forth else '10.1.0.2', '10.1.0.2' if forth else '10.1.0.1',
+                                         (20000 if forth else 41000) + n)))
+    frames = [frame for _, frame in sorted(frames, key=lambda pair: pair[0])]
+    one = Weir(net, weir, ['-j', '2']).ready()
+    many = Weir(net, weir, ['-j', '2', '--fanout', '--summary=text']).ready()
+    counted = Weir(net, weir, ['-j', '2', '--fanout']).ready()
+    send_frames(net, frames)
+    time.sleep(0.5)
+    equal([capture.stop() for capture in (one, many, counted)], [0, 0, 0], 'exit status')
+    equal([record['completeness'] for record in one.records()], ['complete'] * pairs, 'without it')
+    summary = counted.summaries()[-1]
+    split = summary['tcp']['two_rings']
+    # each flow has a chance of a half
+    check(pairs // 5 < split < pairs * 4 // 5, '%d flows on two rings' % split)
+    equal(summary['tcp']['flows'], pairs + split, 'flows: halves of those are two')
+    whole = [record for record in counted.records() if record['completeness'] == 'complete']
+    equal(len(whole), pairs - split, 'whole transactions')
+    check(re.search(r'weir: warning: \d+ flows came on two rings, and are told as halves\n  The kernel', many.stderr()), many.stderr())
+    check(re.search(r'^rings +\d+   packets on %s · 67\.1 MB' % net.link, many.stderr(), re.M), many.stderr())
+
+
+def vxlan(frame, src, dst, sport):
+    """A frame in VXLAN, in an Ethernet frame."""
+    udp = struct.pack('>HHHH', sport, 4789, 16 + len(frame), 0) + b'\x08\0\0\0\0\0\x2a\0' + frame
+    ip = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0x4000, 64, 17, 0, socket.inet_aton(src), socket.inet_aton(dst))
+    return b'\x02\0\0\0\0\x63\x02\0\0\0\0\x02\x08\0' + ip[:10] + struct.pack('>H', checksum(ip)) + ip[12:] + udp
+
+
+def fanout_and_tags(net, weir):
+    """VLAN tags, which the kernel takes off and keeps beside the packet, are in the records, and a filter looks through them."""
+    capture = Weir(net, weir, ['-j', '2', '--fanout', '-w', net.path('w.pcapng'), 'tcp port 80']).ready()
+    frames = [frame[:12] + struct.pack('>HH', 0x8100, 7) + frame[12:] for n in range(8) for frame in conversation('10.7.3.9', 4000 + n, n)]
+    send_frames(net, frames)
+    time.sleep(0.5)
+    equal(capture.stop(), 0, 'exit status')
+    records = capture.records()
+    equal([(record['completeness'], record['network']['vlan']['id']) for record in records], [('complete', 7)] * 8, 'records')
+    if tool('tshark'):
+        shown = subprocess.run([tool('tshark'), '-r', net.path('w.pcapng'), '-T', 'fields', '-e', 'vlan.id'], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+        equal(shown.stdout.split(), [b'7'] * len(frames), 'tags in the file')
+
+
+def fanout_and_fragments(net, weir):
+    """The kernel puts IPv4 fragments together to find their flow: transactions are whole."""
+    frames = []
+    for n in range(20):
+        for frame in conversation('10.7.4.9', 5000 + n, n):
+            frames += fragments(frame, n) if len(frame) > 300 else [frame]
+    capture = Weir(net, weir, ['-j', '3', '--fanout']).ready()
+    send_frames(net, frames)
+    time.sleep(0.5)
+    equal(capture.stop(), 0, 'exit status')
+    equal([record['completeness'] for record in capture.records()], ['complete'] * 20, 'records')
+    check('two_rings' not in capture.summaries()[-1]['tcp'], 'flows on two rings')
+
+
+def fragments(frame, ident):
+    """The IPv4 packet of a frame in two pieces, the second one first."""
+    head, payload, cut = frame[14:34], frame[34:], 160
+    pieces = []
+    for offset, part, more in ((cut, payload[cut:], 0), (0, payload[:cut], 1)):
+        ip = head[:2] + struct.pack('>HHH', 20 + len(part), ident, more << 13 | offset // 8) + head[8:10] + b'\0\0' + head[12:]
+        pieces.append(frame[:14] + ip[:10] + struct.pack('>H', checksum(ip)) + ip[12:] + part)
+    return pieces
+
+
+def fanout_slow_sink(net, weir):
+    """A sink whose reader sleeps stalls no ring, and no other sink."""
+    path = net.path('slow')
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    traffic = Traffic(net, weir)
+    capture = Weir(net, weir, ['-o', 'json:' + path, '-j', '2', '--fanout', '--memory', '64M']).ready()
+    sent, first = 0, 0
+    for turn in range(1, 60):
+        sent += traffic.send('--packets', str(ROUND), '--rate', '24000', '--first', str(turn))['sent']
+        settle(capture, turn)
+        check(wait_for(lambda: len(capture.summaries()) == turn), 'no summary while a sink is held up')
+        first = capture.summaries()[-1]['drops'].get('sink_json2_queue_full', 0)
+        if first > 0:
+            break
+    check(first > 0, 'the slow sink has lost nothing')
+    status = []
+    thread = threading.Thread(target=lambda: status.append(capture.stop()))
+    thread.start()
+    os.set_blocking(fd, True)
+    lines = 0
+    while True:
+        got = os.read(fd, 1 << 20)
+        if not got:
+            break
+        lines += got.count(b'\n')
+    thread.join()
+    os.close(fd)
+    summary = capture.summaries()[-1]
+    equal(status, [0], 'exit status')
+    equal((summary['packets'], summary['drops'].get('kernel', 0)), (sent, 0), 'packets and drops')
+    equal(len(capture.records()), sent // PACKETS, 'records of the quick sink')
+    equal(lines + summary['drops']['sink_json2_queue_full'], sum(summary['records'].values()), 'records of the slow sink, and those it lost')
+
+
+def fanout_signals(net, weir):
+    """-c over all rings; figures while it runs; files are opened again; an interface that goes away ends all rings."""
+    traffic = Traffic(net, weir)
+    counting = Weir(net, weir, ['-j', '2', '--fanout', '-c', '500']).ready()
+    capture = Weir(net, weir, ['-j', '2', '--fanout']).ready()
+    traffic.send('--packets', '1600', '--rate', '4000')
+    equal(counting.process.wait(30), 0, 'exit status')
+    equal(counting.summaries()[-1]['packets'], 500, 'packets')
+    settle(capture)
+    equal(capture.summaries()[0]['packets'], 1600, 'packets so far')
+    os.rename(capture.out, capture.out + '.1')
+    capture.tell(signal.SIGHUP)
+    check(wait_for(lambda: os.path.exists(capture.out)), 'not opened again')
+    traffic.send('--packets', '1600', '--rate', '4000', '--first', '9')
+    settle(capture, 2)
+    equal(capture.summaries()[1]['packets'], 3200, 'packets so far')
+    equal((len(read_records(capture.out + '.1')), len(read_records(capture.out))), (200, 200), 'records before and after')
+    net.ip('-n', net.server, 'link', 'del', net.link)
+    equal(capture.process.wait(30), 1, 'exit status')
+    check('weir: error: capturing on %s has ended' % net.link in capture.stderr(), capture.stderr())
+    equal(capture.summaries()[-1]['packets'], 3200, 'packets at the end')
+
+
+def fanout_at_the_ceiling(net, weir):
+    """No drop with it, either."""
+    rounds = 2 if is_sanitized(weir) else 60
+    for _ in range(3):
+        dropped, rate, cpu = try_ceiling(net, weir, rounds, ['-j', '2', '--fanout'])
+        print('      %.0f packets a second, %d dropped, %.1f %% of a core' % (rate, dropped, 100 * cpu))
+        if dropped == 0:
+            break
+    equal(dropped, 0, 'drops at %.0f packets a second' % rate)
+
+
 TESTS = (no_drop_at_the_ceiling, drops_at_overload_are_exact, ring_at_the_ceiling, ring_that_is_killed, ring_on_a_full_disk,
-         ring_and_rights)
+         ring_and_rights, fanout_tells_the_same, fanout_drops_are_exact, fanout_and_flows_on_two_rings, fanout_and_tags,
+         fanout_and_fragments, fanout_slow_sink, fanout_signals, fanout_at_the_ceiling)
 
 if __name__ == '__main__':
     sys.exit(main(TESTS, sys.argv[3:], ('ip',)))

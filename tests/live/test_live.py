@@ -49,7 +49,8 @@ def features(weir):
 
 def is_sanitized(weir):
     with open(weir, 'rb') as file:
-        return b'__asan_init' in file.read()
+        text = file.read()
+        return b'__asan_init' in text or b'__tsan_init' in text
 
 
 def tshark_count(path, display):
