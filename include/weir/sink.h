@@ -71,6 +71,25 @@ struct weir_tap_type {
 		*body_schema; /* of the records that body_end() fills; NULL: schema */
 };
 
+/*
+ * Text in two steps, for sinks that write the same bytes about a record whatever came before it: a formatter makes the bytes, on any thread
+ * (one formatter is used by one at a time), and the sink writes what formatters made, in order.
+ */
+struct weir_formatter; /* a sink's own */
+struct strbuf;         /* base/strbuf.h */
+struct iovec;
+
+struct weir_formatter_type {
+	/** Before the first record. @param sink outlives it. 0, WEIR_ENOMEM, or WEIR_EUNSUPPORTED: this sink wants records */
+	int (*open)(const struct weir_sink *sink, struct weir_formatter **ret);
+	/** Append what the sink writes about a record, perhaps nothing. 0, or WEIR_ENOMEM: `to` is as it was */
+	int (*format)(struct weir_formatter *formatter, const struct weir_record *rec,
+		      struct strbuf *to);
+	void (*close)(struct weir_formatter *formatter);
+	/** Instead of the sink's record(): text of whole records, borrowed. 0 or WEIR_EIO (errno) */
+	int (*write)(struct weir_sink *sink, const struct iovec *text, int n);
+};
+
 struct weir_sink_type {
 	const char *name; /* "json" */
 	const char *doc;
@@ -103,6 +122,7 @@ struct weir_sink_type {
 	unsigned hold_ms;
 	/** record() gets records of type "capture" too: every 10 s and at the end what the run's counters have grown by */
 	bool health;
+	const struct weir_formatter_type *formatter; /* NULL: records only */
 };
 
 #ifdef __cplusplus

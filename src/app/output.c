@@ -141,7 +141,7 @@ static int open_query(struct output *output, const struct options *options)
 		return 0;
 	}
 	(void)engine_schemas(NULL, schemas); /* what taps tell about their files is not filtered */
-	err = query_new(options->display_filter, schemas, &output->filter, &error);
+	err = query_new(options->display_filter, schemas, &output->filter.query, &error);
 	if (err == WEIR_EINVAL) {
 		caret_print(&(struct caret){
 			.kind = "record filter",
@@ -156,7 +156,27 @@ static int open_query(struct output *output, const struct options *options)
 		fprintf(stderr, "weir: error: -Y: %s\n", weir_strerror(err));
 	}
 	output->filtered = err == 0;
+	output->filter_text = options->display_filter;
 	return err;
+}
+
+int output_filter_open(const struct output *output, struct output_filter *ret)
+{
+	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
+	struct query_error error;
+
+	memset(ret, 0, sizeof(*ret));
+	if (output->filter_text == NULL) {
+		return 0;
+	}
+	(void)engine_schemas(NULL, schemas);
+	return query_new(output->filter_text, schemas, &ret->query, &error);
+}
+
+void output_filter_close(struct output_filter *filter)
+{
+	query_free(filter->query);
+	filter->query = NULL;
 }
 
 int output_open(struct output *output, const struct options *options)
@@ -184,8 +204,8 @@ bool output_wants(void *context, const struct weir_schema *schema, size_t field)
 	size_t i;
 
 	/* a filter counts the records that it leaves out, whatever it reads of them */
-	if (output->filter != NULL &&
-	    (field == WEIR_F_TS || query_wants(output->filter, schema, field))) {
+	if (output->filter.query != NULL &&
+	    (field == WEIR_F_TS || query_wants(output->filter.query, schema, field))) {
 		return true;
 	}
 	for (i = 0; i < output->nsinks; i++) {
@@ -332,10 +352,10 @@ static enum weir_bodies bodies_of_nodes(const struct query_node *node)
 
 enum weir_bodies output_bodies(const struct output *output, enum weir_bodies bodies)
 {
-	if (output->filter == NULL) {
+	if (output->filter.query == NULL) {
 		return bodies;
 	}
-	return most(bodies, bodies_of_nodes(query_root(output->filter)));
+	return most(bodies, bodies_of_nodes(query_root(output->filter.query)));
 }
 
 bool output_is_private(const struct output *output, const struct weir_record *rec)
@@ -343,42 +363,82 @@ bool output_is_private(const struct output *output, const struct weir_record *re
 	return taps_own(&output->taps, rec->schema);
 }
 
-/* Is it for this sink? */
-static bool receives(const struct output *output, size_t i, const struct weir_record *rec)
+bool output_is_for(const struct output *output, const struct output_sink *sink,
+		   const struct weir_record *rec)
 {
+	const struct weir_sink_type *type = sink->spec.type;
+
 	if (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0) {
-		return output->sinks[i].spec.type->interim;
+		return type->interim;
 	}
 	return !output_is_private(output, rec) ||
-	       (output->sinks[i].spec.type->tap != NULL &&
-		output->sinks[i].spec.type->tap->schema == rec->schema);
+	       (type->tap != NULL && type->tap->schema == rec->schema);
 }
 
-/* Does the filter let it through? What raw sinks say about their files is not asked about. */
-static bool passes(struct output *output, const struct weir_record *rec)
+bool output_passes(const struct output *output, struct output_filter *filter,
+		   const struct weir_record *rec)
 {
 	bool interim = weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0;
 	bool pass;
 
-	if (output->filter == NULL || output_is_private(output, rec)) {
+	if (filter->query == NULL || output_is_private(output, rec)) {
 		return true;
 	}
-	pass = query_match(output->filter, rec);
-	output->limited = query_limited(output->filter);
-	output->matched += pass && !interim;
-	output->left_out += !pass && !interim;
+	pass = query_match(filter->query, rec);
+	filter->limited = query_limited(filter->query);
+	filter->matched += pass && !interim;
+	filter->left_out += !pass && !interim;
 	return pass;
+}
+
+const struct output_sink *output_writer(const struct output *output)
+{
+	const struct output_sink *writer = NULL;
+	size_t i;
+
+	for (i = 0; i < output->nsinks; i++) {
+		writer = is_none(output, i) ? writer : &output->sinks[i];
+	}
+	return writer;
+}
+
+int output_formatter_open(const struct output *output, struct weir_formatter **ret)
+{
+	const struct output_sink *writer = output_writer(output);
+	const struct weir_formatter_type *type;
+	size_t i;
+
+	*ret = NULL;
+	for (i = 0; i < output->nsinks; i++) {
+		if (!is_none(output, i) && &output->sinks[i] != writer) {
+			return WEIR_EUNSUPPORTED; /* several write, each at its own pace */
+		}
+	}
+	if (writer == NULL) {
+		return 0;
+	}
+	type = writer->spec.type->formatter;
+	return type == NULL ? WEIR_EUNSUPPORTED : type->open(writer->sink, ret);
+}
+
+void output_text(struct output *output, const struct iovec *text, int n, uint64_t nrecords)
+{
+	const struct output_sink *writer = output_writer(output);
+
+	if (writer != NULL) {
+		sink_batch_text(writer->batch, text, n, nrecords);
+	}
 }
 
 void output_record(struct output *output, const struct weir_record *rec)
 {
 	size_t i;
 
-	if (!passes(output, rec)) {
+	if (!output_passes(output, &output->filter, rec)) {
 		return;
 	}
 	for (i = 0; i < output->nsinks; i++) {
-		if (receives(output, i, rec)) {
+		if (output_is_for(output, &output->sinks[i], rec)) {
 			sink_batch_record(output->sinks[i].batch, rec);
 		}
 	}
@@ -515,7 +575,6 @@ int output_close(struct output *output)
 		}
 		sink_spec_fini(&sink->spec);
 	}
-	query_free(output->filter);
-	output->filter = NULL;
+	output_filter_close(&output->filter);
 	return err;
 }

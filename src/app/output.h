@@ -27,16 +27,22 @@ struct output_sink {
 	char counters[SINK_NLOSSES][OUTPUT_NAME]; /* names of its losses in the summary */
 };
 
+/* -Y, for one thread, and what it decided. */
+struct output_filter {
+	struct query *query; /* NULL: every record */
+	uint64_t matched;    /* final records that it let through ... */
+	uint64_t left_out;   /* ... and those it did not */
+	uint64_t limited;    /* comparisons that were given up */
+};
+
 struct output {
 	struct output_sink sinks[OPTIONS_MAX_OUTPUTS];
 	size_t nsinks;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
-	struct taps taps;     /* of sinks that have one */
-	struct query *filter; /* -Y; NULL: every record */
-	bool filtered;        /* there is (or was) one */
-	uint64_t matched;     /* final records that it let through ... */
-	uint64_t left_out;    /* ... and those it did not */
-	uint64_t limited;     /* comparisons that were given up */
+	struct taps taps;                                 /* of sinks that have one */
+	const char *filter_text;                          /* of -Y, borrowed; NULL: none */
+	struct output_filter filter;                      /* of the thread that records come on */
+	bool filtered;                                    /* there is (or was) one */
 	struct summary_counter figures[SUMMARY_COUNTERS]; /* what sinks say about themselves */
 	atomic_bool broken_pipe;                          /* of any sink: stop quietly */
 	/* A text for the user, several lines, on the thread where it came up; NULL: stderr */
@@ -73,6 +79,28 @@ bool output_is_private(const struct output *output, const struct weir_record *re
 /** Give a record that the filter lets through to all sinks, a private one to its own, an interim one to those that
  * replace it. The first failure of each is told. */
 void output_record(struct output *output, const struct weir_record *rec);
+
+/**
+ * Records that come from several threads, before they are in order: each thread has a filter and a formatter of its own, and text in order
+ * goes to output_text() instead of the records to output_record(). It takes one sink that writes text (besides `none`) and no
+ * other, reading files: output_start() then gives it no thread.
+ *
+ * Both after output_open(). WEIR_ENOMEM; output_formatter_open() also WEIR_EUNSUPPORTED: this output wants records. *ret is
+ * NULL when nothing is written.
+ */
+int output_filter_open(const struct output *output, struct output_filter *ret);
+void output_filter_close(struct output_filter *filter);
+int output_formatter_open(const struct output *output, struct weir_formatter **ret);
+/** The sink that formatters are of; NULL: none writes */
+const struct output_sink *output_writer(const struct output *output);
+/** Does the filter let it through? What raw sinks say about their files is not asked about. */
+bool output_passes(const struct output *output, struct output_filter *filter,
+		   const struct weir_record *rec);
+/** Is it for this sink, whatever the filter says? */
+bool output_is_for(const struct output *output, const struct output_sink *sink,
+		   const struct weir_record *rec);
+/** Text of so many records, borrowed. */
+void output_text(struct output *output, const struct iovec *text, int n, uint64_t nrecords);
 
 /** Does some sink ask for the capture's figures (weir_sink_type.health)? */
 bool output_wants_health(const struct output *output);

@@ -2,10 +2,15 @@
 /*
  * The data path of a run: inputs → batches → front → engines → records in order → the caller.
  *
- * One worker: all in the caller's thread. More: the caller's thread reads and decodes, each batch goes to every worker (an
- * engine that owns some of the shards), and one thread merges the workers' records by weir_record_key and calls `record`.
- * Each worker's records are ascending already, so merging needs the head of each stream and no more; the queues are bounded,
- * and a slow sink slows the reader down. The output is the same, byte for byte, for any number of workers and any batch size.
+ * One worker: all in the caller's thread. More: each batch goes to every worker (an engine that owns some of the shards), and the
+ * workers' records are merged by weir_record_key. Records go there as copies, for `record`, or as their text: each worker has a desk, and `prepare`
+ * does there what can be done before the order is known. Each worker's records are ascending already, so merging needs the
+ * head of each stream and no more; what is on its way is bounded, and a slow sink slows the reader down. The output is the
+ * same, byte for byte, for any number of workers and any batch size.
+ *
+ * Reading and merging are done by the workers' threads, the caller's among them, by whoever has nothing else to do; where
+ * reading may wait, the caller's thread does only that. What is said below to be called from one thread may be called from several, one after
+ * the other.
  *
  * With `shared` it is one of several that each have a part of the packets (fanout.h): one worker each; packets are numbered over
  * all of them, and what writes packets is the caller's to finish.
@@ -27,7 +32,9 @@
 #include "engine/engine.h"
 #include "engine/front.h"
 
+struct iovec;
 struct pipeline_result;
+struct strbuf;
 
 struct pipeline_progress {
 	const struct capture *input; /* the one being read */
@@ -63,6 +70,14 @@ struct pipeline_options {
 	bool (*wants)(void *context, const struct weir_schema *schema, size_t field);
 	bool (*reads_tcp)(void *context); /* see engine/engine.h */
 	void *context;
+	void *const *
+		desks; /* one a worker, when there are several; NULL: copies of records go to `record` */
+	/* On the worker's thread, in the worker's order: 1: to be delivered, its text was appended; 0: it is not; WEIR_ENOMEM */
+	int (*prepare)(void *desk, const struct weir_record *rec, struct strbuf *text);
+	/* There too: what `figures` tells of this desk, and at the end, is as of now */
+	void (*note)(void *desk);
+	/* Instead of `record`: text of so many records, in order */
+	void (*text)(void *context, const struct iovec *text, int n, uint64_t nrecords);
 	const struct weir_tap_type *tap;
 	struct weir_sink *tap_sink; /* what the tap belongs to */
 	const volatile sig_atomic_t
@@ -73,8 +88,10 @@ struct pipeline_options {
 	bool (*wants_figures)(void *context);
 	/* the figures so far, from the thread that calls `record`, between two records; `message` is not filled in */
 	void (*figures)(void *context, const struct pipeline_result *so_far);
-	/* live: the records of a batch have been delivered; from that thread too. May be NULL */
+	/* the records of a batch have been delivered (live), or all there are (a pipe gives nothing); from there too. May be NULL */
 	void (*settled)(void *context);
+	/* ends the reading thread's waiting for packets; from any thread. May be NULL */
+	void (*wake)(void);
 };
 
 struct pipeline_result {
@@ -104,5 +121,8 @@ int pipeline_run(const struct pipeline_options *options, struct pipeline_result 
 
 /** What those that share do not do: complete the files of packets. WEIR_EIO: result has the message */
 int pipeline_finish_packets(const struct pipeline_options *options, struct pipeline_result *result);
+
+/** The order of records, but for those of one flow that one packet or timer completes: the worker has those in order. <0, 0, >0 */
+int pipeline_compare_keys(const struct weir_record_key *a, const struct weir_record_key *b);
 
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "app/caret.h"
+#include "app/desk.h"
 #include "app/doctor.h"
 #include "app/fanout.h"
 #include "app/fix.h"
@@ -44,10 +45,14 @@ enum {
 	SPARE_FILES = 64      /* descriptors beside those of inputs */
 };
 
-static volatile sig_atomic_t stop;
-static volatile sig_atomic_t wake = -1; /* an eventfd: ends waiting for packets */
-static volatile sig_atomic_t asked_summary;
-static volatile sig_atomic_t asked_reopen;
+/* Set by signals, and looked at by whichever thread reads: without a lock, so nothing but what is atomic */
+static volatile sig_atomic_t stop; /* by __atomic builtins: others have a pointer to it */
+static volatile sig_atomic_t wake =
+	-1; /* an eventfd: ends waiting for packets. Set before there are threads */
+static atomic_bool asked_summary;
+static atomic_bool asked_reopen;
+
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "signal handlers set them");
 
 struct run {
 	const struct options *options;
@@ -63,7 +68,8 @@ struct run {
 	struct privs_needs needs;
 	char *directories[PRIVS_MAX_PATHS]; /* owned, behind needs */
 	size_t ndirectories;
-	atomic_uint_fast64_t transactions;
+	struct desks desks;                /* none: records come to on_record() */
+	atomic_uint_fast64_t transactions; /* that came there */
 	/* what the next figures are for; set by the reading thread, taken by the one that records come on */
 	atomic_bool show_summary;
 	atomic_bool show_ticker;
@@ -95,11 +101,11 @@ static void wake_up(void)
 static void on_signal(int number)
 {
 	if (number == SIGUSR1) {
-		asked_summary = 1;
+		atomic_store(&asked_summary, true);
 	} else if (number == SIGHUP) {
-		asked_reopen = 1;
+		atomic_store(&asked_reopen, true);
 	} else {
-		stop = 1;
+		__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	}
 	wake_up();
 }
@@ -136,8 +142,9 @@ static int64_t monotonic_ns(void)
 /* `weir ... | head`: whoever reads has enough. */
 static void obey_broken_pipe(struct run *run)
 {
-	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed) && !stop) {
-		stop = 1;
+	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed) &&
+	    !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 		wake_up();
 	}
 }
@@ -157,6 +164,15 @@ static void on_record(void *context, const struct weir_record *rec)
 		run->health.newest_ns = rec->values[WEIR_F_TS].v.i64;
 	}
 	output_record(&run->output, rec);
+	obey_broken_pipe(run);
+}
+
+/* Of what the desks let through. */
+static void on_text(void *context, const struct iovec *text, int n, uint64_t nrecords)
+{
+	struct run *run = context;
+
+	output_text(&run->output, text, n, nrecords);
 	obey_broken_pipe(run);
 }
 
@@ -190,22 +206,21 @@ static void on_progress(void *context, const struct pipeline_progress *progress)
 	}
 	pthread_mutex_lock(&run->terminal);
 	progress_update(&run->progress, progress,
-			atomic_load_explicit(&run->transactions, memory_order_relaxed),
+			atomic_load_explicit(&run->transactions, memory_order_relaxed) +
+				desks_transactions(&run->desks),
 			monotonic_ns());
 	pthread_mutex_unlock(&run->terminal);
 }
 
-/* On the reading thread. The packet writer is its own, and is reopened here. */
+/* Of who reads. The packet writer is its own, and is reopened here. */
 static bool wants_figures(void *context)
 {
 	struct run *run = context;
 
-	if (asked_summary) {
-		asked_summary = 0;
+	if (atomic_exchange(&asked_summary, false)) {
 		atomic_store(&run->show_summary, true);
 	}
-	if (asked_reopen) {
-		asked_reopen = 0;
+	if (atomic_exchange(&asked_reopen, false)) {
 		atomic_store(&run->reopen, true);
 		if (run->writer != NULL) {
 			(void)writer_reopen(run->writer);
@@ -244,13 +259,16 @@ static void print_summary(const struct summary *summary, const struct options *o
 	strbuf_fini(&text);
 }
 
-/* What -Y let through so far. */
-static void fill_filter(struct summary *summary, const struct output *output)
+/* What records told, here or at the desks, and what -Y let through so far. */
+static void fill_records(const struct run *run, struct summary *summary)
 {
-	summary->filter.used = output->filtered;
-	summary->filter.matched = output->matched;
-	summary->filter.left_out = output->left_out;
-	summary->filter.limited = output->limited;
+	struct output_filter filter = run->output.filter;
+
+	desks_gather(&run->desks, &summary->records, &filter);
+	summary->filter.used = run->output.filtered;
+	summary->filter.matched = filter.matched;
+	summary->filter.left_out = filter.left_out;
+	summary->filter.limited = filter.limited;
 }
 
 /* The kernel's rings of a live capture. */
@@ -271,8 +289,8 @@ static void fill_rings(const struct run *run, struct summary *summary)
 static void fill_summary(struct run *run, struct summary *summary,
 			 const struct pipeline_result *result)
 {
+	fill_records(run, summary);
 	report_fill(summary, result, &run->options->config, monotonic_ns() - run->begin_ns);
-	fill_filter(summary, &run->output);
 	memcpy(summary->sinks, output_figures(&run->output), sizeof(summary->sinks));
 	summary->memory_peak += output_report(&run->output, summary->drops);
 	if (run->keeper != NULL) {
@@ -834,6 +852,10 @@ static int run_pipeline(struct run *run)
 		.wants = wants,
 		.reads_tcp = reads_tcp,
 		.context = run,
+		.desks = run->desks.n == 0 ? NULL : run->desks.contexts,
+		.prepare = desk_prepare,
+		.note = desk_note,
+		.text = on_text,
 		.tap = taps_type(&run->output.taps),
 		.tap_sink = taps_sink(&run->output.taps),
 		.stop = &stop,
@@ -841,6 +863,7 @@ static int run_pipeline(struct run *run)
 		.wants_figures = wants_figures,
 		.figures = on_figures,
 		.settled = on_settled,
+		.wake = wake_up,
 	};
 	struct pipeline_result result;
 	int status, closed, err;
@@ -882,6 +905,7 @@ static void clean_up(struct run *run)
 {
 	size_t i;
 
+	desks_close(&run->desks);
 	keeper_free(run->keeper);
 	writer_free(run->writer);
 	filter_free(run->filter);
@@ -923,6 +947,10 @@ int run(const struct options *options)
 	}
 	if (status == 0) {
 		status = open_keeper(run);
+	}
+	if (status == 0) {
+		err = run->live ? 0 : desks_open(&run->desks, options->workers, &run->output);
+		status = err < 0 && err != WEIR_EUNSUPPORTED ? EXIT_ERROR : 0;
 	}
 	if (status == 0) {
 		start_progress(run);

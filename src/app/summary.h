@@ -109,6 +109,9 @@ bool summary_wants(const struct weir_schema *schema, size_t field);
 /** So many records of a type were not made, for nobody reads them: the engine's total, given as often as it changes. */
 void summary_unread(struct summary_records *records, const struct weir_schema *schema, uint64_t n);
 
+/** Records of a type are coming: types are told in this order, or that in which their first records came. */
+void summary_know(struct summary_records *records, const struct weir_schema *schema);
+
 void summary_records_merge(struct summary_records *into, const struct summary_records *from);
 
 /** Record a duration; @return of the quantile 0..1: the middle of its bucket, at most the maximum; 0 without durations */

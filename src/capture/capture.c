@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/source.h"
@@ -392,6 +393,13 @@ const struct capture_stats *capture_stats(const struct capture *capture)
 bool capture_is_live(const struct capture *capture)
 {
 	return capture->live != NULL;
+}
+
+bool capture_may_wait(const struct capture *capture)
+{
+	struct stat st;
+
+	return capture->live != NULL || fstat(capture->input.fd, &st) != 0 || !S_ISREG(st.st_mode);
 }
 
 const char *capture_interface_name(const struct capture *capture, uint16_t interface)

@@ -116,6 +116,8 @@ enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768, CAPTURE_GR
 int capture_open_live(const struct capture_live_options *options, uint16_t input,
 		      struct capture **ret);
 bool capture_is_live(const struct capture *capture);
+/** May capture_fill() wait for packets: is it anything but a file? Before capture_begin() too. */
+bool capture_may_wait(const struct capture *capture);
 
 /** Captures that share packets are all open: begin, with what comes from now on. */
 void capture_share(struct capture *const *captures, size_t n);

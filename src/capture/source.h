@@ -177,7 +177,8 @@ const char *live_interface_name(const struct live *live, uint16_t interface);
 static inline bool capture_is_stopped(struct capture *capture)
 {
 	return atomic_load_explicit(&capture->stop, memory_order_relaxed) ||
-	       (capture->stop_flag != NULL && *capture->stop_flag);
+	       (capture->stop_flag != NULL &&
+		__atomic_load_n(capture->stop_flag, __ATOMIC_RELAXED) != 0);
 }
 
 /** Somebody wants the waiting thread: take that back, he has it. */

@@ -485,6 +485,24 @@ void sink_batch_record(struct sink_batch *batch, const struct weir_record *rec)
 	}
 }
 
+void sink_batch_text(struct sink_batch *batch, const struct iovec *text, int n, uint64_t nrecords)
+{
+	assert(batch->nparcels == 0);
+	batch->given += nrecords;
+	if (atomic_load_explicit(&batch->failed, memory_order_relaxed)) {
+		lose(batch, SINK_LOSS_FAILED, nrecords);
+		return;
+	}
+	batch->unconfirmed += nrecords;
+	if (batch->options.type->formatter->write(batch->options.sink, text, n) < 0) {
+		fail(batch);
+	} else if (batch->unconfirmed >= confirm_records(batch)) {
+		flush(batch);
+	} else {
+		flush_when_due(batch);
+	}
+}
+
 void sink_batch_settle(struct sink_batch *batch)
 {
 	bool idle;

@@ -61,6 +61,11 @@ int sink_batch_new(const struct sink_batch_options *options, struct sink_batch *
 /** One record, borrowed. From the producer's thread, as all below. */
 void sink_batch_record(struct sink_batch *batch, const struct weir_record *rec);
 
+/**
+ * Text of so many records, made by a formatter of the sink's, borrowed: instead of those records, to a batch without a thread.
+ */
+void sink_batch_text(struct sink_batch *batch, const struct iovec *text, int n, uint64_t nrecords);
+
 /** Somebody may be watching: what is held back goes out as soon as the sink has time. Does not wait for it. */
 void sink_batch_settle(struct sink_batch *batch);
 

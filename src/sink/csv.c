@@ -23,6 +23,7 @@
 #include "weir/error.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,15 +34,19 @@ enum { COLUMN_TYPE = WEIR_MAX_FIELDS, COLUMN_ESCAPED, COLUMN_TRUNCATED, COLUMNS_
 
 static const char *const special_names[] = {"type", "escaped", "truncated"};
 
-struct csv_sink {
-	struct out out;
+struct weir_formatter {
 	const struct weir_schema *schema;
 	size_t ncolumns;
 	uint8_t columns[COLUMNS_MAX]; /* fields, or COLUMN_... */
+	struct strbuf cell;           /* scratch: a cell before quoting */
+	struct strbuf escaped;        /* of this record, names joined by ; */
+	struct strbuf truncated;      /* name=length */
+};
+
+struct csv_sink {
+	struct out out;
 	bool wanted[WEIR_MAX_FIELDS];
-	struct strbuf cell;      /* scratch: a cell before quoting */
-	struct strbuf escaped;   /* of this record, names joined by ; */
-	struct strbuf truncated; /* name=length */
+	struct weir_formatter rows;
 };
 
 static struct csv_sink *self(struct weir_sink *sink)
@@ -51,7 +56,7 @@ static struct csv_sink *self(struct weir_sink *sink)
 
 /* ---- cells ---- */
 
-static const char *column_name(const struct csv_sink *csv, size_t i)
+static const char *column_name(const struct weir_formatter *csv, size_t i)
 {
 	unsigned column = csv->columns[i];
 
@@ -260,11 +265,12 @@ static uint32_t cut_from(enum weir_kind kind, const struct weir_value *value)
 	return longest;
 }
 
-static void put_field(struct csv_sink *csv, const struct weir_record *rec, size_t i)
+static void put_field(struct weir_formatter *rows, const struct weir_record *rec, size_t i,
+		      struct strbuf *to)
 {
 	const struct weir_field *field = weir_schema_field(rec->schema, i);
 	const struct weir_value *value = &rec->values[i];
-	struct strbuf *cell = &csv->cell;
+	struct strbuf *cell = &rows->cell;
 	bool clean = true;
 
 	strbuf_clear(cell);
@@ -280,16 +286,16 @@ static void put_field(struct csv_sink *csv, const struct weir_record *rec, size_
 		clean = put_headers(cell, value);
 		break;
 	default:
-		put_plain(&csv->out.buf, field->kind, value);
+		put_plain(to, field->kind, value);
 		return;
 	}
-	put_text(&csv->out.buf, cell);
+	put_text(to, cell);
 	if (!clean) {
-		strbuf_str(&csv->escaped, csv->escaped.len > 0 ? ";" : "");
-		strbuf_str(&csv->escaped, field->name);
+		strbuf_str(&rows->escaped, rows->escaped.len > 0 ? ";" : "");
+		strbuf_str(&rows->escaped, field->name);
 	}
 	if (cut_from(field->kind, value) > 0) {
-		strbuf_printf(&csv->truncated, "%s%s=%u", csv->truncated.len > 0 ? ";" : "",
+		strbuf_printf(&rows->truncated, "%s%s=%u", rows->truncated.len > 0 ? ";" : "",
 			      field->name, cut_from(field->kind, value));
 	}
 }
@@ -300,58 +306,116 @@ static void put_header(struct csv_sink *csv)
 {
 	size_t i;
 
-	for (i = 0; i < csv->ncolumns; i++) {
+	for (i = 0; i < csv->rows.ncolumns; i++) {
 		strbuf_str(&csv->out.buf, i > 0 ? "," : "");
-		strbuf_str(&csv->out.buf, column_name(csv, i));
+		strbuf_str(&csv->out.buf, column_name(&csv->rows, i));
 	}
 	strbuf_char(&csv->out.buf, '\n');
+}
+
+/* A row without its escaped cells' notes is none: WEIR_ENOMEM leaves nothing of it. */
+static int csv_format(struct weir_formatter *rows, const struct weir_record *rec, struct strbuf *to)
+{
+	size_t start = to->len;
+	size_t i;
+
+	if (rec->schema != rows->schema ||
+	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
+		return 0;
+	}
+	strbuf_clear(&rows->escaped);
+	strbuf_clear(&rows->truncated);
+	for (i = 0; i < rows->ncolumns; i++) {
+		unsigned column = rows->columns[i];
+
+		strbuf_str(to, i > 0 ? "," : "");
+		if (column == COLUMN_TYPE) {
+			strbuf_str(to, rec->schema->type);
+		} else if (column == COLUMN_ESCAPED || column == COLUMN_TRUNCATED) {
+			const struct strbuf *list =
+				column == COLUMN_ESCAPED ? &rows->escaped : &rows->truncated;
+
+			if (list->len > 0) {
+				put_text(to, list);
+			}
+		} else if (weir_record_has(rec, column)) {
+			put_field(rows, rec, column, to);
+		}
+	}
+	strbuf_char(to, '\n');
+	if (to->failed || rows->cell.failed || rows->escaped.failed || rows->truncated.failed) {
+		rows->cell.failed = rows->escaped.failed = rows->truncated.failed = false;
+		to->failed = false;
+		to->len = start; /* no half row */
+		return WEIR_ENOMEM;
+	}
+	return 0;
 }
 
 static int csv_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct csv_sink *csv = self(sink);
-	size_t start = csv->out.buf.len;
-	size_t i;
+	int err = csv_format(&csv->rows, rec, &csv->out.buf);
 
-	if (rec->schema != csv->schema ||
-	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
-		return 0;
-	}
-	strbuf_clear(&csv->escaped);
-	strbuf_clear(&csv->truncated);
-	for (i = 0; i < csv->ncolumns; i++) {
-		unsigned column = csv->columns[i];
-
-		strbuf_str(&csv->out.buf, i > 0 ? "," : "");
-		if (column == COLUMN_TYPE) {
-			strbuf_str(&csv->out.buf, rec->schema->type);
-		} else if (column == COLUMN_ESCAPED || column == COLUMN_TRUNCATED) {
-			const struct strbuf *list =
-				column == COLUMN_ESCAPED ? &csv->escaped : &csv->truncated;
-
-			if (list->len > 0) {
-				put_text(&csv->out.buf, list);
-			}
-		} else if (weir_record_has(rec, column)) {
-			put_field(csv, rec, column);
-		}
-	}
-	strbuf_char(&csv->out.buf, '\n');
-	if (csv->cell.failed || csv->escaped.failed || csv->truncated.failed) {
-		csv->cell.failed = csv->escaped.failed = csv->truncated.failed = false;
-		csv->out.buf.failed = true;
-	}
-	if (csv->out.buf.failed) {
-		csv->out.buf.len = start; /* no half row */
+	if (err < 0) {
+		errno = ENOMEM;
+		return err;
 	}
 	return out_wrote(&csv->out);
 }
+
+/* ---- in two steps ---- */
+
+static void init_scratch(struct weir_formatter *rows)
+{
+	strbuf_init(&rows->cell);
+	strbuf_init(&rows->escaped);
+	strbuf_init(&rows->truncated);
+}
+
+static void fini_scratch(struct weir_formatter *rows)
+{
+	strbuf_fini(&rows->cell);
+	strbuf_fini(&rows->escaped);
+	strbuf_fini(&rows->truncated);
+}
+
+static int csv_formatter_open(const struct weir_sink *sink, struct weir_formatter **ret)
+{
+	struct weir_formatter *rows = malloc(sizeof(*rows));
+
+	if (rows == NULL) {
+		return WEIR_ENOMEM;
+	}
+	*rows = ((const struct csv_sink *)sink)->rows;
+	init_scratch(rows);
+	*ret = rows;
+	return 0;
+}
+
+static void csv_formatter_close(struct weir_formatter *rows)
+{
+	fini_scratch(rows);
+	free(rows);
+}
+
+static int csv_write(struct weir_sink *sink, const struct iovec *text, int n)
+{
+	return out_text(&self(sink)->out, text, n);
+}
+
+static const struct weir_formatter_type csv_formatter = {
+	.open = csv_formatter_open,
+	.format = csv_format,
+	.close = csv_formatter_close,
+	.write = csv_write,
+};
 
 /* ---- opening ---- */
 
 static int add_column(struct csv_sink *csv, const char *name, size_t len)
 {
-	int field = weir_schema_find(csv->schema, name, len);
+	int field = weir_schema_find(csv->rows.schema, name, len);
 	size_t i;
 
 	for (i = 0; field < 0 && i < sizeof(special_names) / sizeof(special_names[0]); i++) {
@@ -359,10 +423,10 @@ static int add_column(struct csv_sink *csv, const char *name, size_t len)
 			field = COLUMN_TYPE + (int)i;
 		}
 	}
-	if (field < 0 || csv->ncolumns == COLUMNS_MAX) {
+	if (field < 0 || csv->rows.ncolumns == COLUMNS_MAX) {
 		return WEIR_ENOTFOUND;
 	}
-	csv->columns[csv->ncolumns++] = (uint8_t)field;
+	csv->rows.columns[csv->rows.ncolumns++] = (uint8_t)field;
 	return 0;
 }
 
@@ -372,14 +436,14 @@ static int choose_columns(struct csv_sink *csv, const char *fields, const char *
 	size_t i;
 
 	if (fields == NULL) {
-		csv->columns[csv->ncolumns++] = COLUMN_TYPE;
-		for (i = 0; weir_schema_field(csv->schema, i) != NULL; i++) {
+		csv->rows.columns[csv->rows.ncolumns++] = COLUMN_TYPE;
+		for (i = 0; weir_schema_field(csv->rows.schema, i) != NULL; i++) {
 			if (i != WEIR_F_FINAL) { /* always true here */
-				csv->columns[csv->ncolumns++] = (uint8_t)i;
+				csv->rows.columns[csv->rows.ncolumns++] = (uint8_t)i;
 			}
 		}
-		csv->columns[csv->ncolumns++] = COLUMN_ESCAPED;
-		csv->columns[csv->ncolumns++] = COLUMN_TRUNCATED;
+		csv->rows.columns[csv->rows.ncolumns++] = COLUMN_ESCAPED;
+		csv->rows.columns[csv->rows.ncolumns++] = COLUMN_TRUNCATED;
 		return 0;
 	}
 	for (;;) {
@@ -388,7 +452,7 @@ static int choose_columns(struct csv_sink *csv, const char *fields, const char *
 		if (add_column(csv, fields, n) < 0) {
 			(void)snprintf(message, sizeof(message),
 				       "\"%.*s\" is not a field of type %s, or there are too many",
-				       n > 64 ? 64 : (int)n, fields, csv->schema->type);
+				       n > 64 ? 64 : (int)n, fields, csv->rows.schema->type);
 			*ret_message = message;
 			return WEIR_EINVAL;
 		}
@@ -405,9 +469,9 @@ static bool notes_are_last(const struct csv_sink *csv)
 	bool noted = false;
 	size_t i;
 
-	for (i = 0; i < csv->ncolumns; i++) {
-		bool note =
-			csv->columns[i] == COLUMN_ESCAPED || csv->columns[i] == COLUMN_TRUNCATED;
+	for (i = 0; i < csv->rows.ncolumns; i++) {
+		bool note = csv->rows.columns[i] == COLUMN_ESCAPED ||
+			    csv->rows.columns[i] == COLUMN_TRUNCATED;
 
 		if (noted && !note) {
 			return false;
@@ -432,10 +496,10 @@ static int configure(struct csv_sink *csv, const struct weir_sink_config *config
 	type = type == NULL ? "http" : type;
 	for (i = 0; config->schemas != NULL && config->schemas[i] != NULL; i++) {
 		if (strcmp(config->schemas[i]->type, type) == 0) {
-			csv->schema = config->schemas[i];
+			csv->rows.schema = config->schemas[i];
 		}
 	}
-	if (csv->schema == NULL) {
+	if (csv->rows.schema == NULL) {
 		*ret_message = "csv has one type=, such as http (the default), tcp or anomaly";
 		return WEIR_EINVAL;
 	}
@@ -444,9 +508,9 @@ static int configure(struct csv_sink *csv, const struct weir_sink_config *config
 		*ret_message = "escaped and truncated are the last of the fields";
 		return WEIR_EINVAL;
 	}
-	for (i = 0; i < csv->ncolumns; i++) {
-		if (csv->columns[i] < WEIR_MAX_FIELDS) {
-			csv->wanted[csv->columns[i]] = true;
+	for (i = 0; i < csv->rows.ncolumns; i++) {
+		if (csv->rows.columns[i] < WEIR_MAX_FIELDS) {
+			csv->wanted[csv->rows.columns[i]] = true;
 		}
 	}
 	return err;
@@ -462,9 +526,7 @@ static int csv_open(const struct weir_sink_config *config, struct weir_sink **re
 		*ret_message = "out of memory";
 		return WEIR_ENOMEM;
 	}
-	strbuf_init(&csv->cell);
-	strbuf_init(&csv->escaped);
-	strbuf_init(&csv->truncated);
+	init_scratch(&csv->rows);
 	err = configure(csv, config, ret_message);
 	if (err == 0) {
 		err = out_open(&csv->out, config->target, config->live);
@@ -481,7 +543,8 @@ static int csv_open(const struct weir_sink_config *config, struct weir_sink **re
 
 static bool csv_wants(struct weir_sink *sink, const struct weir_schema *schema, size_t field)
 {
-	return schema == self(sink)->schema && (field == WEIR_F_FINAL || self(sink)->wanted[field]);
+	return schema == self(sink)->rows.schema &&
+	       (field == WEIR_F_FINAL || self(sink)->wanted[field]);
 }
 
 static int csv_flush(struct weir_sink *sink)
@@ -508,9 +571,7 @@ static int csv_close(struct weir_sink *sink)
 	struct csv_sink *csv = self(sink);
 	int err = out_close(&csv->out);
 
-	strbuf_fini(&csv->cell);
-	strbuf_fini(&csv->escaped);
-	strbuf_fini(&csv->truncated);
+	fini_scratch(&csv->rows);
 	free(csv);
 	return err;
 }
@@ -524,4 +585,5 @@ const struct weir_sink_type sink_csv = {
 	.flush = csv_flush,
 	.reopen = csv_reopen,
 	.close = csv_close,
+	.formatter = &csv_formatter,
 };

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { OUT_VECTOR = 128 /* pieces of text written at a time */ };
+
 int out_open(struct out *out, const char *target, bool each)
 {
 	memset(out, 0, sizeof(*out));
@@ -78,6 +80,55 @@ int out_flush(struct out *out)
 		}
 	}
 	return 0;
+}
+
+/* Write all of it, from where it lies. *ret_written counts on, also when it fails. */
+static int write_text(struct out *out, const struct iovec *text, int n, size_t *ret_written)
+{
+	struct iovec rest[OUT_VECTOR];
+	int at = 0;
+
+	memcpy(rest, text, (size_t)n * sizeof(*rest));
+	while (at < n) {
+		ssize_t got = writev(out->fd, rest + at, n - at);
+
+		if (got < 0 && errno != EINTR && !(errno == EAGAIN && wait_for_room(out->fd))) {
+			return WEIR_EIO;
+		}
+		*ret_written += got > 0 ? (size_t)got : 0;
+		for (; at < n && got >= (ssize_t)rest[at].iov_len; at++) {
+			got -= (ssize_t)rest[at].iov_len;
+		}
+		if (at < n && got > 0) {
+			rest[at].iov_base = (char *)rest[at].iov_base + got;
+			rest[at].iov_len -= (size_t)got;
+		}
+	}
+	return 0;
+}
+
+int out_text(struct out *out, const struct iovec *text, int n)
+{
+	size_t all = 0, written = 0;
+	int err, i;
+
+	for (i = 0; i < n; i++) {
+		all += text[i].iov_len;
+	}
+	if (all <= OUT_COPIED) {
+		for (i = 0; i < n; i++) {
+			strbuf_add(&out->buf, text[i].iov_base, text[i].iov_len);
+		}
+		return out_wrote(out);
+	}
+	err = out_flush(out);
+	for (i = 0; i < n && err == 0; i += OUT_VECTOR) {
+		err = write_text(out, text + i, n - i < OUT_VECTOR ? n - i : OUT_VECTOR, &written);
+	}
+	if (err < 0) {
+		take_back(out, written);
+	}
+	return err;
 }
 
 int out_wrote(struct out *out)

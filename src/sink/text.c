@@ -18,14 +18,19 @@
 
 enum { TEXT_SCHEMAS = 32 };
 
-struct text_sink {
-	struct out out;
-	bool lines; /* for a terminal; else columns */
-	bool tty;
-	char *types; /* NULL: all but tcp */
+struct weir_formatter {
+	bool lines;        /* for a terminal; else columns */
+	const char *types; /* NULL: all but tcp */
 	struct text_schema schemas[TEXT_SCHEMAS];
 	size_t nschemas;
 	struct text_style style;
+};
+
+struct text_sink {
+	struct out out;
+	bool tty;
+	char *types; /* owned */
+	struct weir_formatter form;
 };
 
 static struct text_sink *self(struct weir_sink *sink)
@@ -82,13 +87,14 @@ static int configure(struct text_sink *text, const struct weir_sink_config *conf
 		return WEIR_EINVAL;
 	}
 	text->tty = config->tty;
-	text->lines = form != NULL ? strcmp(form, "line") == 0 : config->tty;
-	text->style.color = config->color;
-	text->style.rich = env_says("TERM", "256color") || getenv("COLORTERM") != NULL;
-	text->style.ascii = ascii != NULL ? is_yes(ascii)
-					  : config->ascii || (config->tty && is_ascii_terminal());
-	text->style.columns = config->columns;
-	text->style.verbose = config->verbose;
+	text->form.lines = form != NULL ? strcmp(form, "line") == 0 : config->tty;
+	text->form.style.color = config->color;
+	text->form.style.rich = env_says("TERM", "256color") || getenv("COLORTERM") != NULL;
+	text->form.style.ascii = ascii != NULL
+					 ? is_yes(ascii)
+					 : config->ascii || (config->tty && is_ascii_terminal());
+	text->form.style.columns = config->columns;
+	text->form.style.verbose = config->verbose;
 	if (types != NULL) {
 		text->types = strdup(types);
 		if (text->types == NULL) {
@@ -96,6 +102,7 @@ static int configure(struct text_sink *text, const struct weir_sink_config *conf
 			return WEIR_ENOMEM;
 		}
 	}
+	text->form.types = text->types;
 	return 0;
 }
 
@@ -109,7 +116,7 @@ static int text_open(const struct weir_sink_config *config, struct weir_sink **r
 		*ret_message = "out of memory";
 		return WEIR_ENOMEM;
 	}
-	strbuf_init(&text->style.cell);
+	strbuf_init(&text->form.style.cell);
 	err = configure(text, config, ret_message);
 	if (err == 0) {
 		err = out_open(&text->out, config->target, config->live);
@@ -140,29 +147,30 @@ static bool is_listed(const char *list, const char *type)
 	return false;
 }
 
-static bool shows_type(const struct text_sink *text, const struct weir_schema *schema)
+static bool shows_type(const struct weir_formatter *form, const struct weir_schema *schema)
 {
-	if (text->types != NULL) {
-		return is_listed(text->types, schema->type);
+	if (form->types != NULL) {
+		return is_listed(form->types, schema->type);
 	}
 	return strcmp(schema->type, "tcp") != 0;
 }
 
 /* NULL when there are more types than the table holds. */
-static const struct text_schema *schema_of(struct text_sink *text, const struct weir_schema *schema)
+static const struct text_schema *schema_of(struct weir_formatter *form,
+					   const struct weir_schema *schema)
 {
 	size_t i;
 
-	for (i = 0; i < text->nschemas; i++) {
-		if (text->schemas[i].schema == schema) {
-			return &text->schemas[i];
+	for (i = 0; i < form->nschemas; i++) {
+		if (form->schemas[i].schema == schema) {
+			return &form->schemas[i];
 		}
 	}
-	if (text->nschemas == TEXT_SCHEMAS) {
+	if (form->nschemas == TEXT_SCHEMAS) {
 		return NULL;
 	}
-	text_schema_init(&text->schemas[text->nschemas], schema);
-	return &text->schemas[text->nschemas++];
+	text_schema_init(&form->schemas[form->nschemas], schema);
+	return &form->schemas[form->nschemas++];
 }
 
 static bool is_shown_common(size_t field)
@@ -193,24 +201,24 @@ static bool is_shown_common(size_t field)
 
 static bool text_wants(struct weir_sink *sink, const struct weir_schema *schema, size_t field)
 {
-	struct text_sink *text = self(sink);
+	struct weir_formatter *form = &self(sink)->form;
 	const struct text_schema *of;
 	size_t i;
 
-	if (!shows_type(text, schema)) {
+	if (!shows_type(form, schema)) {
 		return false;
 	}
 	if (field < WEIR_NCOMMON) {
 		return is_shown_common(field);
 	}
-	of = schema_of(text, schema);
+	of = schema_of(form, schema);
 	if (of == NULL || !of->transaction) {
-		return !text_is_hidden(&text->style, weir_schema_field(schema, field));
+		return !text_is_hidden(&form->style, weir_schema_field(schema, field));
 	}
 	for (i = 0; i < TEXT_NFIELDS; i++) {
 		if (of->index[i] == (int)field) {
-			return i < TEXT_REQUEST_HEADER || text->style.verbose >= 2 ||
-			       (i < TEXT_REQUEST_CONTENT && text->style.verbose >= 1);
+			return i < TEXT_REQUEST_HEADER || form->style.verbose >= 2 ||
+			       (i < TEXT_REQUEST_CONTENT && form->style.verbose >= 1);
 		}
 	}
 	return false;
@@ -221,18 +229,18 @@ static void look_at_width(struct text_sink *text)
 {
 	struct winsize size;
 
-	if (text->tty && ioctl(text->out.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-		text->style.columns = size.ws_col;
+	if (ioctl(text->out.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+		text->form.style.columns = size.ws_col;
 	}
 }
 
 /* Is it an anomaly of severity info or low that nobody asked for? Quiet unless wrong. */
-static bool is_minor(const struct text_sink *text, const struct weir_record *rec)
+static bool is_minor(const struct weir_formatter *form, const struct weir_record *rec)
 {
 	static const char name[] = "anomaly.severity";
 	int severity;
 
-	if (text->types != NULL || strcmp(rec->schema->type, "anomaly") != 0) {
+	if (form->types != NULL || strcmp(rec->schema->type, "anomaly") != 0) {
 		return false;
 	}
 	severity = weir_schema_find(rec->schema, name, sizeof(name) - 1);
@@ -240,27 +248,89 @@ static bool is_minor(const struct text_sink *text, const struct weir_record *rec
 	       (text_is(rec, (size_t)severity, "info") || text_is(rec, (size_t)severity, "low"));
 }
 
+/* @return false: nothing is shown of it */
+static bool put_record(struct weir_formatter *form, const struct weir_record *rec,
+		       struct strbuf *out)
+{
+	const struct text_schema *of;
+
+	if (!shows_type(form, rec->schema) || is_minor(form, rec) ||
+	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
+		return false; /* interim records are for displays that replace them */
+	}
+	of = schema_of(form, rec->schema);
+	if (of == NULL) {
+		return false;
+	}
+	if (form->lines) {
+		text_put_line(&form->style, of, rec, out);
+	} else {
+		text_put_columns(&form->style, of, rec, out);
+	}
+	return true;
+}
+
 static int text_record(struct weir_sink *sink, const struct weir_record *rec)
 {
 	struct text_sink *text = self(sink);
-	const struct text_schema *of;
 
-	if (!shows_type(text, rec->schema) || is_minor(text, rec) ||
-	    (weir_record_has(rec, WEIR_F_FINAL) && rec->values[WEIR_F_FINAL].v.u64 == 0)) {
-		return 0; /* interim records are for displays that replace them */
-	}
-	of = schema_of(text, rec->schema);
-	if (of == NULL) {
-		return 0;
-	}
-	if (text->lines) {
+	if (text->tty) {
 		look_at_width(text);
-		text_put_line(&text->style, of, rec, &text->out.buf);
-	} else {
-		text_put_columns(&text->style, of, rec, &text->out.buf);
 	}
-	return out_wrote(&text->out);
+	return put_record(&text->form, rec, &text->out.buf) ? out_wrote(&text->out) : 0;
 }
+
+/* ---- in two steps ---- */
+
+static int text_formatter_open(const struct weir_sink *sink, struct weir_formatter **ret)
+{
+	const struct text_sink *text = (const struct text_sink *)sink;
+	struct weir_formatter *form;
+
+	if (text->form.lines) {
+		return WEIR_EUNSUPPORTED; /* the widest host so far decides how wide that column is */
+	}
+	form = malloc(sizeof(*form));
+	if (form == NULL) {
+		return WEIR_ENOMEM;
+	}
+	*form = text->form;
+	strbuf_init(&form->style.cell);
+	*ret = form;
+	return 0;
+}
+
+static int text_format(struct weir_formatter *form, const struct weir_record *rec,
+		       struct strbuf *to)
+{
+	size_t before = to->len;
+
+	(void)put_record(form, rec, to);
+	if (to->failed) {
+		to->len = before;
+		to->failed = false;
+		return WEIR_ENOMEM;
+	}
+	return 0;
+}
+
+static void text_formatter_close(struct weir_formatter *form)
+{
+	strbuf_fini(&form->style.cell);
+	free(form);
+}
+
+static int text_write(struct weir_sink *sink, const struct iovec *text, int n)
+{
+	return out_text(&self(sink)->out, text, n);
+}
+
+static const struct weir_formatter_type text_formatter = {
+	.open = text_formatter_open,
+	.format = text_format,
+	.close = text_formatter_close,
+	.write = text_write,
+};
 
 static int text_flush(struct weir_sink *sink)
 {
@@ -277,7 +347,7 @@ static int text_close(struct weir_sink *sink)
 	struct text_sink *text = self(sink);
 	int err = out_close(&text->out);
 
-	strbuf_fini(&text->style.cell);
+	strbuf_fini(&text->form.style.cell);
 	free(text->types);
 	free(text);
 	return err;
@@ -292,4 +362,5 @@ const struct weir_sink_type sink_text = {
 	.flush = text_flush,
 	.reopen = text_reopen,
 	.close = text_close,
+	.formatter = &text_formatter,
 };
