@@ -68,27 +68,56 @@ void arena_fini(struct weir_arena *arena)
 	arena->used = 0;
 }
 
-/* Make room for `size` bytes at any alignment up to 8. */
+/* A block for `size` bytes at any alignment up to 8. NULL: no memory */
+static struct arena_block *take_block(struct arena_pool *pool, size_t size)
+{
+	struct arena_block *block = pool->free;
+	size_t want = sizeof(*block) + size + 8;
+
+	if (want <= pool->block && block != NULL) {
+		pool->free = block->next;
+		pool->nfree--;
+		return block;
+	}
+	if (want < pool->block) {
+		want = pool->block;
+	}
+	block = budget_alloc(pool->budget, want);
+	if (block != NULL) {
+		block->size = want;
+	}
+	return block;
+}
+
+struct weir_arena *arena_new_within(struct arena_pool *pool, size_t before, size_t size)
+{
+	struct arena_block *block = take_block(pool, size);
+	struct weir_arena *arena;
+
+	if (block == NULL) {
+		return NULL;
+	}
+	assert(before % 8 == 0 && before + sizeof(*arena) <= size);
+	arena = (struct weir_arena *)((uint8_t *)(block + 1) + before);
+	block->next = NULL;
+	arena->pool = pool;
+	arena->blocks = block;
+	arena->at = (uint8_t *)(block + 1) + size;
+	arena->end = (uint8_t *)block + block->size;
+	arena->used = size;
+	arena->failed = 0;
+	return arena;
+}
+
+/* Make room for `size` bytes. 1: in a block of their own behind the newest */
 static int grow(struct weir_arena *arena, size_t size)
 {
 	struct arena_pool *pool = arena->pool;
-	struct arena_block *block = NULL;
-	size_t want = sizeof(*block) + size + 8;
+	struct arena_block *block = take_block(pool, size);
 
-	if (want <= pool->block && pool->free != NULL) {
-		block = pool->free;
-		pool->free = block->next;
-		pool->nfree--;
-	} else {
-		if (want < pool->block) {
-			want = pool->block;
-		}
-		block = budget_alloc(pool->budget, want);
-		if (block == NULL) {
-			arena->failed++;
-			return WEIR_ENOMEM;
-		}
-		block->size = want;
+	if (block == NULL) {
+		arena->failed++;
+		return WEIR_ENOMEM;
 	}
 	if (block->size > pool->block && arena->blocks != NULL &&
 	    (size_t)(arena->end - arena->at) > 64) {

@@ -69,6 +69,29 @@ static inline void *arena_bytes(struct weir_arena *arena, size_t size)
 	arena->used += size;
 	return p;
 }
+/**
+ * Room for at most `size` unaligned bytes that is not taken yet: the next call but of this kind must be arena_bytes() for what
+ * was used of it, which gives the same place. NULL: memory is spent.
+ */
+static inline void *arena_peek(struct weir_arena *arena, size_t size)
+{
+	uint8_t *p = arena_bytes(arena, size);
+
+	/* a large block of its own is not the newest one: its bytes cannot be given back */
+	if (p != NULL && arena->at == p + size) {
+		arena->at = p;
+		arena->used -= size;
+		return p;
+	}
+	return NULL;
+}
+
+/**
+ * An arena that lies in the first of its own blocks, `before` bytes (a multiple of 8) from where its memory begins; the first
+ * `size` bytes are handed out, which it is among. arena_fini() of a copy of it releases it. NULL: memory is spent.
+ */
+struct weir_arena *arena_new_within(struct arena_pool *pool, size_t before, size_t size);
+
 /** A copy of n bytes; NULL when memory is spent. */
 void *arena_dup(struct weir_arena *arena, const void *p, size_t n);
 

@@ -550,18 +550,26 @@ static void fill_addresses(struct weir_record *rec, const struct weir_flow_info 
 				     BIT(WEIR_F_SERVER_ADDRESS) | BIT(WEIR_F_CLIENT_PORT) |
 				     BIT(WEIR_F_SERVER_PORT) | BIT(WEIR_F_NETWORK_VLAN_ID);
 	size_t len = info->ip_version == 4 ? 4 : 16;
+	struct record_filling filling = record_begin(rec);
+	uint8_t *addresses;
 
-	if (rec->wanted != NULL && (rec->wanted[0] & ours) == 0) {
+	if ((filling.wanted[0] & ours) == 0) {
 		return;
 	}
-	weir_record_set_static(rec, WEIR_F_NETWORK_TYPE, info->ip_version == 4 ? "ipv4" : "ipv6");
-	weir_record_set_bytes(rec, WEIR_F_CLIENT_ADDRESS, info->client.address, len, len);
-	weir_record_set_bytes(rec, WEIR_F_SERVER_ADDRESS, info->server.address, len, len);
-	weir_record_set_u64(rec, WEIR_F_CLIENT_PORT, info->client.port);
-	weir_record_set_u64(rec, WEIR_F_SERVER_PORT, info->server.port);
-	if (info->has_vlan) {
-		weir_record_set_u64(rec, WEIR_F_NETWORK_VLAN_ID, info->vlan_id);
+	record_fill_static(&filling, WEIR_F_NETWORK_TYPE, info->ip_version == 4 ? "ipv4" : "ipv6");
+	addresses = arena_bytes(rec->arena, 32);
+	if (addresses != NULL) {
+		memcpy(addresses, info->client.address, 16);
+		memcpy(addresses + 16, info->server.address, 16);
+		record_fill_bytes(&filling, WEIR_F_CLIENT_ADDRESS, addresses, len);
+		record_fill_bytes(&filling, WEIR_F_SERVER_ADDRESS, addresses + 16, len);
 	}
+	record_fill_u64(&filling, WEIR_F_CLIENT_PORT, info->client.port);
+	record_fill_u64(&filling, WEIR_F_SERVER_PORT, info->server.port);
+	if (info->has_vlan) {
+		record_fill_u64(&filling, WEIR_F_NETWORK_VLAN_ID, info->vlan_id);
+	}
+	record_end(rec, &filling);
 }
 
 static void set_community(struct engine *engine, struct weir_record *rec, struct engine_info *known)
@@ -597,7 +605,7 @@ struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 	struct engine_info *known = known_info(engine, flow);
 	size_t which = engine_schema_index(engine, schema);
 	struct weir_record *rec;
-	char id[WEIR_ID_LEN];
+	char *id;
 
 	/* a tap's own records take no number: ids are the same with and without the tap */
 	if (!engine_is_of_tap(engine, schema)) {
@@ -611,8 +619,11 @@ struct weir_record *engine_record(struct engine *engine, struct flow *flow,
 	rec->flow = &known->info;
 	weir_record_set_i64(rec, WEIR_F_TS, ts_ns);
 	if (weir_record_wants(rec, WEIR_F_ID)) {
-		weir_flow_id(&known->info, ts_ns, flow->nrecords, id);
-		weir_record_set_bytes(rec, WEIR_F_ID, id, sizeof(id), sizeof(id));
+		id = arena_bytes(rec->arena, WEIR_ID_LEN);
+		if (id != NULL) {
+			weir_flow_id(&known->info, ts_ns, flow->nrecords, id);
+			record_set_own(rec, WEIR_F_ID, (const uint8_t *)id, WEIR_ID_LEN);
+		}
 	}
 	if (weir_record_wants(rec, WEIR_F_FLOW_ID)) {
 		set_flow_id(rec, known);

@@ -204,9 +204,17 @@ static const uint8_t *take_segment(struct out *out, const uint8_t *p, const uint
 	return stop;
 }
 
+size_t http_route_room(size_t path_len)
+{
+	/* "/1" becomes "/{id}", "/a@b" "/{email}", and at last "/x" "/{rest}" */
+	size_t room = path_len + HTTP_ROUTE_SEGMENTS * 4 + 5;
+
+	return room < HTTP_ROUTE_MAX ? room : HTTP_ROUTE_MAX;
+}
+
 size_t http_route(struct weir_str path, uint8_t *buffer)
 {
-	struct out out = {buffer, buffer + HTTP_ROUTE_MAX, false};
+	struct out out = {buffer, buffer + http_route_room(path.len), false};
 	const uint8_t *p = path.p;
 	const uint8_t *end = p + path.len;
 	int n = 0;

@@ -44,9 +44,12 @@ const char *http_route_check(const char *rule);
 const char *http_route_rule(const char *const *rules, size_t n, struct weir_str host,
 			    struct weir_str path, size_t *ret_len);
 
+/** Bytes that the route of a path of this length may need: HTTP_ROUTE_MAX or fewer. */
+size_t http_route_room(size_t path_len);
+
 /**
  * @param path   normalised
- * @param buffer HTTP_ROUTE_MAX bytes
+ * @param buffer http_route_room() bytes
  * @return       length of the route; 0 when the path is empty or the route would be too long
  */
 size_t http_route(struct weir_str path, uint8_t *buffer);

@@ -285,28 +285,27 @@ static struct record_span span_of(const struct http1_message *message)
 				    message->begun};
 }
 
-static void fill_times(const struct http1_exchange *ex)
+static void fill_times(struct record_filling *filling, const struct http1_exchange *ex)
 {
 	struct record_span request = span_of(&ex->side[WEIR_C2S]);
 	struct record_span response = span_of(&ex->side[WEIR_S2C]);
 
-	record_set_timing(ex->rec, &request, &response,
-			  ex->side[WEIR_S2C].first_stall_ns - ex->waited_stall_ns);
+	record_fill_timing(filling, &request, &response,
+			   ex->side[WEIR_S2C].first_stall_ns - ex->waited_stall_ns);
 }
 
-static void fill_figures(struct http1 *http, const struct http1_exchange *ex)
+static void fill_figures(struct record_filling *filling, const struct http1 *http,
+			 const struct http1_exchange *ex)
 {
-	struct weir_record *rec = ex->rec;
+	static const uint64_t ours =
+		UINT64_C(1) << WEIR_F_TCP_RTT | UINT64_C(1) << WEIR_F_TCP_RETRANSMITS |
+		UINT64_C(1) << WEIR_F_TCP_OUT_OF_ORDER | UINT64_C(1) << WEIR_F_TCP_GAPS;
 	struct weir_tcp_figures now;
 
-	if (!weir_record_wants(rec, WEIR_F_TCP_RTT) &&
-	    !weir_record_wants(rec, WEIR_F_TCP_RETRANSMITS) &&
-	    !weir_record_wants(rec, WEIR_F_TCP_OUT_OF_ORDER) &&
-	    !weir_record_wants(rec, WEIR_F_TCP_GAPS)) {
-		return;
+	if ((filling->wanted[0] & ours) != 0) {
+		weir_host_figures(http->host, &now);
+		record_fill_figures(filling, &ex->figures, &now);
 	}
-	weir_host_figures(http->host, &now);
-	record_set_figures(rec, &ex->figures, &now);
 }
 
 /* Bytes of the body that went by; of one that the engine is skipping, those so far. */
@@ -336,18 +335,32 @@ static uint64_t wire_size(const struct http1 *http, const struct http1_exchange 
 	return end - message->begin;
 }
 
-static void fill_side(struct http1 *http, const struct http1_exchange *ex, enum weir_direction dir)
+static inline void fill_side(struct record_filling *filling, const struct http1 *http,
+			     const struct http1_exchange *ex, enum weir_direction dir)
 {
 	const struct http1_message *message = &ex->side[dir];
-	struct weir_record *rec = ex->rec;
 
 	if (!message->head_done) {
 		return;
 	}
-	weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_BODY_SIZE),
-			    size_so_far(http, ex, dir));
-	weir_record_set_u64(rec, http_side(dir, HTTP_F_REQUEST_SIZE), wire_size(http, ex, dir));
-	weir_record_set_static(rec, http_side(dir, HTTP_F_REQUEST_FRAMING), framing_name(message));
+	record_fill_u64(filling, http_side(dir, HTTP_F_REQUEST_BODY_SIZE),
+			size_so_far(http, ex, dir));
+	record_fill_u64(filling, http_side(dir, HTTP_F_REQUEST_SIZE), wire_size(http, ex, dir));
+	record_fill_static(filling, http_side(dir, HTTP_F_REQUEST_FRAMING), framing_name(message));
+}
+
+static void fill_versions(struct record_filling *filling, const struct http1_message *first,
+			  const struct http1_message *response)
+{
+	const char *version = version_name(first);
+	const char *replied = response->begun ? version_name(response) : version;
+
+	if (version != NULL) {
+		record_fill_static(filling, WEIR_F_NETWORK_PROTOCOL_VERSION, version);
+	}
+	if (replied != NULL && replied != version) {
+		record_fill_static(filling, HTTP_F_RESPONSE_VERSION, replied);
+	}
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -361,40 +374,33 @@ void http1_exchange_fill(struct http1 *http, struct http1_exchange *ex)
 	const struct http1_message *request = &ex->side[WEIR_C2S];
 	const struct http1_message *response = &ex->side[WEIR_S2C];
 	const struct http1_message *first = request->begun ? request : response;
-	struct weir_record *rec = ex->rec;
-	const char *version = version_name(first);
-	const char *replied = response->begun ? version_name(response) : version;
+	struct record_filling filling = record_begin(ex->rec);
 	uint64_t missing = request->missing + response->missing;
 
-	weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
-	if (version != NULL) {
-		weir_record_set_static(rec, WEIR_F_NETWORK_PROTOCOL_VERSION, version);
-	}
-	if (replied != NULL && replied != version) {
-		weir_record_set_static(rec, HTTP_F_RESPONSE_VERSION, replied);
-	}
-	if (!weir_record_has(rec, WEIR_F_SERVICE_NAME) && ex->server.len > 0) {
-		weir_record_set_bytes(rec, WEIR_F_SERVICE_NAME, ex->server.p, ex->server.len,
-				      SIZE_MAX);
+	record_fill_static(&filling, WEIR_F_NETWORK_PROTOCOL_NAME, "http");
+	fill_versions(&filling, first, response);
+	if (!weir_record_has(ex->rec, WEIR_F_SERVICE_NAME) && ex->server.len > 0) {
+		record_fill_bytes(&filling, WEIR_F_SERVICE_NAME, ex->server.p, ex->server.len);
 	}
 	/* a capture may have the response before its request */
-	weir_record_set_u64(rec, WEIR_F_PACKET_FIRST,
-			    response->begun && response->first_packet < first->first_packet
-				    ? response->first_packet
-				    : first->first_packet);
-	weir_record_set_u64(rec, WEIR_F_PACKET_LAST,
-			    larger(request->last_packet, response->last_packet));
-	fill_times(ex);
-	fill_figures(http, ex);
-	fill_side(http, ex, WEIR_C2S);
-	fill_side(http, ex, WEIR_S2C);
-	weir_record_set_static(rec, WEIR_F_COMPLETENESS, completeness(ex));
+	record_fill_u64(&filling, WEIR_F_PACKET_FIRST,
+			response->begun && response->first_packet < first->first_packet
+				? response->first_packet
+				: first->first_packet);
+	record_fill_u64(&filling, WEIR_F_PACKET_LAST,
+			larger(request->last_packet, response->last_packet));
+	fill_times(&filling, ex);
+	fill_figures(&filling, http, ex);
+	fill_side(&filling, http, ex, WEIR_C2S);
+	fill_side(&filling, http, ex, WEIR_S2C);
+	record_fill_static(&filling, WEIR_F_COMPLETENESS, completeness(ex));
 	if (missing > 0) {
-		weir_record_set_u64(rec, WEIR_F_MISSING_BYTES, missing);
+		record_fill_u64(&filling, WEIR_F_MISSING_BYTES, missing);
 	}
 	if (pairings[ex->pairing] != NULL) {
-		weir_record_set_static(rec, WEIR_F_PAIRING, pairings[ex->pairing]);
+		record_fill_static(&filling, WEIR_F_PAIRING, pairings[ex->pairing]);
 	}
+	record_end(ex->rec, &filling);
 }
 
 /* OpenTelemetry's error.type: how the connection failed the exchange, else the status of a server that failed. */

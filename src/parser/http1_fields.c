@@ -469,8 +469,8 @@ static bool wants_url(const struct weir_record *rec)
 static void set_route(const struct weir_config *config, struct weir_record *rec,
 		      const struct http_url *url)
 {
-	uint8_t guess[HTTP_ROUTE_MAX];
 	const char *rule = NULL;
+	uint8_t *guess;
 	size_t len = 0;
 
 	if (config->nroutes > 0) {
@@ -480,9 +480,10 @@ static void set_route(const struct weir_config *config, struct weir_record *rec,
 		weir_record_set_bytes(rec, HTTP_F_ROUTE, rule, len, SIZE_MAX);
 		return;
 	}
-	len = http_route(url->path, guess);
+	guess = arena_peek(rec->arena, http_route_room(url->path.len));
+	len = guess == NULL ? 0 : http_route(url->path, guess);
 	if (len > 0) {
-		weir_record_set_bytes(rec, HTTP_F_ROUTE, guess, len, SIZE_MAX);
+		record_set_own(rec, HTTP_F_ROUTE, arena_bytes(rec->arena, len), len);
 	}
 }
 

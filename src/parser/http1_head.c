@@ -467,7 +467,13 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 	for (i = 0; i < n; i++) {
 		struct header header = header_at(text - lines[0].begin, &lines[i]);
 
-		to[i] = (struct weir_header){header.name, header.value, header.value.len, 0};
+		/* one by one: structs are copied by way of the stack, in pieces of other sizes, for which processors wait */
+		to[i].name.p = header.name.p;
+		to[i].name.len = header.name.len;
+		to[i].value.p = header.value.p;
+		to[i].value.len = header.value.len;
+		to[i].full_len = header.value.len;
+		to[i].redacted = 0;
 		if (is_heeded(header.name.p, header.name.len)) {
 			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
 			http1_heed(cur, ex, header.name, header.value);

@@ -2,7 +2,7 @@
 /*
  * Masked text, put together: what redact.c and redact_text.c share.
  *
- * A masker writes the whole text to memory that may be too little (on the stack, for what is usual): what does not fit is counted
+ * A masker writes the whole text to memory that may be too little: what does not fit is counted
  * only, and once it is known how long the result is it runs a second time. So text without secrets, which is nearly all,
  * costs no memory of the record.
  */

@@ -27,21 +27,20 @@ static size_t nvalues(const struct weir_schema *schema)
 
 int record_new(struct arena_pool *pool, const struct weir_schema *schema, struct weir_record **ret)
 {
-	struct weir_arena arena;
+	size_t before = offsetof(struct holder, arena);
+	size_t size = sizeof(struct holder) + nvalues(schema) * sizeof(struct weir_value);
+	struct weir_arena *arena = arena_new_within(pool, before, size);
 	struct holder *holder;
 
 	assert(nvalues(schema) <= WEIR_MAX_FIELDS);
-	arena_init(&arena, pool);
-	holder = arena_alloc(&arena, sizeof(*holder) + nvalues(schema) * sizeof(struct weir_value));
-	if (holder == NULL) {
-		arena_fini(&arena);
+	if (arena == NULL) {
 		return WEIR_ENOMEM;
 	}
+	holder = (struct holder *)((uint8_t *)arena - before);
 	memset(&holder->rec, 0, sizeof(holder->rec));
 	holder->rec.schema = schema;
 	holder->rec.values = (struct weir_value *)(holder + 1);
-	holder->arena = arena;
-	holder->rec.arena = &holder->arena;
+	holder->rec.arena = arena;
 	*ret = &holder->rec;
 	return 0;
 }

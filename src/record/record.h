@@ -8,6 +8,8 @@
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "weir/record.h"
 
@@ -42,6 +44,70 @@ void record_add_own(struct weir_record *rec, size_t field, const uint8_t *p, siz
  * @return the first of them, all to be filled at once: the list has them already. NULL: no memory, nothing has changed
  */
 struct weir_header *record_add_headers(struct weir_record *rec, size_t field, size_t n);
+
+/*
+ * Setting many fields one after another: which are wanted is looked up, and which are present is noted, once for all of them (each
+ * would wait for the one before otherwise). Begin, fill, end; nothing else may be done with the record meanwhile.
+ */
+struct record_filling {
+	struct weir_value *values;
+	uint64_t wanted[2];
+	uint64_t set[2];
+};
+
+static inline struct record_filling record_begin(const struct weir_record *rec)
+{
+	struct record_filling filling = {rec->values, {UINT64_MAX, UINT64_MAX}, {0, 0}};
+
+	if (rec->wanted != NULL) {
+		filling.wanted[0] = rec->wanted[0];
+		filling.wanted[1] = rec->wanted[1];
+	}
+	return filling;
+}
+
+static inline void record_fill_u64(struct record_filling *filling, size_t field, uint64_t value)
+{
+	uint64_t bit = UINT64_C(1) << (field & 63);
+
+	if ((filling->wanted[field >> 6] & bit) != 0) {
+		filling->values[field].v.u64 = value;
+		filling->values[field].len = 0;
+		filling->values[field].full_len = 0;
+		filling->set[field >> 6] |= bit;
+	}
+}
+
+static inline void record_fill_i64(struct record_filling *filling, size_t field, int64_t value)
+{
+	record_fill_u64(filling, field, (uint64_t)value);
+}
+
+/** Bytes that stay where they are: constants, or of the record's own memory. */
+static inline void record_fill_bytes(struct record_filling *filling, size_t field, const void *p,
+				     size_t len)
+{
+	uint64_t bit = UINT64_C(1) << (field & 63);
+
+	if ((filling->wanted[field >> 6] & bit) != 0) {
+		filling->values[field].v.bytes = p;
+		filling->values[field].len = (uint32_t)len;
+		filling->values[field].full_len = (uint32_t)len;
+		filling->set[field >> 6] |= bit;
+	}
+}
+
+static inline void record_fill_static(struct record_filling *filling, size_t field,
+				      const char *text)
+{
+	record_fill_bytes(filling, field, text, strlen(text));
+}
+
+static inline void record_end(struct weir_record *rec, const struct record_filling *filling)
+{
+	rec->present[0] |= filling->set[0];
+	rec->present[1] |= filling->set[1];
+}
 
 /** The value of a field that is present was longer once: full_len of it (of a header list: of its longest value). */
 void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len);

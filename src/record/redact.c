@@ -2,8 +2,8 @@
 /*
  * Masking of records (see redact.h): how values of headers are masked (redact_headers.c tells which), and fields.
  *
- * Text is masked into memory on the stack, and nearly always turns out to hold no secret: then nothing was copied or
- * allocated. What does not fit there is masked a second time, to as much memory as it needs.
+ * Text is masked into memory that is taken only when it turns out to hold a secret, and when the result fits. What does not fit is
+ * masked a second time, to as much memory as it needs.
  */
 #include "record/redact.h"
 
@@ -196,29 +196,22 @@ void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, s
 
 /* ---- records ---- */
 
-/* What a first run writes to. */
-struct scratch {
-	uint8_t text[512];
-};
-
-static inline struct mask begin_mask(const struct redact_key *key, struct scratch *scratch)
+/* A first run writes to what is left of the arena's block, which is nearly always enough. */
+static inline struct mask begin_mask(const struct weir_record *rec, const struct redact_key *key)
 {
-	return (struct mask){
-		.at = scratch->text, .end = scratch->text + sizeof(scratch->text), .key = key};
+	return (struct mask){.at = rec->arena->at, .end = rec->arena->end, .key = key};
 }
 
 /*
- * The result of a first run that fitted, in the record's memory. NULL: it did not fit, and *mask is ready for a second run, which writes
+ * The result of a first run, in the record's memory. NULL: it did not fit, and *mask is ready for a second run, which writes
  * to mask->at; or there is no memory for it, and mask->at is NULL: a secret never stays.
  */
-static const uint8_t *take_mask(struct weir_record *rec, struct mask *mask,
-				const struct scratch *scratch)
+static const uint8_t *take_mask(struct weir_record *rec, struct mask *mask)
 {
-	bool fits = mask->need <= sizeof(scratch->text);
+	const uint8_t *first = rec->arena->at;
 	uint8_t *room = arena_bytes(rec->arena, mask->need);
 
-	if (room != NULL && fits) {
-		memcpy(room, scratch->text, mask->need);
+	if (room != NULL && room == first) {
 		return room;
 	}
 	mask->at = room;
@@ -230,15 +223,14 @@ static void mask_header_value(struct weir_record *rec, struct weir_header *heade
 			      enum header_class class, const struct redact_key *key)
 {
 	uint32_t more = header->full_len - header->value.len;
-	struct scratch scratch;
-	struct mask mask = begin_mask(key, &scratch);
+	struct mask mask = begin_mask(rec, key);
 	const uint8_t *start;
 
 	mask_header(&mask, class, header->value.p, header->value.len, more);
 	if (!mask.any) {
 		return;
 	}
-	start = take_mask(rec, &mask, &scratch);
+	start = take_mask(rec, &mask);
 	if (start == NULL && mask.at != NULL) {
 		start = mask.at;
 		mask_header(&mask, class, header->value.p, header->value.len, more);
@@ -349,15 +341,14 @@ static void redact_text(struct weir_record *rec, size_t field, masker_fn masker,
 	struct weir_value *value = &rec->values[field];
 	struct weir_value old = *value;
 	uint32_t more = value->full_len - value->len;
-	struct scratch scratch;
-	struct mask mask = begin_mask(key, &scratch);
+	struct mask mask = begin_mask(rec, key);
 	const uint8_t *start;
 
 	masker(&mask, value->v.bytes, value->len, more);
 	if (!mask.any) {
 		return;
 	}
-	start = take_mask(rec, &mask, &scratch);
+	start = take_mask(rec, &mask);
 	if (start == NULL && mask.at != NULL) {
 		start = mask.at;
 		masker(&mask, value->v.bytes, value->len, more);

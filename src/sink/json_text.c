@@ -32,26 +32,52 @@ static inline void put_pair(char *to, uint64_t value)
 	memcpy(to, pairs + 2 * value, 2);
 }
 
-/* Of 10,000 or more: as many digits are copied as the longest has, so that it is no loop over their number. */
+/* Digits of a number of 10,000 or more. */
+static inline unsigned count_digits(uint64_t value)
+{
+	static const uint64_t powers[] = {UINT64_C(1),
+					  UINT64_C(10),
+					  UINT64_C(100),
+					  UINT64_C(1000),
+					  UINT64_C(10000),
+					  UINT64_C(100000),
+					  UINT64_C(1000000),
+					  UINT64_C(10000000),
+					  UINT64_C(100000000),
+					  UINT64_C(1000000000),
+					  UINT64_C(10000000000),
+					  UINT64_C(100000000000),
+					  UINT64_C(1000000000000),
+					  UINT64_C(10000000000000),
+					  UINT64_C(100000000000000),
+					  UINT64_C(1000000000000000),
+					  UINT64_C(10000000000000000),
+					  UINT64_C(100000000000000000),
+					  UINT64_C(1000000000000000000),
+					  UINT64_C(10000000000000000000)};
+	/* log10(2) is a little less than 1233 / 4096 */
+	unsigned least = (64 - (unsigned)__builtin_clzll(value)) * 1233 >> 12;
+
+	return least + (value >= powers[least]);
+}
+
+/* Of 10,000 or more, straight to where it belongs: what is stored in small pieces is slow to be read again in large ones. */
 static char *put_large(char *to, uint64_t value)
 {
-	char digits[2 * JSON_U64_MAX];
-	size_t i = JSON_U64_MAX;
+	unsigned n = count_digits(value);
+	char *at = to + n;
 
 	while (value >= 100) {
-		i -= 2;
-		put_pair(digits + i, value % 100);
+		at -= 2;
+		put_pair(at, value % 100);
 		value /= 100;
 	}
 	if (value >= 10) {
-		i -= 2;
-		put_pair(digits + i, value);
+		put_pair(to, value);
 	} else {
-		digits[--i] = (char)('0' + value);
+		*to = (char)('0' + value);
 	}
-	memset(digits + JSON_U64_MAX, ' ', JSON_U64_MAX);
-	memcpy(to, digits + i, JSON_U64_MAX);
-	return to + JSON_U64_MAX - i;
+	return to + n;
 }
 
 char *json_put_u64(char *to, uint64_t value)

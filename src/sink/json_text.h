@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-	JSON_U64_MAX = 20,      /* digits; as many may be written, whatever the number */
+	JSON_U64_MAX = 20,      /* digits */
 	JSON_ADDRESS_MAX = 48,  /* with its quotes */
 	JSON_STRING_GROWTH = 6, /* a byte's worst: \u0007 */
 	JSON_STRING_EXTRA = 32, /* quotes, and what the copy of whole words writes beyond */
