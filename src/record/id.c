@@ -6,6 +6,9 @@
  * Deviation: a ULID's 80 bits are random; ours come from the flow's hash and the record's number in it, because the same
  * capture must give the same ids. Two records of one flow never collide (the 64 low bits are a bijection of n).
  */
+#include <endian.h>
+#include <string.h>
+
 #include "base/time.h"
 #include "record/record.h"
 #include "weir/flow.h"
@@ -24,27 +27,45 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* The lowest n * 5 bits, most significant first. */
-static void put_base32(char *to, uint64_t bits, int n)
-{
-	static const char digit[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-	while (n-- > 0) {
-		to[n] = digit[bits & 31];
-		bits >>= 5;
-	}
+/* Of eight bytes below 128, which are more than `most`: 1 for each, else 0. */
+static inline uint64_t over(uint64_t bytes, unsigned most)
+{
+	return ((bytes + EACH(0x7f - most)) >> 7) & EACH(1);
+}
+
+/*
+ * The eight digits of 40 bits, most significant first: all at once, a byte each. The digits are 0 to 9 and the letters but I, L, O
+ * and U: what is more than the digit before one of these (17 is H, 19 K, 21 N, 26 T) is one letter further on.
+ */
+static void put_base32(char *to, uint64_t bits)
+{
+	uint64_t text;
+
+	bits = (bits & UINT64_C(0xfffff00000)) << 12 | (bits & UINT64_C(0xfffff));
+	bits = (bits & UINT64_C(0x000ffc00000ffc00)) << 6 | (bits & UINT64_C(0x000003ff000003ff));
+	bits = (bits & UINT64_C(0x03e003e003e003e0)) << 3 | (bits & UINT64_C(0x001f001f001f001f));
+	text = bits + EACH('0');
+	text += over(bits, 9) * ('A' - '9' - 1);
+	text += over(bits, 17) + over(bits, 19) + over(bits, 21) + over(bits, 26);
+	text = htobe64(text);
+	memcpy(to, &text, sizeof(text));
 }
 
 void weir_flow_id(const struct weir_flow_info *flow, int64_t ts_ns, uint64_t n, char *ret_id)
 {
 	uint64_t ms = ts_ns < 0 ? 0 : (uint64_t)(ts_ns / NS_PER_MS);
 	uint64_t low = mix(flow->hash + n * STEP);
+	char time[8]; /* its highest ten bits are two digits */
 	uint64_t high = mix(low ^ flow->hash ^ UINT64_C(0xd6e8feb86659fd93)) & 0xffff;
 
 	/* int64 ns end in 2262: the time always fits the 48 bits */
-	put_base32(ret_id, ms, 10);
-	put_base32(ret_id + 10, high << 24 | low >> 40, 8);
-	put_base32(ret_id + 18, low & ((UINT64_C(1) << 40) - 1), 8);
+	put_base32(time, ms >> 40);
+	memcpy(ret_id, time + 6, 2);
+	put_base32(ret_id + 2, ms & ((UINT64_C(1) << 40) - 1));
+	put_base32(ret_id + 10, high << 24 | low >> 40);
+	put_base32(ret_id + 18, low & ((UINT64_C(1) << 40) - 1));
 }
 
 /* The inverse of an odd number modulo 2^64, by Newton's method: each round doubles the bits that are right, from 3. */

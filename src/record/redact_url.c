@@ -148,18 +148,27 @@ static bool is_secret_key(const uint8_t *key, size_t len)
 	return is_secret_ending(low + i, n - i);
 }
 
-/* What bytes of names are to the quick look: see is_plain_key(). */
+/* What bytes of names are to the quick look: see is_plain_word(). */
 enum {
 	K = 1 << 0,       /* a k is a hint */
 	S_AFTER = 1 << 1, /* s: a hint behind an s */
 	R_AFTER = 1 << 2, /* r: a hint behind a c or an s */
 	CLOSELY = 1 << 3, /* neither letter nor digit: to be looked at closely */
-	BEFORE = 4        /* bits 4 to 6: what it makes of the next byte, as bits 0 to 2 */
+	BEFORE = 4,       /* bits 5 and 6: what it makes of the byte behind it, as bits 1 and 2 */
+	STOP = 1 << 7     /* no name of a pair in a URL goes on before it: see key_start() */
 };
 
 static const uint8_t key_bytes[256] = {
-	[0 ... '/'] = CLOSELY,
-	[':' ... '@'] = CLOSELY,
+	[0 ... ' '] = STOP,
+	['!'] = CLOSELY,
+	['"' ... '#'] = STOP,
+	['$' ... '%'] = CLOSELY,
+	['&'] = STOP,
+	['\'' ... '.'] = CLOSELY,
+	['/'] = STOP,
+	[':'] = CLOSELY,
+	[';' ... '?'] = STOP,
+	['@'] = CLOSELY,
 	['[' ... '`'] = CLOSELY,
 	['{' ... 255] = CLOSELY,
 	['k'] = K,
@@ -190,31 +199,28 @@ static inline bool is_short_name(const uint8_t *key, size_t len)
 #undef WORD
 }
 
-/* Certainly not that of a secret? A word of letters and digits without a hint, which is none of the short names. */
-static inline bool is_plain_key(const uint8_t *key, size_t len)
+/* Is a word of letters and digits without a hint certainly none of the names of secrets? */
+static inline bool is_plain_word(const uint8_t *word, size_t len)
 {
-	unsigned found = 0, before = 0;
-	size_t i;
-
 	if (len < 3) {
 		return true; /* names are no shorter, and no escape makes a longer one */
 	}
-	for (i = 0; i < len; i++) {
-		unsigned byte = key_bytes[key[i]];
-
-		found |= byte & (before >> BEFORE | K | CLOSELY);
-		before = byte;
-	}
-	if (found != 0) {
-		return false;
-	}
 	/* signature, passphrase, authorization are the longer ones */
-	return len <= 4 ? !is_short_name(key, len) : len != 9 && len != 10 && len != 13;
+	return len <= 4 ? !is_short_name(word, len) : len != 9 && len != 10 && len != 13;
 }
 
 bool mask_is_secret_key(const uint8_t *key, size_t len)
 {
-	return !is_plain_key(key, len) && is_secret_key(key, len);
+	unsigned found = 0, before = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		unsigned byte = key_bytes[key[i]];
+
+		found |= byte & (before >> BEFORE | K | CLOSELY | STOP);
+		before = byte;
+	}
+	return (found != 0 || !is_plain_word(key, len)) && is_secret_key(key, len);
 }
 
 /* ---- URLs, queries, forms ---- */
@@ -425,25 +431,41 @@ unsigned mask_marks_with(enum mask_look with, const uint8_t *p, size_t len)
 	return marks_bytes(p, len);
 }
 
-/* Nothing to mask for the sake of the mark at `at`? */
-static inline bool is_plain_mark(const uint8_t *p, const uint8_t *at, const uint8_t *end)
+/* Is the name before the = at `equals` certainly not that of a secret? In one pass, backwards. */
+static inline bool is_plain_pair(const uint8_t *p, const uint8_t *equals)
 {
-	const uint8_t *key;
+	const uint8_t *key = equals;
+	unsigned found = 0, behind = 0;
 
-	if (*at == '@' || *at == '%' || mask_is_api_key(at + 1, (size_t)(end - at) - 1)) {
-		return false;
+	while (key > p && key_bytes[key[-1]] != STOP) {
+		unsigned byte = key_bytes[*--key];
+
+		found |= (byte >> BEFORE & behind) | (byte & (K | CLOSELY));
+		behind = byte;
 	}
-	if (*at == '/') {
+	if (found == 0 && is_plain_word(key, (size_t)(equals - key))) {
 		return true;
 	}
-	key = key_start(p, at);
-	return !mask_is_secret_key(key, (size_t)(at - key));
+	key = key_start(p, equals);
+	return !is_secret_key(key, (size_t)(equals - key));
+}
+
+/* Nothing to mask for the sake of the mark at `at`, the next one being `gap` bytes behind it? */
+static inline bool is_plain_mark(const uint8_t *p, const uint8_t *at, size_t gap)
+{
+	/* no key of a service has a mark within its first bytes */
+	if (gap > MASK_KEY_LEAST && mask_is_api_key(at + 1, gap - 1)) {
+		return false;
+	}
+	return *at == '/' || (*at == '=' && is_plain_pair(p, at));
 }
 
 bool mask_is_plain_url(const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len;
 	const uint8_t *at = p;
+	const uint8_t *last =
+		NULL;      /* mark that is still to be judged: the next one is being looked for */
 	unsigned seen = 0; /* of the last 16 bytes: looked at already */
 
 	while (at < end) {
@@ -459,13 +481,16 @@ bool mask_is_plain_url(const uint8_t *p, size_t len)
 		marks = marks_bytes(at, (size_t)(end - at));
 #endif
 		for (marks &= ~0u << seen; marks != 0; marks &= marks - 1) {
-			if (!is_plain_mark(p, at + (unsigned)__builtin_ctz(marks), end)) {
+			const uint8_t *mark = at + (unsigned)__builtin_ctz(marks);
+
+			if (last != NULL && !is_plain_mark(p, last, (size_t)(mark - last))) {
 				return false;
 			}
+			last = mark;
 		}
 		at += end - at < 16 ? end - at : 16;
 	}
-	return true;
+	return last == NULL || is_plain_mark(p, last, (size_t)(end - last));
 }
 
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)

@@ -384,7 +384,8 @@ uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value)
 }
 
 /* What put_value() could not write, at `offset` of the buffer: once more, with \xNN. NULL: no memory */
-static char *put_bad(struct run *run, const struct json_step *step, size_t offset)
+static __attribute__((noinline, cold)) char *put_bad(struct run *run, const struct json_step *step,
+						     size_t offset)
 {
 	if (run->out->failed) {
 		return NULL;
@@ -394,39 +395,54 @@ static char *put_bad(struct run *run, const struct json_step *step, size_t offse
 			 run->out->p + offset, true);
 }
 
-static inline bool is_cut(enum weir_kind kind, const struct weir_value *value)
+static char *put_text(struct run *run, const struct json_step *step, const struct weir_value *value,
+		      char *to)
 {
-	return kind == WEIR_KIND_STR ? value->full_len > value->len
-				     : kind == WEIR_KIND_HEADERS && json_cut_from(kind, value) > 0;
+	enum weir_kind kind = (enum weir_kind)step->kind;
+	size_t offset = (size_t)(to - run->out->p);
+
+	to = put_value(run, kind, value, to, false);
+	if (to == NULL) {
+		to = put_bad(run, step, offset);
+	}
+	if (json_cut_from(kind, value) > 0) {
+		run->truncated[run->ntruncated++] = step->field;
+	}
+	return to;
 }
 
 static char *put_steps(struct run *run, const struct json_shape *shape, char *to)
 {
+	const struct weir_value *values = run->rec->values;
 	const struct json_step *step;
 
-	for (step = shape->steps; step < shape->steps + shape->nsteps; step++) {
-		const struct weir_value *value = &run->rec->values[step->field];
-		enum weir_kind kind = (enum weir_kind)step->kind;
-		size_t offset;
+	/* what most values are has its own line here, though put_value() knows them all */
+	for (step = shape->steps; to != NULL && step < shape->steps + shape->nsteps; step++) {
+		const struct weir_value *value = &values[step->field];
+		char *end;
 
 		to = put_constant(to, step->text, step->len);
-		if (kind == WEIR_KIND_U64) {
+		switch ((enum weir_kind)step->kind) {
+		case WEIR_KIND_U64:
 			to = json_put_u64(to, value->v.u64);
-			continue;
-		}
-		offset = (size_t)(to - run->out->p);
-		to = put_value(run, kind, value, to, false);
-		if (to == NULL) {
-			to = put_bad(run, step, offset);
-			if (to == NULL) {
-				return NULL;
+			break;
+		case WEIR_KIND_DURATION:
+			to = json_put_i64(to, value->v.i64);
+			break;
+		case WEIR_KIND_STR:
+			end = NULL;
+			if ((size_t)(run->end - to) >= run->rest + string_room(value->len) &&
+			    value->full_len <= value->len) {
+				end = json_put_string(to, value->v.bytes, value->len, false);
 			}
-		}
-		if (is_cut(kind, value)) {
-			run->truncated[run->ntruncated++] = step->field;
+			to = end != NULL ? end : put_text(run, step, value, to);
+			break;
+		default:
+			to = put_text(run, step, value, to);
+			break;
 		}
 	}
-	return put_constant(to, shape->end, shape->end_len);
+	return to == NULL ? NULL : put_constant(to, shape->end, shape->end_len);
 }
 
 /* ,"escaped":["a","b"],"truncated":{"c":9000} */
