@@ -211,7 +211,7 @@ void shard_remove(struct shard *shard, struct flow *flow)
 	timer_wheel_cancel(shard->engine->timers, shard->number << 28 | flow->self);
 	assert(!flow->waiting);
 	shard_delist(shard, flow);
-	flow_table_remove(shard->table, flow->hash, flow->self);
+	shard_forget(shard, flow->hash, flow->self);
 	shard->at_hand--;
 	shard_give_entry(shard, flow);
 	shard->nflows--;

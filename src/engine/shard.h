@@ -106,6 +106,21 @@ static inline struct flow *shard_flow(const struct shard *shard, uint32_t index)
 	return &shard->blocks[index / SHARD_BLOCK].flows[index % SHARD_BLOCK];
 }
 
+/** Table entries, as long as anybody looks for them: at the end of the run the table goes as a whole. */
+static inline void shard_forget(struct shard *shard, uint64_t hash, uint32_t index)
+{
+	if (!shard->finishing) {
+		flow_table_remove(shard->table, hash, index);
+	}
+}
+
+static inline void shard_rename(struct shard *shard, uint64_t hash, uint32_t from, uint32_t to)
+{
+	if (!shard->finishing) {
+		flow_table_replace(shard->table, hash, from, to);
+	}
+}
+
 static inline bool shard_is_parked(uint32_t index)
 {
 	return index >= SHARD_PARKED;

@@ -213,6 +213,21 @@ static void join_lists(const struct shard *shard, struct flow_link *to, struct f
 	memset(from, 0, sizeof(*from));
 }
 
+/* What only waits, and nobody reads: all at once, in any order. */
+static void end_unread(struct shard *shard)
+{
+	while (shard->tombs.next != 0 && tomb_end(shard, shard->tombs.next - 1)) {
+	}
+	while (shard->syns.next != 0) {
+		uint32_t next = shard_syn(shard, shard->syns.next - 1)->lru.next;
+
+		if (!shard_end_syn(shard, shard->syns.next - 1, WEIR_CLOSE_END)) {
+			break;
+		}
+		shard->syns.next = next;
+	}
+}
+
 void shard_sort(struct shard *shard)
 {
 	struct flow_link all = {0};
@@ -221,12 +236,14 @@ void shard_sort(struct shard *shard)
 	int i;
 
 	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | SHARD_SYN_TIMER);
-	while (shard->tombs.next != 0) {
-		if (!tomb_end(shard, shard->tombs.next - 1)) {
+	while (shard->tombs.next != 0 && !shard->finishing) {
+		shard->finishing = tomb_end(shard, shard->tombs.next - 1);
+		if (!shard->finishing) {
 			(void)shard_bring(shard, shard->tombs.next - 1);
 		}
 	}
 	shard->finishing = true;
+	end_unread(shard);
 	for (i = 0; i < FLOW_NLISTS; i++) {
 		join_lists(shard, &all, &shard->lru[i]);
 		join_lists(shard, &all, &shard->parked[i]);
@@ -307,8 +324,10 @@ bool shard_end_syn(struct shard *shard, uint32_t index, enum weir_close how)
 	if (!shard_is_syn(shard, index) || !tcp_count_lone_syn(shard->engine, how)) {
 		return false;
 	}
-	lone_syn_tuple(shard_syn(shard, index), &tuple);
-	flow_table_remove(shard->table, tuple_hash(&tuple, shard->engine->options.seed), index);
+	if (!shard->finishing) {
+		lone_syn_tuple(shard_syn(shard, index), &tuple);
+		shard_forget(shard, tuple_hash(&tuple, shard->engine->options.seed), index);
+	}
 	remove_syn(shard, index);
 	shard->nflows--;
 	return true;
@@ -324,7 +343,7 @@ static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
 	struct item item;
 
 	lone_syn_item(shard, syn, &item);
-	flow_table_replace(shard->table, item.hash, index, flow->self);
+	shard_rename(shard, item.hash, index, flow->self);
 	remove_syn(shard, index);
 	shard_fill(shard, flow, &item);
 	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : FLOW_HALF_OPEN);
@@ -380,7 +399,7 @@ bool shard_park(struct shard *shard, struct flow *flow)
 	if (deadline != TIMER_NONE) {
 		timer_wheel_set(engine->timers, timer | index, deadline);
 	}
-	flow_table_replace(shard->table, flow->hash, flow->self, index);
+	shard_rename(shard, flow->hash, flow->self, index);
 	shard->at_hand--;
 	shard_give_entry(shard, flow);
 	return true;
@@ -467,7 +486,7 @@ static void bring_flow(struct shard *shard, uint32_t index, struct flow *flow)
 	if (flow->waiting) {
 		list_replace(shard, &shard->holes, index + 1, flow->self + 1, LINKS_HOLES);
 	}
-	flow_table_replace(shard->table, flow->hash, index, flow->self);
+	shard_rename(shard, flow->hash, index, flow->self);
 	slots_give(&shard->slots, index - SHARD_PARKED);
 	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : list);
 	if (deadline != TIMER_NONE) {

@@ -27,7 +27,7 @@ void tomb_time(struct shard *shard)
 	int64_t deadline;
 
 	timer_wheel_cancel(engine->timers, index);
-	if (shard->tombs.next != 0) {
+	if (shard->tombs.next != 0 && !shard->finishing) {
 		deadline = tomb_of(shard, shard->tombs.next)->ended_ns +
 			   engine->options.config->tombstone_ns;
 		if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
@@ -209,7 +209,7 @@ bool tomb_bury(struct shard *shard, struct flow *flow)
 	reasm_half_fini(&flow->half[1], &shard->reasm);
 	timer_wheel_cancel(engine->timers, shard->number << SHARD_BITS | flow->self);
 	shard_delist(shard, flow);
-	flow_table_replace(shard->table, flow->hash, flow->self, SHARD_PARKED | number);
+	shard_rename(shard, flow->hash, flow->self, SHARD_PARKED | number);
 	shard->at_hand--;
 	shard_give_entry(shard, flow);
 	return true;
@@ -303,7 +303,7 @@ void tomb_open(struct shard *shard, uint32_t index, struct flow *flow)
 
 	read_tomb(shard, shard_tomb(shard, index), flow);
 	tcp_take_figures(&engine->stats, flow);
-	flow_table_replace(shard->table, flow->hash, index, flow->self);
+	shard_rename(shard, flow->hash, index, flow->self);
 	release(shard, index + 1);
 	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : FLOW_ESTABLISHED);
 	engine_arm(engine, flow);
@@ -319,10 +319,12 @@ bool tomb_end(struct shard *shard, uint32_t index)
 	if (!tcp_count_record(engine)) {
 		return false;
 	}
-	tomb_tuple(tomb, &tuple);
-	hash = tuple_hash(&tuple, engine->options.seed);
-	shard_remember(shard, hash, tomb->ended_ns, shard->places[tomb->place].input);
-	flow_table_remove(shard->table, hash, index);
+	if (!shard->finishing) {
+		tomb_tuple(tomb, &tuple);
+		hash = tuple_hash(&tuple, engine->options.seed);
+		shard_remember(shard, hash, tomb->ended_ns, shard->places[tomb->place].input);
+		shard_forget(shard, hash, index);
+	}
 	release(shard, index + 1);
 	shard->nflows--;
 	return true;

@@ -11,7 +11,8 @@
  * division never needs more overflow buckets than it frees, and cannot fail half way.
  *
  * The place of an entry comes from the low bits of the hash, the tag from bits 44..59: the top four bits are the shard's
- * and the same for all entries.
+ * and the same for all entries. The eight bits above the smallest table's are kept too, so that dividing asks nobody for hashes (and
+ * touches no entry) up to 65,536 buckets.
  *
  * Limits: a chain holds at most FLOW_TABLE_CHAIN buckets; beyond (crafted hashes, or no memory to grow for very long)
  * insertion is refused with WEIR_ELIMIT, so that no packet costs more than that many lines.
@@ -31,6 +32,8 @@ enum {
 	SLOTS = 8,
 	SEGMENT_BITS = 8, /* 256 buckets, 16 KiB, a segment */
 	SEGMENT_BUCKETS = 1 << SEGMENT_BITS,
+	MORE_FROM =
+		SEGMENT_BITS, /* bits of the hash that entries keep: this one and seven above it */
 	CACHE_LINE = 64,
 	/* Entries a bucket before the table grows, in halves: 4.5 of 8. A bucket not divided yet holds twice as many as its
 	 * divided peers, so the mean must stay well below the 6 (75 %) that a single bucket bears without overflow. */
@@ -43,7 +46,7 @@ struct bucket {
 	uint32_t index[SLOTS]; /* the first `count` are in use */
 	uint32_t link; /* overflow bucket + 1; 0: none. In the free list: the next free one + 1 */
 	uint32_t count;
-	uint32_t spare[2];
+	uint8_t more[SLOTS]; /* bits MORE_FROM.. of the hashes: what a division asks for */
 };
 
 static_assert(sizeof(struct bucket) == CACHE_LINE, "a bucket is one cache line");
@@ -192,6 +195,11 @@ static uint16_t tag_of(uint64_t hash)
 	return (uint16_t)(hash >> 44);
 }
 
+static uint8_t more_of(uint64_t hash)
+{
+	return (uint8_t)(hash >> MORE_FROM);
+}
+
 static struct bucket *head_of(const struct flow_table *table, uint64_t hash)
 {
 	return array_at(&table->main, place_of(table, hash));
@@ -292,7 +300,8 @@ static void overflow_give_back(struct flow_table *table, uint32_t link)
 }
 
 /* Append to the chain of `bucket`; table->count is the caller's. */
-static int chain_add(struct flow_table *table, struct bucket *bucket, uint16_t tag, uint32_t index)
+static int chain_add(struct flow_table *table, struct bucket *bucket, uint16_t tag, uint8_t more,
+		     uint32_t index)
 {
 	unsigned length = 1;
 
@@ -314,6 +323,7 @@ static int chain_add(struct flow_table *table, struct bucket *bucket, uint16_t t
 		bucket = next_of(table, bucket);
 	}
 	bucket->tag[bucket->count] = tag;
+	bucket->more[bucket->count] = more;
 	bucket->index[bucket->count] = index;
 	bucket->count++;
 	return 0;
@@ -324,13 +334,15 @@ static int chain_add(struct flow_table *table, struct bucket *bucket, uint16_t t
 static void split_bucket(struct flow_table *table)
 {
 	struct {
-		uint16_t tag;
 		uint32_t index;
+		uint16_t tag;
+		uint8_t more;
 	} old[CHAIN_MAX * SLOTS];
 	struct bucket *low = array_at(&table->main, table->split);
 	struct bucket *high = array_at(&table->main, table->nbuckets);
 	const struct bucket *bucket;
 	uint32_t link = low->link;
+	uint64_t bit = table->mask + 1;
 	size_t n = 0;
 	size_t i;
 
@@ -338,6 +350,7 @@ static void split_bucket(struct flow_table *table)
 		for (i = 0; i < bucket->count; i++) {
 			assert(n < CHAIN_MAX * SLOTS);
 			old[n].tag = bucket->tag[i];
+			old[n].more = bucket->more[i];
 			old[n++].index = bucket->index[i];
 		}
 	}
@@ -350,8 +363,10 @@ static void split_bucket(struct flow_table *table)
 	low->link = 0;
 	low->count = 0;
 	for (i = 0; i < n; i++) {
-		uint64_t hash = table->hash(table->context, old[i].index);
-		int err = chain_add(table, (hash & (table->mask + 1)) != 0 ? high : low, old[i].tag,
+		uint64_t hash = bit <= UINT64_C(0x80) << MORE_FROM
+					? (uint64_t)old[i].more << MORE_FROM
+					: table->hash(table->context, old[i].index);
+		int err = chain_add(table, (hash & bit) != 0 ? high : low, old[i].tag, old[i].more,
 				    old[i].index);
 
 		assert(err == 0);
@@ -393,7 +408,7 @@ int flow_table_insert(struct flow_table *table, uint64_t hash, uint32_t index)
 
 	assert(index != FLOW_TABLE_NONE);
 	grow(table);
-	err = chain_add(table, head_of(table, hash), tag_of(hash), index);
+	err = chain_add(table, head_of(table, hash), tag_of(hash), more_of(hash), index);
 	if (err < 0) {
 		return err;
 	}
@@ -441,6 +456,7 @@ void flow_table_remove(struct flow_table *table, uint64_t hash, uint32_t index)
 	}
 	last->count--;
 	bucket->tag[slot] = last->tag[last->count];
+	bucket->more[slot] = last->more[last->count];
 	bucket->index[slot] = last->index[last->count];
 	table->count--;
 	if (last->count > 0) {

@@ -18,7 +18,8 @@ enum { NENTRIES = 1 << 20 };
 struct entries {
 	uint64_t *hash;
 	uint8_t *present;
-	uint64_t *ncalls; /* of entry_equal() */
+	uint64_t *ncalls;  /* of entry_equal() */
+	uint64_t *nhashes; /* calls of entry_hash() */
 };
 
 static bool entry_equal(const void *context, uint32_t index, const void *key)
@@ -35,6 +36,7 @@ static uint64_t entry_hash(const void *context, uint32_t index)
 {
 	const struct entries *entries = context;
 
+	(*entries->nhashes)++;
 	return entries->hash[index];
 }
 
@@ -53,6 +55,8 @@ static void entries_init(struct entries *entries, size_t n)
 	entries->hash = calloc(n, sizeof(*entries->hash));
 	entries->present = calloc(n, 1);
 	entries->ncalls = calloc(1, sizeof(*entries->ncalls));
+	entries->nhashes = calloc(1, sizeof(*entries->nhashes));
+	assert_non_null(entries->nhashes);
 	assert_non_null(entries->ncalls);
 	assert_non_null(entries->hash);
 	assert_non_null(entries->present);
@@ -63,6 +67,7 @@ static void entries_fini(struct entries *entries)
 	free(entries->hash);
 	free(entries->present);
 	free(entries->ncalls);
+	free(entries->nhashes);
 }
 
 static uint32_t lookup(const struct flow_table *table, const struct entries *entries, uint32_t i)
@@ -141,6 +146,39 @@ static void full_table_is_compact_and_rarely_compares(void **state)
 	/* tags keep other entries from being touched: one call each, and hardly one more */
 	assert_true(*entries.ncalls < 200000 + 200);
 	assert_true(nother < 200);
+	flow_table_free(table);
+	entries_fini(&entries);
+}
+
+/* With removals between, so that the bits that are kept move along with their entries. */
+static void growth_asks_for_no_hash_up_to_65536_buckets(void **state)
+{
+	enum { FEW = 65536 / 2 * 9, MANY = 80000 * 9 / 2 }; /* 4.5 a bucket */
+	struct budget budget;
+	struct entries entries;
+	struct flow_table *table;
+	uint64_t seed = 7;
+	uint32_t i;
+
+	(void)state;
+	budget_init(&budget, SIZE_MAX, NULL);
+	entries_init(&entries, MANY);
+	assert_int_equal(flow_table_new(&budget, entry_equal, entry_hash, &entries, &table), 0);
+	for (i = 0; i < MANY; i++) {
+		entries.hash[i] = random_u64(&seed);
+		assert_int_equal(flow_table_insert(table, entries.hash[i], i), 0);
+		if (i % 3 == 0) { /* comes and goes, and comes */
+			flow_table_remove(table, entries.hash[i / 2], i / 2);
+			assert_int_equal(flow_table_insert(table, entries.hash[i / 2], i / 2), 0);
+		}
+		if (i == FEW - 1) {
+			assert_int_equal(*entries.nhashes, 0);
+		}
+	}
+	assert_true(*entries.nhashes > 0);
+	for (i = 0; i < MANY; i++) {
+		assert_int_equal(lookup(table, &entries, i), i);
+	}
 	flow_table_free(table);
 	entries_fini(&entries);
 }
@@ -291,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(million_random_operations_agree_with_reference),
 		cmocka_unit_test(full_table_is_compact_and_rarely_compares),
+		cmocka_unit_test(growth_asks_for_no_hash_up_to_65536_buckets),
 		cmocka_unit_test(table_without_memory_runs_fuller_and_stays_whole),
 		cmocka_unit_test(equal_hashes_are_refused_beyond_a_chain),
 		cmocka_unit_test(replaced_entry_has_its_new_index),
