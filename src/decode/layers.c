@@ -119,7 +119,10 @@ static inline bool decode_plain(const struct weir_packet *packet, bool checksums
 	    header_len < TCP_HEADER) {
 		return false;
 	}
-	memset(ret, 0, offsetof(struct layers, sack));
+	/* all that belongs to TCP; what tells of fragments does not */
+	memset(ret, 0, offsetof(struct layers, ip));
+	memset(&ret->payload_sum, 0,
+	       offsetof(struct layers, sack) - offsetof(struct layers, payload_sum));
 	ret->kind = LAYERS_TCP;
 	ret->ip_version = 4;
 	ret->protocol = IP_PROTOCOL_TCP;

@@ -96,7 +96,7 @@ struct layers {
 	uint8_t src[16];    /* network order; IPv4 in the first 4 bytes, rest zero */
 	uint8_t dst[16];
 
-	/* LAYERS_FRAGMENT */
+	/* LAYERS_FRAGMENT; of others not set */
 	uint32_t frag_id;
 	uint32_t frag_offset; /* bytes */
 	uint8_t frag_more;
