@@ -177,9 +177,9 @@ static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t s
 		ret->syn = state->syn;
 		return;
 	}
-	if (me->isn_known && me->isn == l->seq) {
+	if ((me->isn_known || view->started[side]) && me->isn == l->seq) {
 		if (!state->syn_seen && state->phase < TCP_CLOSED) {
-			/* captured behind its SYN/ACK: only now is it known what the windows since then meant */
+			/* captured behind its SYN/ACK or its first data: only now is it known what the windows since then meant */
 			candidate_from(&state->syn, l, side, ts_ns, packet);
 			adopt(state, &state->syn);
 			me->max_window <<= me->wscale;
@@ -379,6 +379,8 @@ static void start_midstream(struct tcp_state *state, const struct layers *l, uin
 			ret->start_seq[side] = me->idle_seq; /* sent since, and not captured */
 		}
 	}
+	/* what its SYN's number is if this is the first byte: to know it when it was only captured late */
+	me->isn = ret->start_seq[side] - 1;
 }
 
 /* SYN seen, SYN/ACK not: which candidate does the client go on from? */

@@ -67,7 +67,7 @@ struct tcp_candidate {
 };
 
 struct tcp_side {
-	uint32_t isn;
+	uint32_t isn;      /* !isn_known: if a side picked up mid-stream began there */
 	uint32_t last_ack; /* newest acknowledgement this side sent */
 	uint32_t
 		edge; /* right edge of the receive window it advertised: the largest ack + window */

@@ -18,10 +18,11 @@ def address(text):
     return bytes(int(part) for part in text.split('.'))
 
 
-def tcp_packet(src, dst, seq, ack, flags, payload=b'', window=64240):
-    """src, dst: (address, port). A whole Ethernet frame."""
+def tcp_packet(src, dst, seq, ack, flags, payload=b'', window=64240, options=b''):
+    """src, dst: (address, port); options: TCP's, a multiple of four bytes. A whole Ethernet frame."""
     a, b = address(src[0]), address(dst[0])
-    tcp = struct.pack('!HHIIBBHHH', src[1], dst[1], seq & 0xffffffff, ack & 0xffffffff, 0x50, flags, window, 0, 0)
+    tcp = struct.pack('!HHIIBBHHH', src[1], dst[1], seq & 0xffffffff, ack & 0xffffffff, (5 + len(options) // 4) << 4, flags, window, 0, 0)
+    tcp += options
     pseudo = a + b + struct.pack('!BBH', 0, 6, len(tcp) + len(payload))
     tcp = tcp[:16] + struct.pack('!H', checksum(pseudo + tcp + payload)) + tcp[18:]
     ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(tcp) + len(payload), 0, 0x4000, 64, 6, 0, a, b)
