@@ -182,10 +182,9 @@ class Soak:
 WIDTH, LEFT, RIGHT, PANEL, SPACE = 900, 90, 20, 150, 46
 
 
-def panel(top, name, points, unit, low=0.0):
-    """One curve over time; points: (seconds, value)."""
+def panel(top, name, points, unit, last, low=0.0):
+    """One curve over the time until `last`; points: (seconds, value)."""
     high = max([value for _, value in points] + [low + 1e-9]) * 1.1
-    last = max(second for second, _ in points)
 
     def at(second, value):
         return LEFT + second / last * (WIDTH - LEFT - RIGHT), top + PANEL - (value - low) / (high - low) * PANEL
@@ -200,7 +199,7 @@ def panel(top, name, points, unit, low=0.0):
         value += step
     for k in range(7):
         x = at(last * k / 6, 0)[0]
-        out.append('<text x="%.0f" y="%d" text-anchor="middle">%.3g min</text>' % (x, top + PANEL + 16, last * k / 6 / 60))
+        out.append('<text x="%.0f" y="%d" text-anchor="%s">%.3g min</text>' % (x, top + PANEL + 16, 'end' if k == 6 else 'middle', last * k / 6 / 60))
     marks = ' '.join('%.1f,%.1f' % at(*point) for point in points)
     return out + ['<polyline points="%s" fill="none" stroke="#1b6ca8" stroke-width="1.5"/>' % marks]
 
@@ -223,7 +222,7 @@ def draw(soak):
            '<rect width="100%" height="100%" fill="white"/>']
     for number, (name, points, unit) in enumerate(panels):
         if points:
-            out += panel(28 + number * (PANEL + SPACE), name, points, unit)
+            out += panel(28 + number * (PANEL + SPACE), name, points, unit, soak.args.seconds)
     return '\n'.join(out + ['</svg>']) + '\n'
 
 

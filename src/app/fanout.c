@@ -202,6 +202,7 @@ static void set_up(struct fanout *fanout, unsigned i)
 	reader->options.inputs = &reader->capture;
 	reader->options.ninputs = 1;
 	reader->options.nworkers = 1;
+	reader->options.desks = NULL;
 	reader->options.record = on_record;
 	reader->options.wants = options->wants == NULL ? NULL : wants;
 	reader->options.reads_tcp = options->reads_tcp == NULL ? NULL : reads_tcp;
