@@ -88,11 +88,13 @@ def exactness(goals):
 
 
 def live(goals):
-    """What the live test told: {'packets_per_second', 'drops', 'core'}; or why not."""
-    row = goals.results.get('live') or {}
-    rate = ' (%.2f M packets/s)' % (row['packets_per_second'] / 1e6) if row.get('packets_per_second') else ''
-    goals.most('live, at the sender\'s ceiling%s: drops' % rate, row.get('drops'), 0, '%d', 'none')
-    goals.most('live, at the sender\'s ceiling: of a core', row.get('core'), 0.25, '%.2f')
+    """{'jobs': {workers: {'packets_per_second', 'drops', 'core'}}}, or why not."""
+    jobs = (goals.results.get('live') or {}).get('jobs') or {'1': {}}
+    for workers, row in sorted(jobs.items()):
+        rate = row.get('packets_per_second')
+        what = 'live, at the sender\'s ceiling%s, -j %s: ' % (' (%.2f M packets/s)' % (rate / 1e6) if rate else '', workers)
+        goals.most(what + 'drops', row.get('drops'), 0, '%d', 'none')
+        goals.most(what + 'of a core', row.get('core'), 0.25, '%.2f')
 
 
 def mib(value):

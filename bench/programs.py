@@ -127,7 +127,7 @@ def build(recipes, wanted):
     """{peer: its version} of what can be had, {peer: why not}; the rest of what is measured with goes to BIN too."""
     os.makedirs(BIN, exist_ok=True)
     have, missing = {}, {}
-    for name in ('measure', 'many_flows', 'traffic'):
+    for name in ('measure', 'many_flows', 'traffic', 'sender'):
         source = os.path.join(ROOT, 'bench', name + '.c')
         if not newer(os.path.join(BIN, name), source, os.path.join(ROOT, 'bench', 'frames.h')):
             run(['gcc', '-O2', '-D_GNU_SOURCE', '-o', os.path.join(BIN, name), source])

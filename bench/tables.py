@@ -138,8 +138,8 @@ def scale_section(results):
         if results.get(name):
             yield ''
             yield from text.split('\n')
-            yield ''
-            yield from part(results)
+            rows = list(part(results))
+            yield from [''] * bool(rows) + rows
     if results.get('instructions'):
         yield ''
         yield 'Instructions a packet, two lengths of the capture differenced (`bench/hotpath.py`, which says what belongs where):'
