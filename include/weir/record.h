@@ -44,6 +44,7 @@ struct weir_header {
 	struct weir_str value; /* trimmed, obs-fold replaced; cut at the header value limit */
 	uint32_t full_len;     /* of the value before the cut */
 	uint8_t redacted;      /* the value has been replaced by a mask */
+	uint8_t number; /* of the name, among those that are met often; 0: another. The setter finds it */
 };
 
 struct weir_value {

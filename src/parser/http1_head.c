@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "http/scan.h"
+#include "record/header_names.h"
 #include "record/record.h"
 
 #include <string.h>
@@ -474,6 +475,7 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 		to[i].value.len = header.value.len;
 		to[i].full_len = header.value.len;
 		to[i].redacted = 0;
+		to[i].number = header_name_find(header.name.p, header.name.len);
 		if (is_heeded(header.name.p, header.name.len)) {
 			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
 			http1_heed(cur, ex, header.name, header.value);

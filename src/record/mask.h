@@ -101,8 +101,8 @@ enum header_class {
 
 enum header_class mask_classify_header(const uint8_t *name, size_t len);
 
-/** The class of a name that is one of the common ones, in whatever case; -1: it is none of them. */
-int mask_common_header(const uint8_t *name, size_t len);
+/** The same, of a name without a number. */
+enum header_class mask_classify_odd(const uint8_t *name, size_t len);
 
 /*
  * The maskers: each writes the whole text. `more`: bytes of the text that had been cut off.

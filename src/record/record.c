@@ -7,6 +7,8 @@
  */
 #include "record/record.h"
 
+#include "record/header_names.h"
+
 #include "weir/error.h"
 
 #include <assert.h>
@@ -364,6 +366,7 @@ void weir_record_add_header(struct weir_record *rec, size_t field, const void *n
 	header->value.len = (uint32_t)keep;
 	header->full_len = clamp32(value_len);
 	header->redacted = 0;
+	header->number = header_name_find(copy, name_len);
 	to->full_len = to->len;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/base64.h"
+#include "record/header_names.h"
 #include "record/mask.h"
 
 #include <openssl/evp.h>
@@ -242,22 +243,65 @@ static void mask_header_value(struct weir_record *rec, struct weir_header *heade
 	header->full_len = header->value.len;
 }
 
-static inline void redact_header(struct weir_record *rec, struct weir_header *header,
-				 const struct redact_key *key)
+/* ---- URLs that were looked at ---- */
+
+/*
+ * Fields of a record are parts of one another (the path and the query of the URL, the referrer and its header), in the same memory: what
+ * lies within text that holds nothing to mask needs no second look. It must begin where a name of a pair would, too: "pin=1" is
+ * part of "shopping=1".
+ */
+struct seen {
+	const uint8_t *p[4]; /* those that came last */
+	size_t len[4];
+	unsigned n;
+};
+
+static bool is_part(const struct seen *seen, const uint8_t *p, size_t len)
 {
-	enum header_class class = mask_classify_header(header->name.p, header->name.len);
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		uintptr_t offset = (uintptr_t)p - (uintptr_t)seen->p[i];
+
+		if (offset <= seen->len[i] && len <= seen->len[i] - offset) {
+			return offset == 0 || *p == '/' || p[-1] == '?';
+		}
+	}
+	return false;
+}
+
+static bool is_plain(struct seen *seen, const uint8_t *p, size_t len)
+{
+	if (len > 0 && is_part(seen, p, len)) {
+		return true;
+	}
+	if (!mask_is_plain_url(p, len)) {
+		return false;
+	}
+	seen->p[seen->n % 4] = p;
+	seen->len[seen->n % 4] = len;
+	seen->n++;
+	return true;
+}
+
+static inline void redact_header(struct weir_record *rec, struct weir_header *header,
+				 const struct redact_key *key, struct seen *seen)
+{
+	enum header_class class = header->number != HEADER_OTHER
+					  ? (enum header_class)header_names[header->number].class
+					  : mask_classify_odd(header->name.p, header->name.len);
 
 	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
 		class = HEADER_SECRET;
 	}
 	if (class != HEADER_PLAIN &&
-	    (class != HEADER_URL || !mask_is_plain_url(header->value.p, header->value.len))) {
+	    (class != HEADER_URL || !is_plain(seen, header->value.p, header->value.len))) {
 		mask_header_value(rec, header, class, key);
 	}
 }
 
 static void redact_headers(struct weir_record *rec, struct weir_value *value,
-			   const struct redact_key *key)
+			   const struct redact_key *key, struct seen *seen)
 {
 	struct weir_header *headers;
 	uint32_t i;
@@ -265,7 +309,7 @@ static void redact_headers(struct weir_record *rec, struct weir_value *value,
 	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the record's own memory */
 	for (i = 0; i < value->len; i++) {
 		if (!headers[i].redacted && headers[i].full_len > 0) {
-			redact_header(rec, &headers[i], key);
+			redact_header(rec, &headers[i], key, seen);
 		}
 	}
 }
@@ -420,13 +464,13 @@ static void redact_values(struct weir_record *rec, size_t at)
 }
 
 static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mode,
-			 const struct redact_key *key)
+			 const struct redact_key *key, struct seen *seen)
 {
 	const struct weir_field *field = weir_schema_field(rec->schema, at);
 
 	if (field->kind == WEIR_KIND_HEADERS) {
 		if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
-			redact_headers(rec, &rec->values[at], key);
+			redact_headers(rec, &rec->values[at], key, seen);
 		}
 		return;
 	}
@@ -438,7 +482,7 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 		return;
 	}
 	if ((field->flags & WEIR_FIELD_URL) != 0) {
-		if (!mask_is_plain_url(rec->values[at].v.bytes, rec->values[at].len)) {
+		if (!is_plain(seen, rec->values[at].v.bytes, rec->values[at].len)) {
 			redact_text(rec, at, mask_url, key);
 		}
 	} else if ((field->flags & (WEIR_FIELD_BODY | WEIR_FIELD_EVIDENCE)) != 0 &&
@@ -458,6 +502,7 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_redact mode,
 		   const struct redact_key *key)
 {
+	struct seen seen = {{NULL}, {0}, 0};
 	size_t word;
 
 	if (mode == WEIR_REDACT_OFF) {
@@ -471,7 +516,7 @@ void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_
 			size_t at = 64 * word + (size_t)__builtin_ctzll(set);
 
 			if (weir_record_has(rec, at)) {
-				redact_field(rec, at, mode, key);
+				redact_field(rec, at, mode, key, &seen);
 			}
 		}
 	}

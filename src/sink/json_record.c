@@ -9,6 +9,7 @@
 #include "sink/json_record.h"
 
 #include "base/time.h"
+#include "record/header_names.h"
 #include "sink/json_text.h"
 #include "weir/error.h"
 
@@ -171,26 +172,37 @@ static char *put_odd_name(struct run *run, char *to, const struct weir_str *name
 	return json_put_string(to, (const uint8_t *)text, name->len, bad);
 }
 
+/* A bit for a name that has no number; other names may have the same. */
+static inline unsigned odd_bit(const struct weir_str *name)
+{
+	unsigned hash = name->len * 37;
+
+	if (name->len > 0) {
+		hash += (name->p[0] | 0x20u) * 11 + (name->p[name->len - 1] | 0x20u) * 5 +
+			(name->p[name->len / 2] | 0x20u);
+	}
+	return hash & 63;
+}
+
 /* May a name occur twice? Never false when one does. */
 static bool may_repeat(const struct weir_header *headers, uint32_t n)
 {
-	uint64_t seen[4] = {0, 0, 0, 0};
+	uint64_t seen[5] = {0, 0, 0, 0, 0}; /* numbers, then others */
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		const struct weir_str *name = &headers[i].name;
-		uint32_t hash = name->len * 37;
-		uint64_t bit;
+		unsigned number = headers[i].number;
+		unsigned word = number >> 6;
+		uint64_t bit = UINT64_C(1) << (number & 63);
 
-		if (name->len > 0) {
-			hash += (name->p[0] | 0x20u) * 11 + (name->p[name->len - 1] | 0x20u) * 5 +
-				(name->p[name->len / 2] | 0x20u);
+		if (number == HEADER_OTHER) {
+			word = 4;
+			bit = UINT64_C(1) << odd_bit(&headers[i].name);
 		}
-		bit = UINT64_C(1) << (hash & 63);
-		if ((seen[hash >> 6 & 3] & bit) != 0) {
+		if ((seen[word] & bit) != 0) {
 			return true;
 		}
-		seen[hash >> 6 & 3] |= bit;
+		seen[word] |= bit;
 	}
 	return false;
 }
@@ -255,24 +267,51 @@ static char *put_same(struct run *run, char *to, const struct weir_header *heade
 	return to;
 }
 
+/* How names that have a number are written; all 32 bytes are copied. */
+struct opening {
+	char text[32];
+	uint8_t len;
+};
+
+#define HEADER(place, text, class)                                                                 \
+	[HEADER_AT_##place] = {"\"" text "\":[", sizeof(text) - 1 + sizeof("\"\":[") - 1},
+
+static const struct opening openings[HEADER_NAMES] = {
+#include "record/header_names.def"
+};
+
+#undef HEADER
+
+/* "name":[ */
+static inline char *put_name(struct run *run, char *to, const struct weir_header *header, bool bad)
+{
+	const struct opening *opening = &openings[header->number];
+	char *end;
+
+	if (header->number != HEADER_OTHER) {
+		memcpy(to, opening->text, sizeof(opening->text));
+		return to + opening->len;
+	}
+	end = json_put_plain_name(to, header->name.p, header->name.len);
+	if (end == NULL) {
+		end = put_odd_name(run, to, &header->name, bad);
+		if (end == NULL) {
+			return NULL;
+		}
+	}
+	memcpy(end, ":[", 2);
+	return end + 2;
+}
+
 /* "name":["value" */
 static inline char *put_header(struct run *run, char *to, const struct weir_header *header,
 			       bool bad)
 {
-	char *start = room(run, to, string_room(header->name.len) + string_room(header->value.len));
-
-	if (start == NULL) {
-		return NULL;
+	to = room(run, to, string_room((size_t)header->name.len + header->value.len + 1));
+	if (to != NULL) {
+		to = put_name(run, to, header, bad);
 	}
-	to = json_put_plain_name(start, header->name.p, header->name.len);
-	if (to == NULL) {
-		to = put_odd_name(run, start, &header->name, bad);
-		if (to == NULL) {
-			return NULL;
-		}
-	}
-	memcpy(to, ":[", 2);
-	return json_put_string(to + 2, header->value.p, header->value.len, bad);
+	return to == NULL ? NULL : json_put_string(to, header->value.p, header->value.len, bad);
 }
 
 static char *put_headers(struct run *run, char *to, const struct weir_value *value, bool bad)
@@ -414,10 +453,11 @@ static char *put_text(struct run *run, const struct json_step *step, const struc
 static char *put_steps(struct run *run, const struct json_shape *shape, char *to)
 {
 	const struct weir_value *values = run->rec->values;
-	const struct json_step *step;
+	const struct json_step *step = shape->steps;
+	const struct json_step *end_of_steps = step + shape->nsteps;
 
 	/* what most values are has its own line here, though put_value() knows them all */
-	for (step = shape->steps; to != NULL && step < shape->steps + shape->nsteps; step++) {
+	for (; to != NULL && step < end_of_steps; step++) {
 		const struct weir_value *value = &values[step->field];
 		char *end;
 

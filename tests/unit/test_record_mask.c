@@ -2,6 +2,7 @@
 /* record/mask: what is told to be a secret, and the quick looks that say it is none. */
 #include <stdarg.h>
 #include <stddef.h>
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +10,16 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "record/header_names.h"
 #include "record/mask.h"
+
+/* -1: it is none of the names that have a number. */
+static int common_class(const uint8_t *name, size_t len)
+{
+	uint8_t number = header_name_find(name, len);
+
+	return number == HEADER_OTHER ? -1 : header_names[number].class;
+}
 
 static void headers_have_classes_in_whatever_case(void **state)
 {
@@ -62,7 +72,7 @@ static void headers_have_classes_in_whatever_case(void **state)
 		int common;
 
 		memcpy(name, rows[i].name, len);
-		common = mask_common_header(name, len);
+		common = common_class(name, len);
 		assert_int_equal(common, rows[i].common ? (int)rows[i].class : -1);
 		assert_int_equal(mask_classify_header(name, len), rows[i].class);
 		free(name);
@@ -140,13 +150,40 @@ static void common_names_are_as_plain_as_they_sound(void **state)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char other[32];
 
-		assert_int_equal(mask_common_header((const uint8_t *)names[i], strlen(names[i])),
+		assert_int_equal(common_class((const uint8_t *)names[i], strlen(names[i])),
 				 HEADER_PLAIN);
 		/* a letter that is in none of the words makes it a name that is not in the table */
 		(void)snprintf(other, sizeof(other), "%sz", names[i]);
-		assert_int_equal(mask_common_header((const uint8_t *)other, strlen(other)), -1);
+		assert_int_equal(common_class((const uint8_t *)other, strlen(other)), -1);
 		assert_int_equal(mask_classify_header((const uint8_t *)other, strlen(other)),
 				 HEADER_PLAIN);
+	}
+}
+
+static void every_name_of_the_table_is_found(void **state)
+{
+	unsigned number;
+	size_t i;
+
+	for (number = 1; number < HEADER_NAMES; number++) {
+		const struct header_name *name = &header_names[number];
+		uint8_t upper[HEADER_NAME_MAX];
+
+		assert_int_equal(header_name_find((const uint8_t *)name->text, name->len), number);
+		for (i = 0; i < name->len; i++) {
+			upper[i] = (uint8_t)toupper(name->text[i]);
+		}
+		assert_int_equal(header_name_find(upper, name->len), number);
+		for (i = 0; i < name->len; i++) {
+			upper[i] ^= 1; /* each byte counts */
+			assert_int_equal(header_name_find(upper, name->len), HEADER_OTHER);
+			upper[i] ^= 1;
+			upper[i] ^=
+				0x20; /* of letters the case does not, of a hyphen it makes a CR */
+			assert_int_equal(header_name_find(upper, name->len),
+					 isalpha(name->text[i]) ? number : HEADER_OTHER);
+			upper[i] ^= 0x20;
+		}
 	}
 }
 
@@ -328,6 +365,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_have_classes_in_whatever_case),
 		cmocka_unit_test(common_names_are_as_plain_as_they_sound),
+		cmocka_unit_test(every_name_of_the_table_is_found),
 		cmocka_unit_test(names_of_secrets_are_told),
 		cmocka_unit_test(the_quick_look_at_urls_misses_nothing),
 		cmocka_unit_test(every_way_of_looking_sees_the_same),

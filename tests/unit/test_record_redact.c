@@ -622,7 +622,42 @@ static void no_field_of_a_transaction_keeps_the_secret(void **state)
 	teardown(&fx);
 }
 
-/* Masks that do not fit on the stack are as those that do. */
+/* A field that is part of another is looked at only once, but not when it begins in the middle of a name. */
+static void parts_of_a_url_are_masked_as_it_is(void **state)
+{
+	static const char *const rows[][3] = {
+		/* the whole, what the part begins behind, the part masked */
+		{"http://a/b?xpin=12345", "http://a/b?x", "pin=[redacted 5]"},
+		{"http://a/b?xpin=12345", "http://a/b?", "xpin=12345"},
+		{"http://a/b?pin=12345", "http://a/b?", "pin=[redacted 5]"},
+		{"http://a/b?c=d&e=f", "http://a", "/b?c=d&e=f"},
+		{"http://a/x-ghp_0123456789abcdefghij/", "http://a/x-",
+		 "ghp_0123456789abcdefghij/"},
+		{"http://a/ghp_0123456789abcdefghij", "http://a", "/[redacted 24]"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i][0]), before = strlen(rows[i][1]);
+		struct fixture fx;
+		struct weir_record *rec;
+		const uint8_t *text;
+
+		setup(&fx);
+		assert_int_equal(record_new(&fx.pool, &http_schema, &rec), 0);
+		text = arena_dup(rec->arena, rows[i][0], len);
+		record_set_own(rec, HTTP_F_URL_FULL, text, len);
+		record_set_own(rec, HTTP_F_URL_PATH, text + before, len - before);
+		redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
+		assert_int_equal(rec->values[HTTP_F_URL_PATH].len, strlen(rows[i][2]));
+		assert_memory_equal(rec->values[HTTP_F_URL_PATH].v.bytes, rows[i][2],
+				    strlen(rows[i][2]));
+		record_free(rec);
+		teardown(&fx);
+	}
+}
+
+/* Masks that do not fit where the first run writes to are as those that do. */
 static void long_values_are_masked_whole(void **state)
 {
 	struct fixture fx;
@@ -667,6 +702,7 @@ int main(void)
 		cmocka_unit_test(a_cut_text_stays_cut),
 		cmocka_unit_test(any_beginning_of_a_text_is_safe),
 		cmocka_unit_test(no_field_of_a_transaction_keeps_the_secret),
+		cmocka_unit_test(parts_of_a_url_are_masked_as_it_is),
 		cmocka_unit_test(long_values_are_masked_whole),
 	};
 

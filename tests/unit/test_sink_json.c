@@ -377,6 +377,29 @@ static void headers_of_one_name_come_together(void **state)
 	sample_fini(&sample);
 }
 
+/* Names that are met often have a number; what only looks like one of them stays what it is. */
+static void names_of_headers_are_written_as_they_are(void **state)
+{
+	struct sample sample;
+	struct weir_record *rec;
+
+	sample_init(&sample, &sample_schema);
+	rec = sample.rec;
+	sample_header(rec, S_REQUEST_HEADER, "SET-COOKIE", "a");
+	sample_header(rec, S_REQUEST_HEADER, "set\rcookie", "b");
+	sample_header(rec, S_REQUEST_HEADER, "Set-Cookie", "c");
+	sample_header(rec, S_REQUEST_HEADER, "Set-Cookie\x12", "d");
+	sample_header(rec, S_REQUEST_HEADER, "X-Forwarded-Proto", "e");
+	sample_header(rec, S_REQUEST_HEADER, "Proxy-Authorization", "f");
+	sample_header(rec, S_REQUEST_HEADER, "Via", "g");
+	sample_header(rec, S_REQUEST_HEADER, "Vib", "h");
+	check_line(rec, "{\"type\":\"http\",\"http\":{\"request\":{\"header\":{"
+			"\"set-cookie\":[\"a\",\"c\"],\"set\\u000dcookie\":[\"b\"],"
+			"\"set-cookie\\u0012\":[\"d\"],\"x-forwarded-proto\":[\"e\"],"
+			"\"proxy-authorization\":[\"f\"],\"via\":[\"g\"],\"vib\":[\"h\"]}}}}");
+	sample_fini(&sample);
+}
+
 /* 2,000 headers of 700 names: grouped, in order, and not in quadratic time. */
 static void many_headers_are_grouped(void **state)
 {
@@ -589,6 +612,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_every_length_are_written),
 		cmocka_unit_test(records_of_many_shapes_take_turns),
 		cmocka_unit_test(headers_of_one_name_come_together),
+		cmocka_unit_test(names_of_headers_are_written_as_they_are),
 		cmocka_unit_test(many_headers_are_grouped),
 		cmocka_unit_test(a_bad_string_marks_its_whole_field),
 		cmocka_unit_test(a_cut_value_tells_its_length),
