@@ -612,6 +612,15 @@ static void choose_syn_ack(struct tcp_state *state, const struct layers *l, uint
 	me->has_other_isn = 0;
 }
 
+/* Data on a tuple whose connection is over, with numbers of another one: its SYN was not captured, or not yet. */
+static bool begins_another(const struct tcp_state *state, const struct layers *l, uint8_t side,
+			   const struct tcp_view *view)
+{
+	return state->phase >= TCP_CLOSED && l->payload_len > 0 && (l->flags & LAYERS_ACK) &&
+	       view->started[0] && view->started[1] && is_elsewhere(l->seq, view->next[side]) &&
+	       is_elsewhere(l->ack, view->next[!side]);
+}
+
 static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t side, int64_t ts_ns,
 		       const struct tcp_view *view, struct tcp_verdict *ret)
 {
@@ -619,6 +628,10 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 
 	if (!ack && state->phase != TCP_NONE) {
 		ret->cause = WEIR_REJECT_NO_ACK; /* RFC 9293 §3.10.7.4: dropped without ACK */
+		return;
+	}
+	if (begins_another(state, l, side, view)) {
+		ret->new_flow = true;
 		return;
 	}
 	if (state->phase == TCP_RESET && state->side[side].has_limit &&
