@@ -167,14 +167,22 @@ def instructions(bench):
         between = packets[1] - packets[0]
         row = {program: (pair[1] - pair[0]) / between for program, pair in counted.items()}
         if os.path.exists(WEIR_PROFILED):
-            difference, between = hotpath.profile(WEIR_PROFILED, source, LENGTHS)
-            sums, functions = difference.groups()
-            row['groups'] = {group: sums[group] / between for group in hotpath.GROUPS}
-            row['profiled'] = difference.total / between
-            row['other'] = [(function.split('.')[0], hotpath.short(file), cost / between)
-                            for (function, file), cost in functions['other'].most_common(5) if cost / between >= 0.05]
+            row.update(grouped(bench, source, 'none'))
         result[name] = row
+        if name == 'small' and os.path.exists(WEIR_PROFILED):
+            result['small, JSON'] = grouped(bench, source, 'json')
+            result['small, JSON']['weir'] = result['small, JSON']['profiled']
     return result
+
+
+def grouped(bench, source, sink):
+    """What the instructions of a packet are for."""
+    bench.progress.tell('groups, -o ' + sink)
+    difference, between = hotpath.profile(WEIR_PROFILED, source, LENGTHS, sink)
+    sums, functions = difference.groups()
+    return {'groups': {group: sums[group] / between for group in hotpath.GROUPS}, 'profiled': difference.total / between,
+            'other': [(function.split('.')[0], hotpath.short(file), cost / between)
+                      for (function, file), cost in functions['other'].most_common(5) if cost / between >= 0.05]}
 
 
 def memory_of_flows(bench):
