@@ -77,7 +77,8 @@ def go_versions(folder, environment):
         problem = done.stderr.decode().strip().splitlines()[-1] if done.returncode != 0 else problem
         found += [(module, version) for version in reversed(done.stdout.decode().split()[1:])]
     if not found:
-        raise RuntimeError('the Go proxy was not reached: ' + problem)
+        # which proxy that is stands in the environment, and in no page
+        raise RuntimeError('the Go proxy was not reached: ' + re.sub(r'"?https?://[^\s"]*"?|dial \S+ \S+', 'it', problem))
     return found
 
 
