@@ -13,6 +13,8 @@
 #include "app/ring_flows.h"
 #include "weir/error.h"
 
+enum { LINE = 64, ITEMS_AHEAD = 6 };
+
 /* An empty one. */
 static struct batch *free_batch(struct pipeline *pipeline)
 {
@@ -64,6 +66,17 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 	}
 }
 
+/* Items were read by other processors since: fetch the lines to write before they are needed. */
+static inline void prepare_item(const struct item *item)
+{
+	const char *p = (const char *)item;
+	size_t i;
+
+	for (i = 0; i < sizeof(*item); i += LINE) {
+		__builtin_prefetch(p + i, 1);
+	}
+}
+
 static void decode_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
 {
 	const struct pipeline_shared *shared = pipeline->options.shared;
@@ -73,6 +86,9 @@ static void decode_batch(struct pipeline *pipeline, struct capture *capture, str
 		struct weir_packet *packet = &batch->capture.packets[i];
 		struct item *item = &batch->items[batch->nitems];
 
+		if (pipeline->nworkers > 1) {
+			prepare_item(item + ITEMS_AHEAD);
+		}
 		packet->interface_name = capture_interface_name(capture, packet->interface);
 		if (pipeline->options.filter != NULL || shared != NULL) {
 			front_pass_over(&pipeline->front, packet);
