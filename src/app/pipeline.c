@@ -111,8 +111,11 @@ static int open_batches(struct pipeline *pipeline)
 	for (k = 0; k < pipeline->nbatches; k++) {
 		struct batch *batch = &pipeline->batches[k];
 
-		batch->items = malloc((options->batch + 1) * sizeof(struct item));
-		if (batch->items == NULL ||
+		batch->max_items = options->batch + 1;
+		batch->items =
+			malloc(pipeline->nworkers * batch->max_items * sizeof(*batch->items));
+		batch->moments = malloc(batch->max_items * sizeof(*batch->moments));
+		if (batch->items == NULL || batch->moments == NULL ||
 		    capture_batch_init(&batch->capture, options->batch) < 0) {
 			return WEIR_ENOMEM;
 		}
@@ -240,6 +243,7 @@ static void clean_up(struct pipeline *pipeline)
 		}
 		capture_batch_fini(&pipeline->batches[k].capture);
 		free(pipeline->batches[k].items);
+		free(pipeline->batches[k].moments);
 	}
 	if (pipeline->arenas.budget != NULL) {
 		arena_pool_fini(&pipeline->arenas);

@@ -38,8 +38,14 @@ enum {
 struct batch {
 	struct capture_batch capture;
 	struct weir_arena arena; /* datagrams put together */
+	/* one worker: all items. Several: each its own, which begin at a multiple of max_items, and everybody's moments */
 	struct item *items;
-	size_t nitems;
+	size_t max_items;
+	size_t nitems[ENGINE_SHARDS];
+	struct item_moment *moments;
+	size_t nmoments;
+	bool drops;       /* a moment tells of some */
+	unsigned reader;  /* that filled it last */
 	uint64_t packets; /* of the run, with this batch */
 	bool figures;     /* the workers say where they stand */
 	bool calm;        /* nothing comes for now: what was made so far comes out */
@@ -101,6 +107,8 @@ struct reading {
 	bool done;    /* it was given */
 	int err;
 	uint64_t bytes_before; /* of the inputs that were read */
+	unsigned by;           /* the worker whose turn it is */
+	struct item item;      /* being made, with several workers */
 	bool full;             /* max_packets were read, or the last file is written */
 };
 

@@ -13,7 +13,25 @@
 #include "app/ring_flows.h"
 #include "weir/error.h"
 
-enum { LINE = 64, ITEMS_AHEAD = 6 };
+enum { LINE = 64, ITEMS_AHEAD = 8, MOMENTS_AHEAD = 32 };
+
+/* One that is free: the last that this worker has filled, for what is his in it is in his cache. Call with the lock. */
+static struct batch *take_free(struct pipeline *pipeline)
+{
+	size_t best = pipeline->nfree - 1, k;
+	struct batch *batch;
+
+	for (k = pipeline->nfree; k-- > 0;) {
+		if (pipeline->free[k]->reader == pipeline->reading.by) {
+			best = k;
+			break;
+		}
+	}
+	batch = pipeline->free[best];
+	pipeline->free[best] = pipeline->free[--pipeline->nfree];
+	batch->reader = pipeline->reading.by;
+	return batch;
+}
 
 /* An empty one. */
 static struct batch *free_batch(struct pipeline *pipeline)
@@ -22,12 +40,14 @@ static struct batch *free_batch(struct pipeline *pipeline)
 
 	if (pipeline->nworkers > 1) {
 		pthread_mutex_lock(&pipeline->lock);
-		batch = pipeline->free[--pipeline->nfree];
+		batch = take_free(pipeline);
 		pthread_mutex_unlock(&pipeline->lock);
 	}
 	arena_fini(&batch->arena);
 	arena_init(&batch->arena, &pipeline->arenas);
-	batch->nitems = 0;
+	memset(batch->nitems, 0, pipeline->nworkers * sizeof(batch->nitems[0]));
+	batch->nmoments = 0;
+	batch->drops = false;
 	batch->packets = pipeline->front.index;
 	batch->figures = false;
 	batch->calm = false;
@@ -53,7 +73,7 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 		worker_give(pipeline, batch);
 		return;
 	}
-	engine_items(worker->engine, batch->items, batch->nitems);
+	engine_items(worker->engine, batch->items, batch->nitems[0]);
 	if (batch->figures) {
 		engine_get_stats(worker->engine, &worker->stats);
 		pipeline_give_figures(pipeline);
@@ -66,15 +86,46 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 	}
 }
 
-/* Items were read by other processors since: fetch the lines to write before they are needed. */
-static inline void prepare_item(const struct item *item)
+/* Where others have read since: the lines are fetched for writing before they are needed. */
+static inline void prepare_lines(const void *at, size_t size)
 {
-	const char *p = (const char *)item;
 	size_t i;
 
-	for (i = 0; i < sizeof(*item); i += LINE) {
-		__builtin_prefetch(p + i, 1);
+	for (i = 0; i < size; i += LINE) {
+		__builtin_prefetch((const char *)at + i, 1);
 	}
+}
+
+/* Where the next item is made: what others will read is put there when it is complete, so that it leaves here once. */
+static inline struct item *next_item(struct pipeline *pipeline, struct batch *batch)
+{
+	return pipeline->nworkers == 1 ? &batch->items[batch->nitems[0]] : &pipeline->reading.item;
+}
+
+static inline void add_item(struct pipeline *pipeline, struct batch *batch, struct item *item)
+{
+	struct item_moment *moment;
+	struct item *to;
+	unsigned worker;
+
+	if (pipeline->nworkers == 1) {
+		batch->nitems[0]++;
+		return;
+	}
+	moment = &batch->moments[batch->nmoments];
+	moment->index = item->index;
+	moment->clock_ns = item->clock_ns;
+	moment->drops = item->drops;
+	prepare_lines(moment + MOMENTS_AHEAD, 1);
+	batch->drops = batch->drops || item->drops > 0;
+	if (item->shard != FRONT_NO_SHARD) {
+		worker = item->shard % pipeline->nworkers;
+		to = &batch->items[worker * batch->max_items + batch->nitems[worker]++];
+		item->moment = (uint32_t)batch->nmoments;
+		*to = *item;
+		prepare_lines(to + ITEMS_AHEAD, sizeof(*to));
+	}
+	batch->nmoments++;
 }
 
 static void decode_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
@@ -84,17 +135,14 @@ static void decode_batch(struct pipeline *pipeline, struct capture *capture, str
 
 	for (i = 0; i < batch->capture.npackets; i++) {
 		struct weir_packet *packet = &batch->capture.packets[i];
-		struct item *item = &batch->items[batch->nitems];
+		struct item *item = next_item(pipeline, batch);
 
-		if (pipeline->nworkers > 1) {
-			prepare_item(item + ITEMS_AHEAD);
-		}
 		packet->interface_name = capture_interface_name(capture, packet->interface);
 		if (pipeline->options.filter != NULL || shared != NULL) {
 			front_pass_over(&pipeline->front, packet);
 		}
 		if (front_push(&pipeline->front, packet, &batch->arena, item) > 0) {
-			batch->nitems++;
+			add_item(pipeline, batch, item);
 			if (shared != NULL) {
 				ring_flows_note(shared->flows, item->hash, pipeline->options.ring);
 			}
@@ -258,7 +306,8 @@ static int take_batch(struct pipeline *pipeline, struct capture *capture, struct
 		if (batch->capture.clock_ns != 0) {
 			front_tick(&pipeline->front, batch->capture.clock_ns);
 		}
-		front_tick_item(&pipeline->front, &batch->items[batch->nitems++]);
+		front_tick_item(&pipeline->front, next_item(pipeline, batch));
+		add_item(pipeline, batch, next_item(pipeline, batch));
 	}
 	handle(pipeline, batch);
 	return err;

@@ -226,10 +226,16 @@ static void do_own_part(struct worker *worker)
 {
 	struct pipeline *pipeline = worker->pipeline;
 	struct batch *batch = pipeline->given[worker->done % NBATCHES];
+	size_t k = (size_t)(worker - pipeline->workers);
 
 	pthread_mutex_unlock(&pipeline->lock);
 	next_piece(worker);
-	engine_items(worker->engine, batch->items, batch->nitems);
+	engine_part(worker->engine,
+		    &(struct engine_part){.items = batch->items + k * batch->max_items,
+					  .nitems = batch->nitems[k],
+					  .moments = batch->moments,
+					  .nmoments = batch->nmoments,
+					  .drops = batch->drops});
 	if (batch->figures) {
 		engine_get_stats(worker->engine, &worker->stats);
 		worker->stats.budget_peak += worker->budget.peak + worker->text_peak;
@@ -250,9 +256,12 @@ static bool may_read(const struct pipeline *pipeline)
 	       pipeline->nfree > 0;
 }
 
-static void read_once(struct pipeline *pipeline)
+static void read_once(struct worker *worker)
 {
+	struct pipeline *pipeline = worker->pipeline;
+
 	pipeline->is_reading = true;
+	pipeline->reading.by = (unsigned)(worker - pipeline->workers);
 	pthread_mutex_unlock(&pipeline->lock);
 	pipeline_read(pipeline);
 	pthread_mutex_lock(&pipeline->lock);
@@ -269,7 +278,7 @@ static bool take_turn(struct worker *worker)
 	if (!pipeline->is_merging && pipeline->sleepers == 0 && is_mergeable(pipeline)) {
 		merge(pipeline);
 	} else if (ahead < READ_AHEAD && may_read(pipeline)) {
-		read_once(pipeline);
+		read_once(worker);
 	} else if (ahead > 0) {
 		do_own_part(worker);
 	} else if (!pipeline->is_merging && is_mergeable(pipeline)) {

@@ -379,7 +379,7 @@ static inline void look_ahead(const struct engine *engine, const struct item *it
  * The packet before jumped forward in time. When this one confirms it, its flow was active then, and not before the silence:
  * unless the silence was so long that the flow had timed out.
  */
-static void settle_jump(struct engine *engine, const struct item *item)
+static void settle_jump(struct engine *engine, int64_t clock_ns)
 {
 	struct flow *flow = engine->jump.flow;
 	int64_t seen_ns = engine->jump.seen_ns, ahead;
@@ -388,11 +388,11 @@ static void settle_jump(struct engine *engine, const struct item *item)
 	if (flow->shard == NULL || flow->last_packet != engine->jump.packet) {
 		return;
 	}
-	if (__builtin_sub_overflow(item->clock_ns, engine->clock_ns, &ahead) ||
+	if (__builtin_sub_overflow(clock_ns, engine->clock_ns, &ahead) ||
 	    ahead <= engine->options.config->jump_ns) {
 		/* not believed: a flow that began with it is not years ahead of the others */
-		if (flow->last_ns > item->clock_ns) {
-			flow->last_ns = item->clock_ns;
+		if (flow->last_ns > clock_ns) {
+			flow->last_ns = clock_ns;
 			engine_arm(engine, flow);
 		}
 		return;
@@ -400,7 +400,7 @@ static void settle_jump(struct engine *engine, const struct item *item)
 	if (seen_ns >= engine->jump.idle_until_ns) {
 		return;
 	}
-	flow->last_ns = seen_ns < item->clock_ns ? seen_ns : item->clock_ns;
+	flow->last_ns = seen_ns < clock_ns ? seen_ns : clock_ns;
 	if (flow->ended != 0) {
 		flow->ended_ns = flow->last_ns;
 	}
@@ -410,9 +410,34 @@ static void settle_jump(struct engine *engine, const struct item *item)
 	engine_arm(engine, flow); /* it may be due sooner than it was */
 }
 
-void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+/* The capture is at this moment: what is due by then comes before the packet. */
+static inline void arrive(struct engine *engine, uint64_t index, int64_t clock_ns, uint32_t drops)
 {
-	struct flow *expected[EXPECTED] = {NULL};
+	if (engine->jump.flow != NULL) {
+		settle_jump(engine, clock_ns);
+	}
+	if (timer_wheel_next(engine->timers) <= clock_ns) {
+		engine_tick(engine, index, clock_ns);
+	}
+	engine->clock_ns = clock_ns;
+	if (drops > 0) {
+		engine->dropped_ns = clock_ns;
+	}
+}
+
+static inline void handle(struct engine *engine, struct shard *shard, const struct item *item,
+			  struct flow *expected)
+{
+	engine->now.packet = item->index;
+	engine->now.by_packet = true;
+	engine->now.deadline_ns = 0;
+	keep_reserve(shard);
+	shard_item(shard, item, expected);
+}
+
+/* Between two batches. */
+static void release_blocks(struct engine *engine)
+{
 	size_t i;
 
 	for (i = 0; i < ENGINE_SHARDS && engine->jump.flow == NULL; i++) {
@@ -421,29 +446,86 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 			shard_release_blocks(engine->shards[i]);
 		}
 	}
+}
+
+void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+{
+	struct flow *expected[EXPECTED] = {NULL};
+	size_t i;
+
+	release_blocks(engine);
 	for (i = 0; i < nitems; i++) {
 		const struct item *item = &items[i];
 		struct shard *shard = engine->shards[item->shard];
 
 		look_ahead(engine, items, nitems, i, expected);
-		if (engine->jump.flow != NULL) {
-			settle_jump(engine, item);
+		arrive(engine, item->index, item->clock_ns, item->drops);
+		if (shard != NULL) {
+			handle(engine, shard, item, expected[i % EXPECTED]);
 		}
-		if (timer_wheel_next(engine->timers) <= item->clock_ns) {
-			engine_tick(engine, item->index, item->clock_ns);
+	}
+}
+
+/*
+ * From one moment up to another, that one included. Where nothing can be due in between it is enough to be there: clocks of
+ * moments rise. @return the moment behind
+ */
+static inline size_t arrive_by(struct engine *engine, const struct engine_part *part, size_t from,
+			       size_t to)
+{
+	const struct item_moment *moments = part->moments;
+
+	if (engine->jump.flow == NULL && !part->drops &&
+	    timer_wheel_next(engine->timers) > moments[to].clock_ns) {
+		engine->clock_ns = moments[to].clock_ns;
+		return to + 1;
+	}
+	for (; from <= to; from++) {
+		arrive(engine, moments[from].index, moments[from].clock_ns, moments[from].drops);
+	}
+	return from;
+}
+
+/* Items and packets come out of another processor's cache: several times the way to memory of one's own. */
+enum { FAR_ITEM = 20, FAR_BYTES = 12, LINE = 64, FAR_LINES = 3 };
+
+static inline void look_far_ahead(const struct engine_part *part, size_t i)
+{
+	size_t at;
+
+	if (i + FAR_ITEM < part->nitems) {
+		const char *item = (const char *)&part->items[i + FAR_ITEM];
+
+		for (at = 0; at < sizeof(struct item); at += LINE) {
+			__builtin_prefetch(item + at);
 		}
-		engine->clock_ns = item->clock_ns;
-		if (item->drops > 0) {
-			engine->dropped_ns = item->clock_ns;
+	}
+	if (i + FAR_BYTES < part->nitems) {
+		const struct layers *layers = &part->items[i + FAR_BYTES].layers;
+
+		for (at = 0; at < (size_t)FAR_LINES * LINE && at < layers->payload_caplen;
+		     at += LINE) {
+			__builtin_prefetch(layers->payload + at);
 		}
-		if (shard == NULL) {
-			continue;
-		}
-		engine->now.packet = item->index;
-		engine->now.by_packet = true;
-		engine->now.deadline_ns = 0;
-		keep_reserve(shard);
-		shard_item(shard, item, expected[i % EXPECTED]);
+	}
+}
+
+void engine_part(struct engine *engine, const struct engine_part *part)
+{
+	struct flow *expected[EXPECTED] = {NULL};
+	size_t i, at = 0;
+
+	release_blocks(engine);
+	for (i = 0; i < part->nitems; i++) {
+		const struct item *item = &part->items[i];
+
+		look_far_ahead(part, i);
+		look_ahead(engine, part->items, part->nitems, i, expected);
+		at = arrive_by(engine, part, at, item->moment);
+		handle(engine, engine->shards[item->shard], item, expected[i % EXPECTED]);
+	}
+	if (at < part->nmoments) {
+		(void)arrive_by(engine, part, at, part->nmoments - 1);
 	}
 }
 

@@ -161,6 +161,25 @@ void engine_free(struct engine *engine);
 /** Handle the items of a batch, in order; those of other engines' shards only move the clock. */
 void engine_items(struct engine *engine, const struct item *items, size_t nitems);
 
+/* When an item was, for the engines that do not have it. */
+struct item_moment {
+	uint64_t index;
+	int64_t clock_ns;
+	uint32_t drops;
+};
+
+/* What an engine has of a batch: the items of its shards, and the moments of all. */
+struct engine_part {
+	const struct item *items; /* item.moment is set, and rises */
+	size_t nitems;
+	const struct item_moment *moments; /* clock_ns never falls */
+	size_t nmoments;
+	bool drops; /* a moment tells of some */
+};
+
+/** The same as engine_items() with all items of the batch: those of others are not looked at, and need not be near. */
+void engine_part(struct engine *engine, const struct engine_part *part);
+
 /** End of the run: every flow ends, in the order of their first packets. `packets` is the run's number of packets. */
 void engine_finish(struct engine *engine, uint64_t packets);
 

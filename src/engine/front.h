@@ -41,6 +41,7 @@ struct item {
 	uint32_t drops; /* of the capture, since the item before */
 	uint8_t side;
 	uint8_t shard;                         /* FRONT_NO_SHARD: a tick */
+	uint32_t moment;                       /* of the batch: see engine_part() */
 	const struct front_conflict *conflict; /* NULL: none; lives as long as the packet's bytes */
 };
 

@@ -55,7 +55,7 @@ int tuple_from_layers(const struct layers *layers, bool vlan_key, struct tuple *
 {
 	struct words src = load_words(layers->src), dst = load_words(layers->dst);
 	int order = compare_words(src, dst);
-	uint32_t ports;
+	uint32_t ports, sport, dport;
 	uint64_t word;
 	int side;
 
@@ -69,13 +69,18 @@ int tuple_from_layers(const struct layers *layers, bool vlan_key, struct tuple *
 	 * Both ports and the tunnel in one store, as tuple_hash() will load them: narrower ones would not be forwarded. And
 	 * turned by a rotation: which side sends is what no processor can predict.
 	 */
-	ports = layers->sport | (uint32_t)layers->dport << 16;
+	sport = layers->sport;
+	dport = layers->dport;
+	/* two loads, as they were stored: one of both would wait until the stores before it have left the processor */
+	__asm__("" : "+r"(sport), "+r"(dport));
+	ports = sport | dport << 16;
 	ports = ports << (side * 16) | (uint32_t)((uint64_t)ports >> (32 - side * 16));
 	word = ports | (uint64_t)layers->tunnel_id << 32;
 	memcpy((uint8_t *)ret + offsetof(struct tuple, port), &word, sizeof(word));
-	ret->vlan_id = vlan_key && layers->has_vlan ? layers->vlan_id : 0;
-	ret->ip_version = layers->ip_version;
-	ret->zero = 0;
+	/* and what is behind that in one, too */
+	ports = (vlan_key && layers->has_vlan ? layers->vlan_id : 0) | (uint32_t)layers->ip_version
+									       << 16;
+	memcpy((uint8_t *)ret + offsetof(struct tuple, vlan_id), &ports, sizeof(ports));
 	return side;
 }
 
