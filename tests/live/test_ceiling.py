@@ -491,6 +491,22 @@ def fanout_signals(net, weir):
     equal(capture.summaries()[-1]['packets'], 3200, 'packets at the end')
 
 
+def fanout_of_several_interfaces(net, weir):
+    """`any`, and two interfaces: a ring each for every worker, the interface's name in the records, each packet once."""
+    frames = [frame for n in range(30) for frame in conversation('10.7.5.%d' % (n + 1), 6000 + n, n)]
+    both = Weir(net, weir, ['-j', '2', '--fanout'], links=['lo', net.link]).ready()
+    every = Weir(net, weir, ['-j', '3', '--fanout', 'tcp port 80'], links=['any']).ready()
+    send_frames(net, frames)
+    time.sleep(0.5)
+    for capture, names in ((both, ['lo', net.link] * 2), (every, ['any'] * 3)):
+        equal(capture.stop(), 0, 'exit status')
+        summary = capture.summaries()[-1]
+        equal([ring['interface'] for ring in summary['rings']], names, 'rings')
+        equal(summary['packets'], len(frames), 'packets')
+        equal([(record['completeness'], record['capture']['interface']) for record in capture.records()], [('complete', net.link)] * 30,
+              'records')
+
+
 def fanout_at_the_ceiling(net, weir):
     """No drop with it, either."""
     rounds = 2 if is_sanitized(weir) else 60
@@ -504,7 +520,7 @@ def fanout_at_the_ceiling(net, weir):
 
 TESTS = (no_drop_at_the_ceiling, drops_at_overload_are_exact, ring_at_the_ceiling, ring_that_is_killed, ring_on_a_full_disk,
          ring_and_rights, fanout_tells_the_same, fanout_drops_are_exact, fanout_and_flows_on_two_rings, fanout_and_tags,
-         fanout_and_fragments, fanout_slow_sink, fanout_signals, fanout_at_the_ceiling)
+         fanout_and_fragments, fanout_of_several_interfaces, fanout_slow_sink, fanout_signals, fanout_at_the_ceiling)
 
 if __name__ == '__main__':
     sys.exit(main(TESTS, sys.argv[3:], ('ip',)))

@@ -248,6 +248,43 @@ static void the_json_form_is_the_contracts(void **state)
 	strbuf_fini(&out);
 }
 
+/* Of a live capture: each ring by itself; a name is the user's, and may have any sign in it. */
+static void rings_are_told_one_by_one(void **state)
+{
+	static struct summary summary;
+	struct strbuf out;
+	json_t *json;
+
+	summary_init(&summary);
+	summary.rings[0] = (struct capture_ring){"eth0", 32 << 20, 1204, 0, 0};
+	summary.rings[1] = (struct capture_ring){"a\"b\\\x1b", 1 << 20, 7, 5, 2};
+	summary.nrings = 2;
+	summary.has_ring = true;
+	summary.ring = (struct keeper_stats){
+		.packets = 9, .bytes = 900, .begun = 3, .deleted = 1, .held = 600, .files = 2};
+	strbuf_init(&out);
+	summary_write_json(&summary, &out);
+	assert_non_null(
+		strstr(strbuf_text(&out),
+		       "\"ring\":{\"packets\":9,\"bytes\":900,\"files\":2,\"held\":600,"
+		       "\"begun\":3,\"deleted\":1},\"drops\":{},"
+		       "\"rings\":[{\"interface\":\"eth0\",\"size\":33554432,\"packets\":1204,"
+		       "\"drops\":0,\"freezes\":0},{\"interface\":\"a\\u0022b\\u005c\\u001b\","
+		       "\"size\":1048576,\"packets\":7,\"drops\":5,\"freezes\":2}],"
+		       "\"memory\":"));
+	json = json_loadb(out.p, out.len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	json_decref(json);
+	strbuf_clear(&out);
+	summary_write_text(&summary, false, &out);
+	assert_non_null(strstr(
+		strbuf_text(&out),
+		"rings            1 204   packets on eth0 \xc2\xb7 33.6 MB\n"
+		"                     7   packets on a\"b\\\\x1b \xc2\xb7 1.0 MB \xc2\xb7 drops 5 "
+		"\xc2\xb7 times full 2\n"));
+	strbuf_fini(&out);
+}
+
 static void the_text_form_says_what_can_be_doubted(void **state)
 {
 	static struct summary summary;
@@ -328,6 +365,7 @@ int main(void)
 		cmocka_unit_test(small_values_have_buckets_of_their_own),
 		cmocka_unit_test(records_are_counted_by_type_and_class),
 		cmocka_unit_test(the_json_form_is_the_contracts),
+		cmocka_unit_test(rings_are_told_one_by_one),
 		cmocka_unit_test(the_text_form_says_what_can_be_doubted),
 		cmocka_unit_test(an_empty_run_has_a_summary_too),
 		cmocka_unit_test(every_kind_of_loss_counts),
