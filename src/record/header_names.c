@@ -4,8 +4,14 @@
 
 #include "record/mask.h"
 
-#define HEADER(place, text, class) [HEADER_AT_##place] = {text, sizeof(text) - 1, HEADER_##class},
+#define HEADER(place, text, class) [HEADER_AT_##place] = {text, sizeof(text) - 1},
 const struct header_name header_names[HEADER_NAMES] = {
+#include "record/header_names.def"
+};
+#undef HEADER
+
+#define HEADER(place, text, class) [HEADER_AT_##place] = HEADER_##class,
+const uint8_t header_name_classes[HEADER_NAMES] = {
 #include "record/header_names.def"
 };
 #undef HEADER

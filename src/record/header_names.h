@@ -24,11 +24,11 @@ enum { HEADER_NAME_MAX = 24 };
 struct header_name {
 	char text[HEADER_NAME_MAX]; /* in lower case */
 	uint8_t len;
-	uint8_t class; /* enum header_class */
 };
 
 /* By number. */
 extern const struct header_name header_names[HEADER_NAMES];
+extern const uint8_t header_name_classes[HEADER_NAMES]; /* enum header_class */
 /* The number of the only name that may have this hash. */
 extern const uint8_t header_name_places[256];
 

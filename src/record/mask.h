@@ -115,10 +115,17 @@ void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, s
  */
 bool mask_is_plain_url(const uint8_t *p, size_t len);
 
+/* Where in up to 64 bytes there is something to be looked at; bit 0 is the first. */
+struct mask_marks {
+	uint64_t slash;
+	uint64_t equals;
+	uint64_t other;
+};
+
 enum mask_look { MASK_LOOK_BYTES, MASK_LOOK_SSE2 };
 
-/** Which of up to 16 bytes it looks at (bit 0: the first), in one of the ways that there are, for tests. */
-unsigned mask_marks_with(enum mask_look with, const uint8_t *p, size_t len);
+/** The marks of up to 64 bytes, in one of the ways of looking that there are, for tests. */
+struct mask_marks mask_marks_with(enum mask_look with, const uint8_t *p, size_t len);
 
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more);
 /**

@@ -251,8 +251,8 @@ static void mask_header_value(struct weir_record *rec, struct weir_header *heade
  * part of "shopping=1".
  */
 struct seen {
-	const uint8_t *p[4]; /* those that came last */
-	size_t len[4];
+	const uint8_t *p[2]; /* those that came last */
+	size_t len[2];
 	unsigned n;
 };
 
@@ -260,7 +260,7 @@ static bool is_part(const struct seen *seen, const uint8_t *p, size_t len)
 {
 	unsigned i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 2; i++) {
 		uintptr_t offset = (uintptr_t)p - (uintptr_t)seen->p[i];
 
 		if (offset <= seen->len[i] && len <= seen->len[i] - offset) {
@@ -278,8 +278,8 @@ static bool is_plain(struct seen *seen, const uint8_t *p, size_t len)
 	if (!mask_is_plain_url(p, len)) {
 		return false;
 	}
-	seen->p[seen->n % 4] = p;
-	seen->len[seen->n % 4] = len;
+	seen->p[seen->n % 2] = p;
+	seen->len[seen->n % 2] = len;
 	seen->n++;
 	return true;
 }
@@ -288,7 +288,7 @@ static inline void redact_header(struct weir_record *rec, struct weir_header *he
 				 const struct redact_key *key, struct seen *seen)
 {
 	enum header_class class = header->number != HEADER_OTHER
-					  ? (enum header_class)header_names[header->number].class
+					  ? (enum header_class)header_name_classes[header->number]
 					  : mask_classify_odd(header->name.p, header->name.len);
 
 	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {

@@ -74,7 +74,7 @@ enum header_class mask_classify_odd(const uint8_t *name, size_t name_len)
 		len--; /* "Cookie : x" (flagged by the parser, taken by servers) */
 	}
 	number = header_name_find(low, len);
-	return number != HEADER_OTHER ? (enum header_class)header_names[number].class
+	return number != HEADER_OTHER ? (enum header_class)header_name_classes[number]
 				      : classify_rare(low, len);
 }
 
@@ -82,6 +82,6 @@ enum header_class mask_classify_header(const uint8_t *name, size_t len)
 {
 	uint8_t number = header_name_find(name, len);
 
-	return number != HEADER_OTHER ? (enum header_class)header_names[number].class
+	return number != HEADER_OTHER ? (enum header_class)header_name_classes[number]
 				      : mask_classify_odd(name, len);
 }

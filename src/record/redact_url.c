@@ -388,39 +388,62 @@ static const uint8_t *find_key_segment(const uint8_t *p, const uint8_t *end)
 	return NULL;
 }
 
-/* What is looked at in URLs, among up to 16 bytes. */
-static inline unsigned marks_bytes(const uint8_t *p, size_t len)
+/* Where the bytes are that are looked at in URLs, among up to 64. */
+static inline struct mask_marks marks_bytes(const uint8_t *p, size_t len)
 {
-	unsigned marks = 0;
+	struct mask_marks marks = {0, 0, 0};
 	size_t i;
 
-	for (i = 0; i < len && i < 16; i++) {
-		marks |= (unsigned)(p[i] == '/' || p[i] == '=' || p[i] == '@' || p[i] == '%') << i;
+	for (i = 0; i < len; i++) {
+		marks.slash |= (uint64_t)(p[i] == '/') << i;
+		marks.equals |= (uint64_t)(p[i] == '=') << i;
+		marks.other |= (uint64_t)(p[i] == '@' || p[i] == '%') << i;
 	}
 	return marks;
 }
 
 #ifdef __SSE2__
-static inline unsigned marks_sse2(const uint8_t *p, size_t len)
+static inline uint64_t bits_of(__m128i found)
 {
-	uint8_t copy[16];
-	__m128i bytes;
+	return (unsigned)_mm_movemask_epi8(found);
+}
 
-	if (len < sizeof(copy)) {
-		memset(copy, 0, sizeof(copy));
-		memcpy(copy, p, len);
-		p = copy;
+static inline struct mask_marks marks16(__m128i bytes)
+{
+	__m128i other = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
+				     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')));
+
+	return (struct mask_marks){bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('/'))),
+				   bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('='))),
+				   bits_of(other)};
+}
+
+static inline void add_marks(struct mask_marks *to, struct mask_marks marks, size_t at)
+{
+	to->slash |= marks.slash << at;
+	to->equals |= marks.equals << at;
+	to->other |= marks.other << at;
+}
+
+static inline struct mask_marks marks_sse2(const uint8_t *p, size_t len)
+{
+	struct mask_marks marks = {0, 0, 0};
+	size_t at;
+
+	if (len < 16) {
+		return marks_bytes(p, len);
 	}
-	bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-	return (unsigned)_mm_movemask_epi8(
-		_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')),
-					  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('='))),
-			     _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
-					  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')))));
+	for (at = 0; at + 16 < len; at += 16) {
+		add_marks(&marks, marks16(_mm_loadu_si128((const __m128i *)(const void *)(p + at))),
+			  at);
+	}
+	at = len - 16; /* together with some that were there */
+	add_marks(&marks, marks16(_mm_loadu_si128((const __m128i *)(const void *)(p + at))), at);
+	return marks;
 }
 #endif
 
-unsigned mask_marks_with(enum mask_look with, const uint8_t *p, size_t len)
+struct mask_marks mask_marks_with(enum mask_look with, const uint8_t *p, size_t len)
 {
 #ifdef __SSE2__
 	if (with == MASK_LOOK_SSE2) {
@@ -450,47 +473,71 @@ static inline bool is_plain_pair(const uint8_t *p, const uint8_t *equals)
 	return !is_secret_key(key, (size_t)(equals - key));
 }
 
-/* Nothing to mask for the sake of the mark at `at`, the next one being `gap` bytes behind it? */
-static inline bool is_plain_mark(const uint8_t *p, const uint8_t *at, size_t gap)
+/* Bits that begin a run of at least MASK_KEY_LEAST of them. */
+static inline uint64_t long_runs(uint64_t bits)
 {
+	_Static_assert(MASK_KEY_LEAST == 16, "twice as many four times");
+	bits &= bits >> 1;
+	bits &= bits >> 2;
+	bits &= bits >> 4;
+	return bits & bits >> 8;
+}
+
+enum {
+	LOOK = 64, /* bytes looked at together */
+	JUDGED = LOOK -
+		 MASK_KEY_LEAST /* of those, marks that are judged, when there is more behind */
+};
+
+/* Is there nothing to mask for the sake of these marks, of the `len` bytes at `at` of the text [p, end)? */
+static inline bool are_plain(struct mask_marks marks, size_t len, const uint8_t *p,
+			     const uint8_t *at, const uint8_t *end)
+{
+	uint64_t within = len < LOOK ? (UINT64_C(1) << len) - 1 : UINT64_MAX;
+	uint64_t judged = at + len == end ? UINT64_MAX : (UINT64_C(1) << JUDGED) - 1;
+	uint64_t all = marks.slash | marks.equals;
 	/* no key of a service has a mark within its first bytes */
-	if (gap > MASK_KEY_LEAST && mask_is_api_key(at + 1, gap - 1)) {
+	uint64_t before_keys = all & long_runs(~all & within) >> 1 & judged;
+
+	if ((marks.other & judged) != 0) {
 		return false;
 	}
-	return *at == '/' || (*at == '=' && is_plain_pair(p, at));
+	for (; before_keys != 0; before_keys &= before_keys - 1) {
+		const uint8_t *key = at + (unsigned)__builtin_ctzll(before_keys) + 1;
+
+		if (mask_is_api_key(key, (size_t)(end - key))) {
+			return false;
+		}
+	}
+	for (marks.equals &= judged; marks.equals != 0; marks.equals &= marks.equals - 1) {
+		if (!is_plain_pair(p, at + (unsigned)__builtin_ctzll(marks.equals))) {
+			return false;
+		}
+	}
+	return true;
 }
 
 bool mask_is_plain_url(const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len;
 	const uint8_t *at = p;
-	const uint8_t *last =
-		NULL;      /* mark that is still to be judged: the next one is being looked for */
-	unsigned seen = 0; /* of the last 16 bytes: looked at already */
 
-	while (at < end) {
-		unsigned marks;
-
-		if (end - at < 16 && len >= 16) {
-			seen = 16 - (unsigned)(end - at);
-			at = end - 16;
-		}
+	for (;;) {
+		size_t n = end - at < LOOK ? (size_t)(end - at) : LOOK;
 #ifdef __SSE2__
-		marks = marks_sse2(at, (size_t)(end - at));
+		struct mask_marks marks = marks_sse2(at, n);
 #else
-		marks = marks_bytes(at, (size_t)(end - at));
+		struct mask_marks marks = marks_bytes(at, n);
 #endif
-		for (marks &= ~0u << seen; marks != 0; marks &= marks - 1) {
-			const uint8_t *mark = at + (unsigned)__builtin_ctz(marks);
 
-			if (last != NULL && !is_plain_mark(p, last, (size_t)(mark - last))) {
-				return false;
-			}
-			last = mark;
+		if (!are_plain(marks, n, p, at, end)) {
+			return false;
 		}
-		at += end - at < 16 ? end - at : 16;
+		if (at + n == end) {
+			return true;
+		}
+		at += JUDGED;
 	}
-	return last == NULL || is_plain_mark(p, last, (size_t)(end - last));
 }
 
 void mask_url(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)

@@ -358,11 +358,28 @@ static inline __m128i lower16(__m128i bytes)
 			    _mm_and_si128(_mm_and_si128(from_a, to_z), _mm_set1_epi8('a' - 'A')));
 }
 
-/* What is written is not looked at until the end: text that needs care is rare, and written again. */
+/* More than 32 bytes. What is written is not looked at until the end: text that needs care is rare, and written again. */
+static inline char *put_long16(char *to, const uint8_t *p, size_t len, bool lower)
+{
+	const uint8_t *end = p + len;
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
+	__m128i care = care16(bytes);
+
+	bytes = lower ? lower16(bytes) : bytes;
+	_mm_storeu_si128((__m128i *)(void *)(to + len - 16), bytes);
+	for (; end - p > 16; p += 16, to += 16) {
+		bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+		care = _mm_or_si128(care, care16(bytes));
+		bytes = lower ? lower16(bytes) : bytes;
+		_mm_storeu_si128((__m128i *)(void *)to, bytes);
+	}
+	return _mm_movemask_epi8(care) == 0 ? to + (end - p) : NULL;
+}
+
 static inline char *put_plain16(char *to, const uint8_t *p, size_t len, bool lower)
 {
 	const uint8_t *end = p + len;
-	__m128i bytes, care;
+	__m128i bytes, last;
 
 	if (len < 8) {
 		return put_short(to, p, len, lower);
@@ -378,17 +395,17 @@ static inline char *put_plain16(char *to, const uint8_t *p, size_t len, bool low
 				 _mm_unpackhi_epi64(bytes, bytes));
 		return to + len;
 	}
-	bytes = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
-	care = care16(bytes);
-	bytes = lower ? lower16(bytes) : bytes;
-	_mm_storeu_si128((__m128i *)(void *)(to + len - 16), bytes);
-	for (; end - p > 16; p += 16, to += 16) {
-		bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-		care = _mm_or_si128(care, care16(bytes));
-		bytes = lower ? lower16(bytes) : bytes;
-		_mm_storeu_si128((__m128i *)(void *)to, bytes);
+	if (len > 32) {
+		return put_long16(to, p, len, lower);
 	}
-	return _mm_movemask_epi8(care) == 0 ? to + (end - p) : NULL;
+	bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+	last = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
+	if (_mm_movemask_epi8(_mm_or_si128(care16(bytes), care16(last))) != 0) {
+		return NULL;
+	}
+	_mm_storeu_si128((__m128i *)(void *)to, lower ? lower16(bytes) : bytes);
+	_mm_storeu_si128((__m128i *)(void *)(to + len - 16), lower ? lower16(last) : last);
+	return to + len;
 }
 #endif
 

@@ -18,7 +18,7 @@ static int common_class(const uint8_t *name, size_t len)
 {
 	uint8_t number = header_name_find(name, len);
 
-	return number == HEADER_OTHER ? -1 : header_names[number].class;
+	return number == HEADER_OTHER ? -1 : header_name_classes[number];
 }
 
 static void headers_have_classes_in_whatever_case(void **state)
@@ -341,21 +341,60 @@ static void the_quick_look_at_urls_misses_nothing(void **state)
 
 static void every_way_of_looking_sees_the_same(void **state)
 {
-	uint8_t text[16];
-	size_t len, at;
-	int c;
+	static const char bytes[] = "/=@%.0?>A$&\x80";
+	size_t len, at, i;
+	int with;
 
-	for (len = 0; len <= sizeof(text); len++) {
-		for (c = 0; c < 256; c++) {
-			for (at = 0; at < len; at++) {
-				bool is = c == '/' || c == '=' || c == '@' || c == '%';
-				unsigned want = is ? 1u << at : 0;
+	for (len = 0; len <= 64; len++) {
+		uint8_t *text = malloc(len > 0 ? len : 1); /* no byte behind it is read */
 
-				memset(text, '.', sizeof(text));
-				text[at] = (uint8_t)c;
-				assert_int_equal(mask_marks_with(MASK_LOOK_BYTES, text, len), want);
-				assert_int_equal(mask_marks_with(MASK_LOOK_SSE2, text, len), want);
+		for (at = 0; at < len; at++) {
+			for (i = 0; i < sizeof(bytes); i++) {
+				uint64_t bit = UINT64_C(1) << at;
+
+				memset(text, '.', len);
+				text[at] = (uint8_t)bytes[i];
+				for (with = MASK_LOOK_BYTES; with <= MASK_LOOK_SSE2; with++) {
+					struct mask_marks marks =
+						mask_marks_with((enum mask_look)with, text, len);
+
+					assert_int_equal(marks.slash, bytes[i] == '/' ? bit : 0);
+					assert_int_equal(marks.equals, bytes[i] == '=' ? bit : 0);
+					assert_int_equal(marks.other,
+							 bytes[i] == '@' || bytes[i] == '%' ? bit
+											    : 0);
+				}
 			}
+		}
+		free(text);
+	}
+}
+
+/* A secret at every place of texts that are looked at in one piece and in several. */
+static void the_quick_look_finds_secrets_at_any_place(void **state)
+{
+	static const char *const secrets[] = {"&token=x", "/ghp_0123456789abcdefghij", "/%70",
+					      "@",        "=AKIA0123456789abcdef",     "?pin=1"};
+	size_t i, at;
+
+	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		size_t len = strlen(secrets[i]);
+
+		for (at = 0; at < 200; at++) {
+			size_t behind = at % 50, k;
+			uint8_t *text = malloc(at + len + behind);
+
+			for (k = 0; k < at + len + behind; k++) {
+				text[k] = k % 7 == 3 ? '/' : k % 11 == 0 ? '&' : 'a';
+			}
+			memcpy(text + at, secrets[i], len);
+			if (behind > 0) {
+				text[at + len] = '/';
+			}
+			assert_false(mask_is_plain_url(text, at + len + behind));
+			memset(text + at, 'b', len);
+			assert_true(mask_is_plain_url(text, at + len + behind));
+			free(text);
 		}
 	}
 }
@@ -369,6 +408,7 @@ int main(void)
 		cmocka_unit_test(names_of_secrets_are_told),
 		cmocka_unit_test(the_quick_look_at_urls_misses_nothing),
 		cmocka_unit_test(every_way_of_looking_sees_the_same),
+		cmocka_unit_test(the_quick_look_finds_secrets_at_any_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
