@@ -2,6 +2,7 @@
 /* Arenas over a budget: see arena.h. */
 #include "base/arena.h"
 
+#include "base/copy.h"
 #include "weir/error.h"
 
 #include <assert.h>
@@ -169,8 +170,8 @@ void *arena_dup(struct weir_arena *arena, const void *p, size_t n)
 {
 	void *copy = arena_bytes(arena, n);
 
-	if (copy != NULL && n > 0) {
-		memcpy(copy, p, n);
+	if (copy != NULL) {
+		copy_bytes(copy, p, n);
 	}
 	return copy;
 }

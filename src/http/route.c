@@ -2,6 +2,8 @@
 /* Paths to routes; see route.h. */
 #include "http/route.h"
 
+#include "base/copy.h"
+
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -152,9 +154,7 @@ static void put(struct out *out, const void *p, size_t n)
 		out->full = true;
 		return;
 	}
-	if (n > 0) {
-		memcpy(out->at, p, n);
-	}
+	copy_bytes(out->at, p, n);
 	out->at += n;
 }
 

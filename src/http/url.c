@@ -2,6 +2,8 @@
 /* URLs of requests; see url.h. */
 #include "http/url.h"
 
+#include "base/copy.h"
+
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -21,9 +23,7 @@ struct text {
 
 static void put(struct text *to, const void *p, size_t n)
 {
-	if (n > 0) {
-		memcpy(to->at, p, n);
-	}
+	copy_bytes(to->at, p, n);
 	to->at += n;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "record/redact.h"
 
 struct mask {
@@ -44,7 +45,7 @@ static inline void mask_put(struct mask *mask, const void *p, size_t n)
 {
 	mask->need += n;
 	if (n > 0 && (size_t)(mask->end - mask->at) >= n) {
-		memcpy(mask->at, p, n);
+		copy_bytes(mask->at, p, n);
 		mask->at += n;
 	} else if (n > 0) {
 		mask->end = mask->at; /* no room: nothing behind it either */

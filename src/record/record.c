@@ -7,6 +7,7 @@
  */
 #include "record/record.h"
 
+#include "base/copy.h"
 #include "record/header_names.h"
 
 #include "weir/error.h"
@@ -112,28 +113,6 @@ void weir_record_set_bool(struct weir_record *rec, size_t field, bool value)
 	weir_record_set_u64(rec, field, value ? 1 : 0);
 }
 
-/* memcpy() for what is nearly always short: without the call. */
-static inline void copy_short(uint8_t *to, const uint8_t *p, size_t n)
-{
-	uint64_t first, last;
-
-	if (n >= 8 && n <= 16) {
-		memcpy(&first, p, 8);
-		memcpy(&last, p + n - 8, 8);
-		memcpy(to, &first, 8);
-		memcpy(to + n - 8, &last, 8);
-	} else if (n >= 4 && n < 8) {
-		uint32_t head, tail;
-
-		memcpy(&head, p, 4);
-		memcpy(&tail, p + n - 4, 4);
-		memcpy(to, &head, 4);
-		memcpy(to + n - 4, &tail, 4);
-	} else if (n > 0) {
-		memcpy(to, p, n);
-	}
-}
-
 static uint32_t clamp32(size_t n)
 {
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
@@ -181,7 +160,7 @@ void weir_record_set_bytes(struct weir_record *rec, size_t field, const void *p,
 		weir_record_clear(rec, field);
 		return;
 	}
-	copy_short(copy, p, keep);
+	copy_bytes(copy, p, keep);
 	to->v.bytes = copy;
 	to->len = (uint32_t)keep;
 	to->full_len = clamp32(len);
@@ -357,8 +336,8 @@ void weir_record_add_header(struct weir_record *rec, size_t field, const void *n
 	if (header == NULL) {
 		return;
 	}
-	copy_short(copy, name, name_len);
-	copy_short(copy + name_len, value, keep);
+	copy_bytes(copy, name, name_len);
+	copy_bytes(copy + name_len, value, keep);
 	header += to->len++;
 	header->name.p = copy;
 	header->name.len = (uint32_t)name_len;

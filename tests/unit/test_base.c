@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/pack.h"
 #include "base/arena.h"
+#include "base/copy.h"
 #include "base/seqnum.h"
 #include "base/strbuf.h"
 #include "base/time.h"
@@ -226,9 +228,80 @@ static void a_sparse_struct_comes_back(void **state)
 	}
 }
 
+static void bytes_of_any_number_are_copied(void **state)
+{
+	size_t n, i;
+
+	for (n = 0; n < 300; n++) {
+		/* memory of its own, so that one byte more is found, read or written */
+		uint8_t *from = malloc(n > 0 ? n : 1);
+		uint8_t *to = malloc(n > 0 ? n : 1);
+
+		for (i = 0; i < n; i++) {
+			from[i] = (uint8_t)(i * 7 + n);
+			to[i] = (uint8_t)~from[i];
+		}
+		copy_bytes(to, from, n);
+		assert_memory_equal(to, from, n);
+		free(from);
+		free(to);
+	}
+	copy_bytes(NULL, NULL, 0);
+}
+
+static void what_is_peeked_at_is_taken_by_the_next_call(void **state)
+{
+	struct budget budget;
+	struct arena_pool pool;
+	struct weir_arena arena;
+	uint8_t *room, *taken;
+
+	budget_init(&budget, 1 << 20, NULL);
+	arena_pool_init(&pool, &budget, 4);
+	arena_init(&arena, &pool);
+	room = arena_peek(&arena, 100);
+	assert_non_null(room);
+	assert_int_equal(arena.used, 0);
+	taken = arena_bytes(&arena, 10);
+	assert_ptr_equal(taken, room);
+	assert_ptr_equal(arena_bytes(&arena, 1), room + 10);
+	assert_int_equal(arena.used, 11);
+	/* more than is left of the block: in the next one */
+	room = arena_peek(&arena, ARENA_BLOCK - 100);
+	assert_ptr_equal(arena_bytes(&arena, 5), room);
+	arena_fini(&arena);
+	arena_pool_fini(&pool);
+	assert_int_equal(budget.used, 0);
+}
+
+static void an_arena_may_lie_within_its_own_block(void **state)
+{
+	struct budget budget;
+	struct arena_pool pool;
+	struct weir_arena *arena, copy;
+	uint8_t *p;
+
+	budget_init(&budget, 3 * ARENA_BLOCK, NULL);
+	arena_pool_init(&pool, &budget, 4);
+	arena = arena_new_within(&pool, 16, 200);
+	assert_non_null(arena);
+	assert_int_equal(arena->used, 200);
+	p = arena_bytes(arena, 8);
+	assert_ptr_equal(p, (uint8_t *)arena - 16 + 200);
+	assert_non_null(arena_bytes(arena, ARENA_BLOCK - 100));
+	copy = *arena;
+	arena_fini(&copy);
+	assert_null(arena_new_within(&pool, 16, 4 * ARENA_BLOCK));
+	arena_pool_fini(&pool);
+	assert_int_equal(budget.used, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_of_any_number_are_copied),
+		cmocka_unit_test(what_is_peeked_at_is_taken_by_the_next_call),
+		cmocka_unit_test(an_arena_may_lie_within_its_own_block),
 		cmocka_unit_test(budget_never_passes_its_limit),
 		cmocka_unit_test(arena_gives_aligned_memory_and_takes_it_back),
 		cmocka_unit_test(sequence_numbers_wrap),
