@@ -258,7 +258,7 @@ static void clean_up(struct pipeline *pipeline)
 
 /*
  * How --memory is divided, in 64ths: 52 for flows (engine.c), 4 for fragments (front.c, which takes no more than 4 MiB), 4 for
- * the datagrams made of them, 3 for records on their way from workers to the merging thread; sinks get the 1 that is left, and
+ * the datagrams made of them, 3 for records on their way from workers to who merges; sinks get the 1 that is left, and
  * what fragments do not take.
  */
 size_t pipeline_sink_memory(const struct weir_config *config)

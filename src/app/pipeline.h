@@ -82,9 +82,9 @@ struct pipeline_options {
 	struct weir_sink *tap_sink; /* what the tap belongs to */
 	const volatile sig_atomic_t
 		*stop; /* set: finish with what was read (live: and what the kernel has) */
-	/* between two batches, from the reading thread: for progress. May be NULL */
+	/* between two batches, from who reads: for progress. May be NULL */
 	void (*progress)(void *context, const struct pipeline_progress *progress);
-	/* between two batches, from the reading thread: are figures wanted now? May be NULL */
+	/* between two batches, from who reads: are figures wanted now? May be NULL */
 	bool (*wants_figures)(void *context);
 	/* the figures so far, from the thread that calls `record`, between two records; `message` is not filled in */
 	void (*figures)(void *context, const struct pipeline_result *so_far);

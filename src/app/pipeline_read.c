@@ -217,7 +217,7 @@ static int write_packets(struct pipeline *pipeline, const struct capture *captur
 	return 0;
 }
 
-/* What the reading thread knows of the run so far. */
+/* What is known of the run so far by who reads. */
 void pipeline_collect_reading(const struct pipeline *pipeline, struct pipeline_result *ret)
 {
 	size_t i;

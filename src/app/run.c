@@ -70,7 +70,7 @@ struct run {
 	size_t ndirectories;
 	struct desks desks;                /* none: records come to on_record() */
 	atomic_uint_fast64_t transactions; /* that came there */
-	/* what the next figures are for; set by the reading thread, taken by the one that records come on */
+	/* what the next figures are for; set by who reads, taken by who has the records */
 	atomic_bool show_summary;
 	atomic_bool show_ticker;
 	atomic_bool reopen;
