@@ -103,6 +103,13 @@ class Bench(unittest.TestCase):
         self.assertEqual(sums['other'], 9)
         self.assertEqual(list(functions['other']), [('lost', '/x/src/nowhere/at_all.c')])
 
+    def test_every_room_belongs_to_a_group(self):
+        for folder, _, names in os.walk(os.path.join(ROOT, 'src')):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.endswith(('.c', '.h')) and '/src/base/' not in path:
+                    self.assertIsNotNone(hotpath.by_rules('f', path), path)
+
     def test_the_shorter_run_is_taken_off(self):
         with tempfile.NamedTemporaryFile('w', suffix='.callgrind') as file:
             file.write(CALLGRIND)
