@@ -40,10 +40,10 @@ from lab import BIN, ROOT, WEIR, WEIR_PROFILED, WORK, Progress, counts_of_text, 
 from compare import is_exact  # noqa: F401
 
 # Seconds that a part takes on a quiet machine, for the estimate: {size: (part, or a capture)}
-SECONDS = {'quick': {'small': 40, 'churn': 35, 'bulk': 20, 'messy': 70, 'messyloss': 70, 'exact': 20, 'instructions': 25, 'memory': 5,
-                     'flood': 15, 'live': 30, 'workers': 10, 'flows': 12, 'sizes': 15, 'loss': 25, 'prices': 30},
-           'full': {'small': 180, 'churn': 170, 'bulk': 90, 'messy': 200, 'messyloss': 130, 'exact': 80, 'instructions': 25, 'memory': 15,
-                    'flood': 15, 'live': 30, 'workers': 20, 'flows': 60, 'sizes': 40, 'loss': 80, 'prices': 30}}
+SECONDS = {'quick': {'small': 35, 'churn': 40, 'bulk': 25, 'messy': 70, 'messyloss': 80, 'exact': 25, 'instructions': 40, 'memory': 5,
+                     'flood': 20, 'live': 40, 'workers': 10, 'flows': 15, 'sizes': 20, 'loss': 30, 'prices': 35},
+           'full': {'small': 120, 'churn': 150, 'bulk': 60, 'messy': 150, 'messyloss': 140, 'exact': 110, 'instructions': 40, 'memory': 15,
+                    'flood': 20, 'live': 40, 'workers': 25, 'flows': 80, 'sizes': 45, 'loss': 90, 'prices': 35}}
 PARTS = ('captures', 'exact', 'instructions', 'memory', 'flood', 'live', 'workers', 'flows', 'sizes', 'loss', 'prices')
 LIVE = os.path.join(ROOT, 'tests', 'live', 'test_ceiling.py')
 
