@@ -171,7 +171,7 @@ void pipeline_give_figures(struct pipeline *pipeline);
 int worker_open_pieces(struct worker *worker, size_t memory);
 void worker_close_pieces(struct worker *worker);
 /** engine_options.record: context is the worker */
-void worker_record(void *worker, const struct weir_record *rec);
+void worker_record(void *context, const struct weir_record *rec);
 /** Everything a worker's thread does, to the end of the run. */
 void worker_run(struct worker *worker);
 /** Reading apart: until a batch is free. */

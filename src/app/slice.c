@@ -133,22 +133,27 @@ static int open_filter(struct slice *slice)
 {
 	const struct options *options = slice->options;
 	struct filter_error error;
-	size_t len = 1, i;
+	size_t size = 1, i;
+	char *text, *to;
 	int err;
 
 	if (options->nwords == 2) {
 		return 0;
 	}
 	for (i = 2; i < options->nwords; i++) {
-		len += strlen(options->words[i]) + 1;
+		size += strlen(options->words[i]) + 1;
 	}
-	slice->filter_text = calloc(1, len);
-	if (slice->filter_text == NULL) {
+	text = to = calloc(1, size);
+	if (text == NULL) {
 		return EXIT_ERROR;
 	}
 	for (i = 2; i < options->nwords; i++) {
-		strcat(strcat(slice->filter_text, i == 2 ? "" : " "), options->words[i]);
+		if (i > 2) {
+			*to++ = ' ';
+		}
+		to = stpcpy(to, options->words[i]);
 	}
+	slice->filter_text = text;
 	err = filter_new(slice->filter_text, &slice->filter, &error);
 	if (err == WEIR_EINVAL) {
 		caret_print(&(struct caret){

@@ -25,9 +25,9 @@ void spares_init(struct spares *spares, struct budget *budget)
 
 static void *pop(struct spares *spares, size_t class)
 {
-	void *block = spares->free[class];
+	struct spare_block *block = spares->free[class];
 
-	memcpy(&spares->free[class], block, sizeof(block));
+	spares->free[class] = block->next;
 	spares->kept[class]--;
 	return block;
 }
@@ -64,6 +64,7 @@ void *spares_take(struct spares *spares, size_t size)
 
 void spares_give(struct spares *spares, void *block, size_t size)
 {
+	struct spare_block *spare = block;
 	size_t class = class_of(size);
 
 	if (block == NULL) {
@@ -73,7 +74,7 @@ void spares_give(struct spares *spares, void *block, size_t size)
 		budget_free(spares->budget, block, size_of(class, size));
 		return;
 	}
-	memcpy(block, &spares->free[class], sizeof(block));
-	spares->free[class] = block;
+	spare->next = spares->free[class];
+	spares->free[class] = spare;
 	spares->kept[class]++;
 }

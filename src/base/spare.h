@@ -19,9 +19,13 @@ enum {
 	SPARE_KEEP = 16
 };
 
+struct spare_block {
+	struct spare_block *next;
+};
+
 struct spares {
 	struct budget *budget;
-	void *free[SPARE_CLASSES]; /* chained through their first bytes */
+	struct spare_block *free[SPARE_CLASSES];
 	uint8_t kept[SPARE_CLASSES];
 };
 

@@ -29,22 +29,39 @@ void keep_file_name(struct keep_file *file)
 		       file->begin_ns % NS_PER_S, file->run, file->first);
 }
 
+/* The digits behind `before`, which comes first. false: it does not, or there are none */
+static bool read_after(const char **at, const char *before, uint64_t *ret)
+{
+	size_t len = strlen(before);
+	char *end;
+
+	if (strncmp(*at, before, len) != 0 || (*at)[len] < '0' || (*at)[len] > '9') {
+		return false;
+	}
+	*ret = strtoull(*at + len, &end, 10);
+	*at = end;
+	return true;
+}
+
 bool keep_file_parse(const char *name, struct keep_file *ret)
 {
 	struct keep_file file = {.size = 0};
 	struct tm tm = {.tm_isdst = 0};
-	long ns;
+	uint64_t ns, run;
+	const char *at;
 
-	if (strlen(name) >= KEEP_NAME ||
-	    sscanf(name, "ring-%4d%2d%2dT%2d%2d%2d.%9ldZ-r%" SCNu32 "-p%" SCNu64, &tm.tm_year,
-		   &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ns, &file.run,
-		   &file.first) != 9 ||
-	    tm.tm_year < 1970) {
+	if (strlen(name) >= KEEP_NAME) {
 		return false;
 	}
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	file.begin_ns = (int64_t)timegm(&tm) * NS_PER_S + ns;
+	at = strptime(name, "ring-%Y%m%dT%H%M%S", &tm);
+	if (at == NULL || !read_after(&at, ".", &ns) || !read_after(&at, "Z-r", &run) ||
+	    !read_after(&at, "-p", &file.first) || tm.tm_year < 70 || tm.tm_year > 8000 ||
+	    ns >= NS_PER_S || run > UINT32_MAX) {
+		return false;
+	}
+	/* what is not written as we write it is not ours: the name is made again, and compared */
+	file.run = (uint32_t)run;
+	file.begin_ns = (int64_t)timegm(&tm) * NS_PER_S + (int64_t)ns;
 	keep_file_name(&file);
 	if (strcmp(file.name, name) != 0) {
 		return false;
