@@ -97,7 +97,7 @@ def instruction_table(results):
     rows = []
     for capture, row in results.get('instructions', {}).items():
         groups = row.get('groups', {})
-        rows.append([capture] + ['%.0f' % groups[group] if groups else '–' for group in hotpath.GROUPS] + [
+        rows.append([capture] + ['%.0f' % abs(groups[group]) if groups else '–' for group in hotpath.GROUPS] + [
             '**%.0f**' % row['weir'], figure(row, 'floor', '%.0f'), figure(row, 'nids', '%.0f')])
     return table(('instructions a packet',) + hotpath.GROUPS + ('weir', 'floor', 'libnids'), rows)
 
