@@ -175,9 +175,11 @@ def show(results, write):
     print('\n' + '\n'.join(lines + [''] + more) + '\n')
     if write:
         tables.write(results['size'], lines)
-        tables.write('scales', more)
         tables.write_memory(results)
-        plots.draw(results)
+        # a run of some parts leaves the page's figures of the others as they are
+        if all(results.get(part) for part in ('captures', 'workers', 'flows', 'sizes', 'loss', 'prices')):
+            tables.write('scales', more)
+            plots.draw(results)
     rows = goals.all_of(results)
     print('goals: %d reached, %d not reached, %d not measured' % tuple(sum(1 for row in rows if row[3] is word) for word in (True, False, None)))
 
