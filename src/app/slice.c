@@ -23,6 +23,7 @@
 #include "app/caret.h"
 #include "app/fix.h"
 #include "app/privs.h"
+#include "base/strbuf.h"
 #include "base/time.h"
 #include "capture/capture.h"
 #include "capture/filter.h"
@@ -38,7 +39,7 @@ struct slice {
 	const char *source;
 	uint64_t first;
 	uint64_t last;
-	char *filter_text; /* owned */
+	struct strbuf filter_text;
 	struct filter *filter;
 	struct keep_dir ring;
 	uint32_t run;              /* of the ring; 0: a file */
@@ -133,32 +134,23 @@ static int open_filter(struct slice *slice)
 {
 	const struct options *options = slice->options;
 	struct filter_error error;
-	size_t size = 1, i;
-	char *text, *to;
+	const char *text;
+	size_t i;
 	int err;
 
-	if (options->nwords == 2) {
-		return 0;
-	}
 	for (i = 2; i < options->nwords; i++) {
-		size += strlen(options->words[i]) + 1;
+		strbuf_str(&slice->filter_text, i == 2 ? "" : " ");
+		strbuf_str(&slice->filter_text, options->words[i]);
 	}
-	text = to = calloc(1, size);
-	if (text == NULL) {
-		return EXIT_ERROR;
+	if (options->nwords == 2 || slice->filter_text.failed) {
+		return options->nwords == 2 ? 0 : EXIT_ERROR;
 	}
-	for (i = 2; i < options->nwords; i++) {
-		if (i > 2) {
-			*to++ = ' ';
-		}
-		to = stpcpy(to, options->words[i]);
-	}
-	slice->filter_text = text;
-	err = filter_new(slice->filter_text, &slice->filter, &error);
+	text = strbuf_text(&slice->filter_text);
+	err = filter_new(text, &slice->filter, &error);
 	if (err == WEIR_EINVAL) {
 		caret_print(&(struct caret){
 			.kind = "capture filter",
-			.text = slice->filter_text,
+			.text = text,
 			.offset = error.offset,
 			.length = error.length,
 			.reason = error.reason,
@@ -289,7 +281,7 @@ static int open_writer(struct slice *slice)
 		.path = slice->options->write,
 		.version = weir_version(),
 		.comment = "a slice by packet numbers, made by weir; nothing masked",
-		.filter = slice->filter_text,
+		.filter = slice->filter == NULL ? NULL : strbuf_text(&slice->filter_text),
 		.one_input = true,
 	};
 
@@ -429,7 +421,7 @@ static void clean_up(struct slice *slice)
 	free(slice->captures);
 	keep_dir_fini(&slice->ring);
 	filter_free(slice->filter);
-	free(slice->filter_text);
+	strbuf_fini(&slice->filter_text);
 }
 
 int slice_run(const struct options *options)
@@ -446,6 +438,7 @@ int slice_run(const struct options *options)
 	if (!read_range(options->words[1], &slice.first, &slice.last)) {
 		return usage("takes numbers such as 1204 or 1204-1333");
 	}
+	strbuf_init(&slice.filter_text);
 	slice.source = options->words[0];
 	status = open_filter(&slice);
 	if (status == 0) {
