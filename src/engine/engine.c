@@ -411,7 +411,8 @@ static void settle_jump(struct engine *engine, int64_t clock_ns)
 }
 
 /* The capture is at this moment: what is due by then comes before the packet. */
-static inline void arrive(struct engine *engine, uint64_t index, int64_t clock_ns, uint32_t drops)
+static inline __attribute__((always_inline)) void arrive(struct engine *engine, uint64_t index,
+							 int64_t clock_ns, uint32_t drops)
 {
 	if (engine->jump.flow != NULL) {
 		settle_jump(engine, clock_ns);
@@ -423,16 +424,6 @@ static inline void arrive(struct engine *engine, uint64_t index, int64_t clock_n
 	if (drops > 0) {
 		engine->dropped_ns = clock_ns;
 	}
-}
-
-static inline void handle(struct engine *engine, struct shard *shard, const struct item *item,
-			  struct flow *expected)
-{
-	engine->now.packet = item->index;
-	engine->now.by_packet = true;
-	engine->now.deadline_ns = 0;
-	keep_reserve(shard);
-	shard_item(shard, item, expected);
 }
 
 /* Between two batches. */
@@ -448,42 +439,29 @@ static void release_blocks(struct engine *engine)
 	}
 }
 
-void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+/* From one moment up to another, that one included. @return the moment behind */
+static __attribute__((noinline)) size_t arrive_by_all(struct engine *engine,
+						      const struct item_moment *moments,
+						      size_t from, size_t to)
 {
-	struct flow *expected[EXPECTED] = {NULL};
-	size_t i;
-
-	release_blocks(engine);
-	for (i = 0; i < nitems; i++) {
-		const struct item *item = &items[i];
-		struct shard *shard = engine->shards[item->shard];
-
-		look_ahead(engine, items, nitems, i, expected);
-		arrive(engine, item->index, item->clock_ns, item->drops);
-		if (shard != NULL) {
-			handle(engine, shard, item, expected[i % EXPECTED]);
-		}
+	for (; from <= to; from++) {
+		arrive(engine, moments[from].index, moments[from].clock_ns, moments[from].drops);
 	}
+	return from;
 }
 
-/*
- * From one moment up to another, that one included. Where nothing can be due in between it is enough to be there: clocks of
- * moments rise. @return the moment behind
- */
+/* The same; where nothing can be due in between it is enough to be there: clocks of moments rise. */
 static inline size_t arrive_by(struct engine *engine, const struct engine_part *part, size_t from,
 			       size_t to)
 {
 	const struct item_moment *moments = part->moments;
 
-	if (engine->jump.flow == NULL && !part->drops &&
-	    timer_wheel_next(engine->timers) > moments[to].clock_ns) {
-		engine->clock_ns = moments[to].clock_ns;
-		return to + 1;
+	if (engine->jump.flow != NULL || part->drops ||
+	    timer_wheel_next(engine->timers) <= moments[to].clock_ns) {
+		return arrive_by_all(engine, moments, from, to);
 	}
-	for (; from <= to; from++) {
-		arrive(engine, moments[from].index, moments[from].clock_ns, moments[from].drops);
-	}
-	return from;
+	engine->clock_ns = moments[to].clock_ns;
+	return to + 1;
 }
 
 /* Items and packets come out of another processor's cache: several times the way to memory of one's own. */
@@ -518,15 +496,32 @@ void engine_part(struct engine *engine, const struct engine_part *part)
 	release_blocks(engine);
 	for (i = 0; i < part->nitems; i++) {
 		const struct item *item = &part->items[i];
+		struct shard *shard = engine->shards[item->shard];
 
-		look_far_ahead(part, i);
 		look_ahead(engine, part->items, part->nitems, i, expected);
-		at = arrive_by(engine, part, at, item->moment);
-		handle(engine, engine->shards[item->shard], item, expected[i % EXPECTED]);
+		if (part->moments == NULL) {
+			arrive(engine, item->index, item->clock_ns, item->drops);
+		} else {
+			look_far_ahead(part, i);
+			at = arrive_by(engine, part, at, item->moment);
+		}
+		if (shard == NULL) {
+			continue;
+		}
+		engine->now.packet = item->index;
+		engine->now.by_packet = true;
+		engine->now.deadline_ns = 0;
+		keep_reserve(shard);
+		shard_item(shard, item, expected[i % EXPECTED]);
 	}
 	if (at < part->nmoments) {
 		(void)arrive_by(engine, part, at, part->nmoments - 1);
 	}
+}
+
+void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+{
+	engine_part(engine, &(struct engine_part){.items = items, .nitems = nitems});
 }
 
 void engine_finish_begin(struct engine *engine, uint64_t packets)

@@ -172,7 +172,8 @@ struct item_moment {
 struct engine_part {
 	const struct item *items; /* item.moment is set, and rises */
 	size_t nitems;
-	const struct item_moment *moments; /* clock_ns never falls */
+	const struct item_moment
+		*moments; /* clock_ns never falls. NULL: those of the items, which are all */
 	size_t nmoments;
 	bool drops; /* a moment tells of some */
 };
