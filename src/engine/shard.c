@@ -281,7 +281,7 @@ static bool keep_syn(struct shard *shard, const struct item *item)
 	struct engine *engine = shard->engine;
 
 	if (shard->nhalf_open < SHARD_CROWD || shard->may_be == UINT32_MAX ||
-	    !lone_syn_keep(shard, item)) {
+	    !shard_spare_entry(shard) || !lone_syn_keep(shard, item)) {
 		return false;
 	}
 	engine->stats.segments++;

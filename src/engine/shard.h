@@ -196,6 +196,8 @@ void shard_fill(struct shard *shard, struct flow *flow, const struct item *item)
 /** A free entry, made room for. NULL: there is none to be had */
 struct flow *shard_take_entry(struct shard *shard);
 void shard_give_entry(struct shard *shard, struct flow *flow);
+/** Something is to be parked that never had an entry: is there one to bring it to? Others may be parked for it. */
+bool shard_spare_entry(struct shard *shard);
 /** Give blocks of entries back that are free as a whole. No pointer to a free entry may be held. */
 void shard_release_blocks(struct shard *shard);
 /** Put a new flow into its list; take one out of it. */

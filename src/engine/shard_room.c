@@ -657,6 +657,11 @@ struct flow *shard_take_entry(struct shard *shard)
 	return flow;
 }
 
+bool shard_spare_entry(struct shard *shard)
+{
+	return shard->nfree > 0 || grow(shard) == 0 || park_oldest(shard, NULL);
+}
+
 void shard_give_entry(struct shard *shard, struct flow *flow)
 {
 	flow->shard = NULL;

@@ -120,7 +120,30 @@ def endless_header_is_bounded_and_the_next_flow_is_fine(weir):
     assert http['/2']['http']['response']['status_code'] == 200, 'the next message on the same connection: %s' % sorted(http)
 
 
-TESTS = (syn_flood_spares_established_flows, waiting_segments_are_given_up_oldest_first, one_byte_segments_every_second_byte,
+def syns_that_are_answered_late_are_found_again(weir):
+    """So many half-open flows that further SYNs are kept as such; then all are answered, and say something."""
+    pcap, flows = Fast('crowd.pcap'), []
+    for n in range(3000):
+        flows.append(packets.Connection(pcap, client(n), SERVER, isn=(n * 7919, n * 104729)))
+        flows[-1].send(0, packets.SYN)
+    for n, flow in reversed(list(enumerate(flows))):  # those without an entry come first
+        flow.send(1, packets.SYN | packets.ACK)
+        flow.send(0, packets.ACK)
+        flow.data(0, GET % n)
+        flow.data(1, OK)
+        flow.close()
+    pcap.close()
+    for way in ((), ('--set', 'limit.flows-at-hand=64')):
+        done = subprocess.run([weir, '-q', '-r', 'crowd.pcap', '-o', 'none', '-j', '1', '--summary=json', *way],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+        summary = json.loads(done.stderr)
+        assert summary['records'] == {'http': 3000, 'tcp': 3000}, summary['records']
+        assert summary['tcp']['ended']['closed'] == 3000, summary['tcp']['ended']
+        assert set(summary['drops']) == {'capture'} and summary['drops']['capture'] == 0, summary['drops']
+
+
+TESTS = (syn_flood_spares_established_flows, syns_that_are_answered_late_are_found_again, waiting_segments_are_given_up_oldest_first, one_byte_segments_every_second_byte,
          endless_header_is_bounded_and_the_next_flow_is_fine)
 
 
