@@ -31,7 +31,7 @@ enum {
 	OUT_BLOCK = 16 << 10,  /* memory of copied records comes in: several each */
 	OUT_RECORDS = 1024,
 	LINES = 128, /* bytes of two cache lines: what one thread writes and another does not read is not in the same */
-	READ_AHEAD = 2, /* batches that a worker has before it, when others can read */
+	READ_AHEAD = 4, /* batches that a worker has before it, when others can read */
 };
 
 /* Packets and what the front made of them. Used by all workers, then filled again. */
