@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The captures: made once, in build-bench/pcaps-SIZE, or taken as they are from $WEIR_PCAPS."""
 import os
-import struct
 import subprocess
 
 from lab import BIN, WORK, counts_of_text, run
@@ -73,15 +72,3 @@ def mangle(path, loss, *sources):
     """Of sources one capture with so many percent lost, and as much out of order, twice and overlapping as in messy. @return its truth"""
     done = subprocess.run([os.path.join(BIN, 'mangle'), path, '3', str(loss), '1.5', '1', '1'] + list(sources), stdout=subprocess.PIPE, check=True)
     return counts_of_text(done.stdout.decode())
-
-
-def head(source, path, packets):
-    """The first packets of a little-endian pcap. @return how many there were"""
-    with open(source, 'rb') as file, open(path, 'wb') as out:
-        out.write(file.read(24))
-        for number in range(packets):
-            record = file.read(16)
-            if len(record) < 16:
-                return number
-            out.write(record + file.read(struct.unpack('<IIII', record)[2]))
-    return packets

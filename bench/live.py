@@ -11,10 +11,11 @@ and weir a core each, before all other work (SCHED_FIFO). --write puts the table
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import time
+
+import page
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'live'))
@@ -85,18 +86,6 @@ def table(args, rows):
         'Load of the machine meanwhile: %.1f on %d cores.' % (os.getloadavg()[0], os.cpu_count()))]
 
 
-def write(lines):
-    path = os.path.join(ROOT, 'docs', 'performance.md')
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
-    text, n = re.subn(r'(<!-- bench:live -->\n).*?(<!-- /bench:live -->)', lambda match: match.group(1) + '\n'.join(lines) + '\n' + match.group(2),
-                      text, flags=re.S)
-    if n != 1:
-        sys.exit('live: docs/performance.md has no place for it')
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(text)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('weir', type=os.path.abspath)
@@ -122,7 +111,7 @@ def main():
     lines = table(args, rows)
     print('\n'.join(lines))
     if args.write:
-        write(lines)
+        page.replace('live', '\n'.join(lines) + '\n')
     return 0
 
 

@@ -7,7 +7,7 @@ import shutil
 import hotpath
 import memory
 import programs
-from captures import FLOODED_EXCHANGES, head, mangle, traffic
+from captures import FLOODED_EXCHANGES, mangle, traffic
 from lab import BIN, WEIR, WEIR_PROFILED, WORK, interleave, measure, strip, weir_command
 
 SCRATCH = os.path.join(WORK, 'scratch')
@@ -110,7 +110,7 @@ def loss(bench):
 def prices(bench):
     """{what: cpu, wall, rss, and 'size' written}, on the beginning of small"""
     path, out = scratch('price.pcap'), scratch('out')
-    packets = head(bench.captures.path('small'), path, PRICE_PACKETS)
+    packets = hotpath.cut(bench.captures.path('small'), path, PRICE_PACKETS)
     written = {}
 
     def priced(what, arguments):
@@ -159,7 +159,7 @@ def instructions(bench):
         source, counted, packets = bench.captures.path(name), {}, []
         for factor in 1, 3:
             path = scratch('cut.pcap')
-            packets.append(head(source, path, factor * LENGTHS))
+            packets.append(hotpath.cut(source, path, factor * LENGTHS))
             for program, command in counters.items():
                 bench.progress.tell('%s on %d packets of %s' % (program, packets[-1], name))
                 counted.setdefault(program, []).append(hotpath.callgrind(command + [path], '/dev/null'))

@@ -14,11 +14,12 @@ so that a minute is long enough to become steady. Without --capture, connections
 import argparse
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+
+import page
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'live'))
@@ -228,15 +229,7 @@ def draw(soak):
 def write(soak):
     with open(os.path.join(ROOT, 'docs', 'soak.svg'), 'w') as file:
         file.write(draw(soak))
-    path = os.path.join(ROOT, 'docs', 'performance.md')
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
-    body = '\n'.join(soak.table()) + '\n\n![resident memory, packets a second, open flows and CPU over the time](soak.svg)\n'
-    text, n = re.subn(r'(<!-- bench:soak -->\n).*?(<!-- /bench:soak -->)', lambda match: match.group(1) + body + match.group(2), text, flags=re.S)
-    if n != 1:
-        sys.exit('soak: docs/performance.md has no place for it')
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(text)
+    page.replace('soak', '\n'.join(soak.table()) + '\n\n![resident memory, packets a second, open flows and CPU over the time](soak.svg)\n')
 
 
 def main():

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,7 +37,10 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
-enum { NOBODY = 65534 };
+enum {
+	NOBODY = 65534,
+	SPARE_FILES = 64 /* descriptors beside those that are told */
+};
 
 const char *privs_features(void)
 {
@@ -80,6 +84,16 @@ static int fail(struct privs_status *status, const char *what)
 
 	(void)snprintf(status->message, sizeof(status->message), "%s: %s", what, strerror(saved));
 	return WEIR_EACCES;
+}
+
+void privs_allow_files(size_t nfiles)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < nfiles + SPARE_FILES) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 bool privs_can_capture(void)

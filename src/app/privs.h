@@ -51,6 +51,12 @@ void privs_need_file(struct privs_needs *needs, const char *path);
  * there; ret->message says what */
 int privs_drop(const struct privs_needs *needs, struct privs_status *ret);
 
+/**
+ * So many files are opened before rights are dropped, for later there may be none to: raise the limit of descriptors if it is too
+ * low for them, as far as it may be.
+ */
+void privs_allow_files(size_t nfiles);
+
 /** May this process capture (CAP_NET_RAW in effect)? */
 bool privs_can_capture(void);
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,8 +40,7 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_DAMAGED = 3,
 	EXIT_LOST = 4,
-	FILTER_MAX = 1 << 16, /* bytes of a filter in a file */
-	SPARE_FILES = 64      /* descriptors beside those of inputs */
+	FILTER_MAX = 1 << 16 /* bytes of a filter in a file */
 };
 
 /* Set by signals, and looked at by whichever thread reads: without a lock, so nothing but what is atomic */
@@ -520,17 +518,6 @@ static int open_live(struct run *run)
 	return 0;
 }
 
-/* Every file of a long list is opened at the beginning: later there may be no right to. */
-static void raise_limit(size_t nfiles)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < nfiles + SPARE_FILES) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int open_inputs(struct run *run)
 {
 	const struct options *options = run->options;
@@ -539,7 +526,7 @@ static int open_inputs(struct run *run)
 	if (options->ninterfaces > 0) {
 		return open_live(run);
 	}
-	raise_limit(options->ninputs);
+	privs_allow_files(options->ninputs);
 	for (i = 0; i < options->ninputs; i++) {
 		int err = capture_new_file(options->inputs[i], (uint16_t)i, &stop, &run->inputs[i]);
 

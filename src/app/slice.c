@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,7 +31,7 @@
 #include "weir/engine.h"
 #include "weir/error.h"
 
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3, BATCH = 1024, SPARE_FILES = 64 };
+enum { EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3, BATCH = 1024 };
 
 struct slice {
 	const struct options *options;
@@ -216,16 +215,6 @@ static uint32_t choose_run(const struct slice *slice)
 	return found;
 }
 
-static void raise_limit(size_t nfiles)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < nfiles + SPARE_FILES) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int open_ring(struct slice *slice)
 {
 	const struct keep_file *file = NULL;
@@ -246,7 +235,7 @@ static int open_ring(struct slice *slice)
 			slice->source, slice->options->of_run != NULL ? " of that run" : "");
 		return EXIT_ERROR;
 	}
-	raise_limit(slice->ring.n);
+	privs_allow_files(slice->ring.n);
 	for (i = 0; i < slice->ring.n && err == 0; i++) {
 		file = &slice->ring.files[i];
 		if (file->run != slice->run) {
