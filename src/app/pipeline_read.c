@@ -102,7 +102,9 @@ static inline struct item *next_item(struct pipeline *pipeline, struct batch *ba
 	return pipeline->nworkers == 1 ? &batch->items[batch->nitems[0]] : &pipeline->reading.item;
 }
 
-static inline void add_item(struct pipeline *pipeline, struct batch *batch, struct item *item)
+/* It is complete. @return where the one after it is made */
+static inline struct item *add_item(struct pipeline *pipeline, struct batch *batch,
+				    struct item *item)
 {
 	struct item_moment *moment;
 	struct item *to;
@@ -110,7 +112,7 @@ static inline void add_item(struct pipeline *pipeline, struct batch *batch, stru
 
 	if (pipeline->nworkers == 1) {
 		batch->nitems[0]++;
-		return;
+		return item + 1;
 	}
 	moment = &batch->moments[batch->nmoments];
 	moment->index = item->index;
@@ -126,26 +128,33 @@ static inline void add_item(struct pipeline *pipeline, struct batch *batch, stru
 		prepare_lines(to + ITEMS_AHEAD, sizeof(*to));
 	}
 	batch->nmoments++;
+	return item;
 }
 
 static void decode_batch(struct pipeline *pipeline, struct capture *capture, struct batch *batch)
 {
 	const struct pipeline_shared *shared = pipeline->options.shared;
+	const char *name = NULL;
+	uint32_t named = UINT32_MAX; /* whose name it is */
+	struct item *item = next_item(pipeline, batch);
 	size_t i;
 
 	for (i = 0; i < batch->capture.npackets; i++) {
 		struct weir_packet *packet = &batch->capture.packets[i];
-		struct item *item = next_item(pipeline, batch);
 
-		packet->interface_name = capture_interface_name(capture, packet->interface);
+		if (packet->interface != named) {
+			named = packet->interface;
+			name = capture_interface_name(capture, packet->interface);
+		}
+		packet->interface_name = name;
 		if (pipeline->options.filter != NULL || shared != NULL) {
 			front_pass_over(&pipeline->front, packet);
 		}
 		if (front_push(&pipeline->front, packet, &batch->arena, item) > 0) {
-			add_item(pipeline, batch, item);
 			if (shared != NULL) {
 				ring_flows_note(shared->flows, item->hash, pipeline->options.ring);
 			}
+			item = add_item(pipeline, batch, item);
 		}
 	}
 	batch->packets = pipeline->front.index;
@@ -307,7 +316,7 @@ static int take_batch(struct pipeline *pipeline, struct capture *capture, struct
 			front_tick(&pipeline->front, batch->capture.clock_ns);
 		}
 		front_tick_item(&pipeline->front, next_item(pipeline, batch));
-		add_item(pipeline, batch, next_item(pipeline, batch));
+		(void)add_item(pipeline, batch, next_item(pipeline, batch));
 	}
 	handle(pipeline, batch);
 	return err;

@@ -266,7 +266,7 @@ static int take_carry(struct capture *capture, struct capture_batch *batch)
 	return 0;
 }
 
-/* Bytes to read: about what fills the batch, so that little is left over to be copied. */
+/* Bytes to read: a little less than fills the batch, for packets that are left over are copied. */
 static size_t read_size(const struct capture *capture, const struct capture_batch *batch)
 {
 	uint64_t want;
@@ -274,7 +274,7 @@ static size_t read_size(const struct capture *capture, const struct capture_batc
 	if (capture->stats.packets == 0) {
 		return CAPTURE_BLOCK;
 	}
-	want = capture->offset / capture->stats.packets * batch->max_packets;
+	want = capture->offset / capture->stats.packets * batch->max_packets / 16 * 15;
 	return want < MIN_READ ? MIN_READ : want < CAPTURE_BLOCK ? want : CAPTURE_BLOCK;
 }
 

@@ -2,17 +2,14 @@
 /*
  * The decoder's loop: see layers.h for what it gives, step.h for how it walks.
  *
- * What nearly every packet is, TCP over IPv4 in an untagged Ethernet frame, takes no loop.
+ * What nearly every packet is, TCP over IPv4 in an untagged Ethernet frame, takes no loop: plain.h.
  */
 #include "decode/layers.h"
 
 #include <stddef.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-#include "base/wire.h"
+#include "decode/plain.h"
 #include "decode/step.h"
 
 static enum step take_step(struct cursor *cursor, enum step step)
@@ -78,75 +75,12 @@ static void cursor_init(struct cursor *cursor, const uint8_t *data, uint32_t cap
 	memset(ret, 0, offsetof(struct layers, sack));
 }
 
-enum { ETHERNET_HEADER = 14, IPV4_HEADER = 20, TCP_HEADER = 20, IP_PROTOCOL_TCP = 6 };
-
-/*
- * Four bytes and twelve of zero, in one store: it is loaded again in a moment, and the processor forwards a store only to
- * loads that it covers.
- */
-static inline void put_ipv4(uint8_t to[16], const uint8_t *from)
-{
-	uint32_t address;
-
-	memcpy(&address, from, 4);
-#ifdef __SSE2__
-	_mm_storeu_si128((__m128i *)(void *)to, _mm_cvtsi32_si128((int)address));
-#else
-	memset(to, 0, 16);
-	memcpy(to, &address, 4);
-#endif
-}
-
-/*
- * TCP in a whole IPv4 datagram without options in an Ethernet frame without tags: nearly everything. All that is decided
- * here, the steps would decide in the same way. false: it is something else, nothing was done.
- */
-static inline bool decode_plain(const struct weir_packet *packet, bool checksums,
-				struct layers *ret)
-{
-	const uint8_t *ip = packet->data + ETHERNET_HEADER;
-	const uint8_t *tcp = ip + IPV4_HEADER;
-	uint32_t len, header_len;
-
-	if (packet->linktype != 1 || packet->caplen < ETHERNET_HEADER + IPV4_HEADER + TCP_HEADER ||
-	    load_be16(ip - 2) != 0x0800 || ip[0] != 0x45 || ip[9] != IP_PROTOCOL_TCP ||
-	    (load_be16(ip + 6) & 0x3fff) != 0 || packet->vlan_present) {
-		return false;
-	}
-	len = load_be16(ip + 2);
-	header_len = (uint32_t)(tcp[12] >> 4) * 4;
-	if (len > packet->caplen - ETHERNET_HEADER || len < IPV4_HEADER + header_len ||
-	    header_len < TCP_HEADER) {
-		return false;
-	}
-	/* all that belongs to TCP; what tells of fragments does not */
-	memset(ret, 0, offsetof(struct layers, ip));
-	memset(&ret->payload_sum, 0,
-	       offsetof(struct layers, sack) - offsetof(struct layers, payload_sum));
-	ret->kind = LAYERS_TCP;
-	ret->ip_version = 4;
-	ret->protocol = IP_PROTOCOL_TCP;
-	ret->depth = 1;
-	ret->ip = ip;
-	ret->ip_caplen = len;
-	ret->ip_len = len;
-	put_ipv4(ret->src, ip + 12);
-	put_ipv4(ret->dst, ip + 16);
-	len -= IPV4_HEADER;
-	tcp_header(tcp, header_len, len, len, ret);
-	if (checksums) {
-		ip_v4_verify(ip, IPV4_HEADER, ret);
-		tcp_verify(tcp, len, ret);
-	}
-	return true;
-}
-
 static inline void decode(const struct weir_packet *packet, bool checksums, struct layers *ret,
 			  struct layers_tunnels *tunnels)
 {
 	struct cursor cursor;
 
-	if (decode_plain(packet, checksums, ret)) {
+	if (plain_decode(packet, checksums, ret)) {
 		return;
 	}
 	cursor_init(&cursor, packet->data, packet->caplen, packet->wirelen, checksums, ret,

@@ -99,14 +99,6 @@ enum step ip_protocol(struct cursor *cursor);
 void ip_v4_verify(const uint8_t *ip, uint32_t header_len, struct layers *ret);
 
 enum step tcp_segment(struct cursor *cursor);
-/**
- * The fields of a TCP header, all of which is there.
- * @param header_len with options
- * @param len        of the segment, with its header, by the IP header
- * @param left       of those, captured
- */
-void tcp_header(const uint8_t *tcp, uint32_t header_len, uint32_t len, uint32_t left,
-		struct layers *ret);
 /** Verify the checksum of a segment of `len` bytes, all of it there: ret->checksum, if it is not known yet. */
 void tcp_verify(const uint8_t *tcp, uint32_t len, struct layers *ret);
 

@@ -9,6 +9,7 @@
 
 #include "base/wire.h"
 #include "decode/checksum.h"
+#include "decode/plain.h"
 #include "decode/step.h"
 
 enum { TCP_HEADER = 20, IP_PROTOCOL_TCP = 6 };
@@ -39,6 +40,12 @@ static void parse_sack(struct layers *ret, const uint8_t *data, unsigned len)
 	ret->nsack = (uint8_t)i;
 }
 
+/* RFC 7323 §2.3: a larger shift is taken as 14 */
+static uint8_t scale_of(uint8_t shift)
+{
+	return shift > WSCALE_MAX ? WSCALE_MAX : shift;
+}
+
 /* One option; len is that of its data, without kind and length. */
 static void parse_option(struct layers *ret, unsigned kind, const uint8_t *data, unsigned len)
 {
@@ -52,8 +59,7 @@ static void parse_option(struct layers *ret, unsigned kind, const uint8_t *data,
 	case OPTION_WSCALE:
 		if (len == 1) {
 			ret->has_wscale = 1;
-			/* RFC 7323 §2.3: a larger shift is taken as 14 */
-			ret->wscale = data[0] > WSCALE_MAX ? WSCALE_MAX : data[0];
+			ret->wscale = scale_of(data[0]);
 		}
 		break;
 	case OPTION_SACK_PERMITTED:
@@ -80,8 +86,31 @@ static void parse_option(struct layers *ret, unsigned kind, const uint8_t *data,
 	}
 }
 
-static void parse_options(struct layers *ret, const uint8_t *at, const uint8_t *end)
+/* MSS, SACK permitted, timestamps, NOP, window scale: what most systems begin with, in this order. */
+static bool is_usual_syn(const uint8_t *at, const uint8_t *end)
 {
+	return end - at == 20 && load_be16(at) == 0x0204 && load_be32(at + 4) == 0x0402080a &&
+	       load_be32(at + 16) >> 8 == 0x010303;
+}
+
+static void take_usual_syn(struct layers *ret, const uint8_t *at)
+{
+	ret->has_ts = 1;
+	ret->has_mss = 1;
+	ret->has_wscale = 1;
+	ret->sack_permitted = 1;
+	ret->wscale = scale_of(at[19]);
+	ret->mss = load_be16(at + 2);
+	ret->tsval = load_be32(at + 8);
+	ret->tsecr = load_be32(at + 12);
+}
+
+void tcp_options(const uint8_t *at, const uint8_t *end, struct layers *ret)
+{
+	if (is_usual_syn(at, end)) {
+		take_usual_syn(ret, at);
+		return;
+	}
 	while (at < end) {
 		unsigned kind = at[0];
 		unsigned len;
@@ -134,34 +163,17 @@ static enum layers_checksum verify(struct layers *ret, const uint8_t *tcp, uint3
 	return load_le16(tcp + 16) == pseudo ? LAYERS_CHECKSUM_UNKNOWN : LAYERS_CHECKSUM_GOOD;
 }
 
-void tcp_header(const uint8_t *tcp, uint32_t header_len, uint32_t len, uint32_t left,
-		struct layers *ret)
-{
-	ret->sport = load_be16(tcp);
-	ret->dport = load_be16(tcp + 2);
-	ret->seq = load_be32(tcp + 4);
-	ret->ack = load_be32(tcp + 8);
-	ret->header_len = (uint8_t)header_len;
-	ret->flags = tcp[13];
-	ret->window = load_be16(tcp + 14);
-	ret->payload = tcp + header_len;
-	ret->payload_len = len - header_len;
-	ret->payload_caplen = left - header_len;
-	if (header_len == 32 && load_be32(tcp + 20) == 0x0101080a) {
-		/* NOP NOP timestamps: what nearly every segment has */
-		ret->has_ts = 1;
-		ret->tsval = load_be32(tcp + 24);
-		ret->tsecr = load_be32(tcp + 28);
-	} else if (header_len > TCP_HEADER) {
-		parse_options(ret, tcp + TCP_HEADER, tcp + header_len);
-	}
-}
-
 void tcp_verify(const uint8_t *tcp, uint32_t len, struct layers *ret)
 {
 	if (ret->checksum == LAYERS_CHECKSUM_UNKNOWN) {
 		ret->checksum = (uint8_t)verify(ret, tcp, len);
 	}
+}
+
+void plain_verify(const uint8_t *ip, const uint8_t *tcp, uint32_t len, struct layers *ret)
+{
+	ip_v4_verify(ip, PLAIN_IPV4, ret);
+	tcp_verify(tcp, len, ret);
 }
 
 enum step tcp_segment(struct cursor *cursor)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "decode/plain.h"
 #include "weir/error.h"
 
 enum { DEFRAG_LIMIT = 4 << 20 }; /* bytes, at most; a sixteenth of a small budget */
@@ -85,8 +86,7 @@ static void tick(struct front *front, int64_t ts_ns)
 	}
 }
 
-static void count(struct front *front, const struct weir_packet *packet,
-		  const struct layers *layers)
+static void count(struct front *front, const struct weir_packet *packet)
 {
 	struct front_stats *stats = &front->stats;
 
@@ -97,9 +97,6 @@ static void count(struct front *front, const struct weir_packet *packet,
 		stats->snapped++;
 		stats->snaplen = packet->caplen > stats->snaplen ? packet->caplen : stats->snaplen;
 	}
-	stats->ipv4 += layers->ip_version == 4;
-	stats->ipv6 += layers->ip_version == 6;
-	stats->tunnelled += layers->depth > 1;
 }
 
 static void count_kind(struct front *front, const struct layers *layers)
@@ -162,34 +159,53 @@ static inline void note_tunnels(struct front *front, const struct layers_tunnels
 	}
 }
 
-int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
-	       struct item *ret)
+/* Whatever is not plain. @return whether it is, or completes, a TCP segment */
+static __attribute__((noinline)) bool decode_other(struct front *front,
+						   const struct weir_packet *packet,
+						   struct weir_arena *arena, struct item *ret)
 {
 	struct layers *layers = &ret->layers;
 	struct layers_tunnels through;
 
+	layers_decode_tunnels(packet, front->checksums, layers, &through);
+	front->stats.ipv4 += layers->ip_version == 4;
+	front->stats.ipv6 += layers->ip_version == 6;
+	front->stats.tunnelled += layers->depth > 1;
+	while (layers->kind == LAYERS_FRAGMENT) {
+		if (!put_together(front, layers, arena, ret, &through)) {
+			note_tunnels(front, &through);
+			return false;
+		}
+	}
+	note_tunnels(front, &through);
+	count_kind(front, layers);
+	if (layers->kind != LAYERS_TCP) {
+		return false;
+	}
+	ret->side = (uint8_t)tuple_from_layers(layers, front->vlan_key, &ret->tuple);
+	ret->hash = tuple_hash(&ret->tuple, front->seed);
+	return true;
+}
+
+int front_push(struct front *front, const struct weir_packet *packet, struct weir_arena *arena,
+	       struct item *ret)
+{
 	if (packet->number == 1 && packet->input < front->ninputs) {
 		front->input_base[packet->input] = front->index;
 	}
 	front->index++;
 	front->drops += packet->drops;
 	tick(front, packet->ts_ns);
-	layers_decode_tunnels(packet, front->checksums, layers, &through);
-	count(front, packet, layers);
+	count(front, packet);
 	ret->conflict = NULL;
-	while (layers->kind == LAYERS_FRAGMENT) {
-		if (!put_together(front, layers, arena, ret, &through)) {
-			note_tunnels(front, &through);
-			return 0;
-		}
-	}
-	note_tunnels(front, &through);
-	count_kind(front, layers);
-	if (layers->kind != LAYERS_TCP) {
+	if (plain_decode(packet, front->checksums, &ret->layers)) {
+		front->stats.ipv4++;
+		front->stats.kinds[LAYERS_TCP]++;
+		ret->side = (uint8_t)tuple_from_plain(&ret->layers, front->seed, &ret->tuple,
+						      &ret->hash);
+	} else if (!decode_other(front, packet, arena, ret)) {
 		return 0;
 	}
-	ret->side = (uint8_t)tuple_from_layers(layers, front->vlan_key, &ret->tuple);
-	ret->hash = tuple_hash(&ret->tuple, front->seed);
 	ret->shard = (uint8_t)(ret->hash >> 60);
 	ret->index = front->index;
 	ret->ts_ns = packet->ts_ns;

@@ -51,12 +51,42 @@ static inline int compare_words(struct words a, struct words b)
 	return (x > y) - (x < y);
 }
 
+/* Two halves of a word change places when the sender is side B: by a rotation, for no processor can predict who sends. */
+static inline uint32_t turn_ports(uint32_t ports, int side)
+{
+	unsigned n = (unsigned)side * 16;
+
+	return ports << n | ports >> (-n & 31);
+}
+
+static inline uint64_t turn_words(uint64_t words, int side)
+{
+	unsigned n = (unsigned)side * 32;
+
+	return words << n | words >> (-n & 63);
+}
+
+/* What is behind the addresses, in two stores that later loads are covered by: narrower ones would not be forwarded. */
+static inline uint64_t put_rest(struct tuple *ret, const struct layers *layers, bool vlan_key,
+				int side)
+{
+	uint32_t sport = layers->sport, dport = layers->dport, last;
+	uint64_t word;
+
+	/* two loads, as they were stored: one of both would wait until the stores before it have left the processor */
+	__asm__("" : "+r"(sport), "+r"(dport));
+	word = turn_ports(sport | dport << 16, side) | (uint64_t)layers->tunnel_id << 32;
+	memcpy((uint8_t *)ret + offsetof(struct tuple, port), &word, sizeof(word));
+	last = (vlan_key && layers->has_vlan ? layers->vlan_id : 0) | (uint32_t)layers->ip_version
+									      << 16;
+	memcpy((uint8_t *)ret + offsetof(struct tuple, vlan_id), &last, sizeof(last));
+	return word;
+}
+
 int tuple_from_layers(const struct layers *layers, bool vlan_key, struct tuple *ret)
 {
 	struct words src = load_words(layers->src), dst = load_words(layers->dst);
 	int order = compare_words(src, dst);
-	uint32_t ports, sport, dport;
-	uint64_t word;
 	int side;
 
 	if (order == 0) {
@@ -65,22 +95,35 @@ int tuple_from_layers(const struct layers *layers, bool vlan_key, struct tuple *
 	side = order > 0; /* the sender has the larger (address, port): it is side B */
 	store_words(ret->address[side], src);
 	store_words(ret->address[!side], dst);
-	/*
-	 * Both ports and the tunnel in one store, as tuple_hash() will load them: narrower ones would not be forwarded. And
-	 * turned by a rotation: which side sends is what no processor can predict.
-	 */
-	sport = layers->sport;
-	dport = layers->dport;
-	/* two loads, as they were stored: one of both would wait until the stores before it have left the processor */
-	__asm__("" : "+r"(sport), "+r"(dport));
-	ports = sport | dport << 16;
-	ports = ports << (side * 16) | (uint32_t)((uint64_t)ports >> (32 - side * 16));
-	word = ports | (uint64_t)layers->tunnel_id << 32;
-	memcpy((uint8_t *)ret + offsetof(struct tuple, port), &word, sizeof(word));
-	/* and what is behind that in one, too */
-	ports = (vlan_key && layers->has_vlan ? layers->vlan_id : 0) | (uint32_t)layers->ip_version
-									       << 16;
-	memcpy((uint8_t *)ret + offsetof(struct tuple, vlan_id), &ports, sizeof(ports));
+	(void)put_rest(ret, layers, vlan_key, side);
+	return side;
+}
+
+/* IPv4 without a VLAN in the key: what is not zero is two words. */
+static inline uint64_t hash_short(uint64_t addresses, uint64_t ports, uint64_t seed)
+{
+	uint64_t words[2] = {addresses, ports};
+
+	return XXH3_64bits_withSeed(words, sizeof(words), seed);
+}
+
+int tuple_from_plain(const struct layers *layers, uint64_t seed, struct tuple *ret,
+		     uint64_t *ret_hash)
+{
+	struct words none = {0, 0}, src = none, dst = none;
+	uint32_t from, to;
+	int side;
+
+	memcpy(&from, layers->src, 4);
+	memcpy(&to, layers->dst, 4);
+	side = from == to ? layers->sport > layers->dport
+			  : __builtin_bswap32(from) > __builtin_bswap32(to);
+	src.first = from;
+	dst.first = to;
+	store_words(ret->address[side], src);
+	store_words(ret->address[!side], dst);
+	*ret_hash = hash_short(turn_words(from | (uint64_t)to << 32, side),
+			       put_rest(ret, layers, false, side), seed);
 	return side;
 }
 
@@ -97,19 +140,30 @@ bool tuple_equal(const struct tuple *a, const struct tuple *b)
 		(u ^ v)) == 0;
 }
 
-uint64_t tuple_hash(const struct tuple *tuple, uint64_t seed)
+/* What is not zero, put together in registers: a tuple that was just written was so in smaller pieces. */
+static inline uint64_t hash_parts(const uint8_t *a, const uint8_t *b, const void *port,
+				  uint32_t tunnel_id, uint64_t seed)
 {
 	uint32_t low, high;
-	uint64_t words[2];
+	uint16_t ports[2];
 
+	memcpy(&low, a, 4);
+	memcpy(&high, b, 4);
+	memcpy(ports, port, sizeof(ports));
+	return hash_short(low | (uint64_t)high << 32,
+			  ports[0] | (uint32_t)ports[1] << 16 | (uint64_t)tunnel_id << 32, seed);
+}
+
+uint64_t tuple_hash(const struct tuple *tuple, uint64_t seed)
+{
 	if (tuple->ip_version != 4 || tuple->vlan_id != 0) {
 		return XXH3_64bits_withSeed(tuple, sizeof(*tuple), seed);
 	}
-	/* what is not zero, and put together in registers: the tuple has just been written, in smaller pieces */
-	memcpy(&low, tuple->address[0], 4);
-	memcpy(&high, tuple->address[1], 4);
-	words[0] = low | (uint64_t)high << 32;
-	words[1] =
-		tuple->port[0] | (uint64_t)tuple->port[1] << 16 | (uint64_t)tuple->tunnel_id << 32;
-	return XXH3_64bits_withSeed(words, sizeof(words), seed);
+	return hash_parts(tuple->address[0], tuple->address[1], tuple->port, tuple->tunnel_id,
+			  seed);
+}
+
+uint64_t tuple_short_hash(const struct tuple_short *key, uint64_t seed)
+{
+	return hash_parts(key->address[0], key->address[1], key->port, 0, seed);
 }
