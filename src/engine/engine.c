@@ -199,7 +199,23 @@ void engine_arm(struct engine *engine, struct flow *flow)
 	    (flow->timer.slot != 0 && flow->timer.deadline_ns <= deadline)) {
 		return; /* the end of the run; or it will be due early, and armed again then */
 	}
-	timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self, deadline);
+	timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self,
+			&flow->timer, deadline);
+}
+
+void engine_arm_first(struct engine *engine, struct flow *flow)
+{
+	int64_t deadline = engine_deadline(engine, flow), early;
+
+	if (!__builtin_add_overflow(engine->clock_ns, engine->options.config->tombstone_ns,
+				    &early) &&
+	    early < deadline) {
+		deadline = early;
+	}
+	if (deadline != TIMER_NONE) {
+		timer_wheel_set(engine->timers, flow->shard->number << SHARD_BITS | flow->self,
+				&flow->timer, deadline);
+	}
 }
 
 static void run_timer(struct engine *engine, struct shard *shard, uint32_t index, int64_t deadline)
@@ -208,13 +224,7 @@ static void run_timer(struct engine *engine, struct shard *shard, uint32_t index
 	struct flow *flow;
 	uint64_t first;
 
-	if (index == SHARD_TOMB_TIMER) {
-		tomb_time(shard);
-		index = shard->tombs.next - 1;
-		if (tomb_end(shard, index)) {
-			return;
-		}
-	} else if (index == SHARD_SYN_TIMER) {
+	if (index == SHARD_SYN_TIMER) {
 		shard_time_syns(shard); /* for the next: this one is gone */
 		index = shard->syns.next - 1;
 		if (shard_end_syn(shard, index, WEIR_CLOSE_TIMEOUT)) {
@@ -488,12 +498,25 @@ static inline void look_far_ahead(const struct engine_part *part, size_t i)
 	}
 }
 
+/* All that is over by now is gone: where no packets come for a while, and before figures are told. */
+static void expire_tombs(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		if (engine->shards[i] != NULL) {
+			tomb_expire(engine->shards[i], engine->clock_ns);
+		}
+	}
+}
+
 void engine_part(struct engine *engine, const struct engine_part *part)
 {
 	struct flow *expected[EXPECTED] = {NULL};
 	size_t i, at = 0;
 
 	release_blocks(engine);
+	expire_tombs(engine);
 	for (i = 0; i < part->nitems; i++) {
 		const struct item *item = &part->items[i];
 		struct shard *shard = engine->shards[item->shard];
@@ -507,6 +530,9 @@ void engine_part(struct engine *engine, const struct engine_part *part)
 		}
 		if (shard == NULL) {
 			continue;
+		}
+		if (shard->tombs_due_ns <= item->clock_ns) {
+			tomb_expire(shard, item->clock_ns);
 		}
 		engine->now.packet = item->index;
 		engine->now.by_packet = true;
@@ -810,6 +836,7 @@ void engine_get_stats(struct engine *engine, struct engine_stats *ret)
 	unsigned i;
 	uint32_t k;
 
+	expire_tombs(engine);
 	*ret = engine->stats;
 	for (i = 0; i < ENGINE_SHARDS; i++) {
 		struct shard *shard = engine->shards[i];

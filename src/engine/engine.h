@@ -264,6 +264,11 @@ bool engine_policies_are_valid(const struct weir_config *config);
 
 /** The timer of a flow: set to the earliest of what it waits for. */
 void engine_arm(struct engine *engine, struct flow *flow);
+/**
+ * The same for a flow that has just begun, and the timer at most as far away as a tombstone: a short flow needs no earlier one when
+ * it ends, and a long one's is set again, once, when nothing is due.
+ */
+void engine_arm_first(struct engine *engine, struct flow *flow);
 /** When that is; TIMER_NONE: never. */
 int64_t engine_deadline(const struct engine *engine, const struct flow *flow);
 

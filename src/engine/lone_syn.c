@@ -32,8 +32,7 @@ static bool is_lone(const struct item *item)
 	const struct layers *l = &item->layers;
 
 	return l->flags == LAYERS_SYN && l->payload_len == 0 && l->ip_version == 4 &&
-	       item->tuple.ip_version == 4 && item->tuple.tunnel_id == 0 &&
-	       item->tuple.vlan_id == 0 && !l->has_vlan && l->wscale <= 14 && !l->has_tfo &&
+	       tuple_is_short(&item->tuple) && !l->has_vlan && l->wscale <= 14 && !l->has_tfo &&
 	       l->nsack == 0 && l->ack == 0 && l->tsecr == 0 && item->conflict == NULL &&
 	       item->ts_ns == item->clock_ns && item->seen_ns == item->clock_ns &&
 	       (l->checksum == LAYERS_CHECKSUM_GOOD || l->checksum == LAYERS_CHECKSUM_UNKNOWN) &&
@@ -71,10 +70,7 @@ bool lone_syn_keep(struct shard *shard, const struct item *item)
 	syn->good = l->checksum == LAYERS_CHECKSUM_GOOD;
 	syn->sack = l->sack_permitted & 1;
 	syn->ts_ns = item->ts_ns;
-	memcpy(syn->address[0], item->tuple.address[0], 4);
-	memcpy(syn->address[1], item->tuple.address[1], 4);
-	syn->port[0] = item->tuple.port[0];
-	syn->port[1] = item->tuple.port[1];
+	tuple_to_short(&item->tuple, &syn->key);
 	syn->seq = l->seq;
 	syn->tsval = l->tsval;
 	syn->window = l->window;
@@ -83,39 +79,21 @@ bool lone_syn_keep(struct shard *shard, const struct item *item)
 	return true;
 }
 
-void lone_syn_tuple(const struct lone_syn *syn, struct tuple *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	ret->ip_version = 4;
-	memcpy(ret->address[0], syn->address[0], 4);
-	memcpy(ret->address[1], syn->address[1], 4);
-	ret->port[0] = syn->port[0];
-	ret->port[1] = syn->port[1];
-}
-
-bool lone_syn_is(const struct lone_syn *syn, const struct tuple *tuple)
-{
-	return tuple->ip_version == 4 && tuple->tunnel_id == 0 && tuple->vlan_id == 0 &&
-	       memcmp(syn->address[0], tuple->address[0], 4) == 0 &&
-	       memcmp(syn->address[1], tuple->address[1], 4) == 0 &&
-	       memcmp(syn->port, tuple->port, sizeof(syn->port)) == 0;
-}
-
 void lone_syn_item(const struct shard *shard, const struct lone_syn *syn, struct item *ret)
 {
 	const struct lone_place *place = &shard->places[syn->place];
 	struct layers *l = &ret->layers;
 
 	memset(ret, 0, sizeof(*ret));
-	lone_syn_tuple(syn, &ret->tuple);
+	tuple_from_short(&syn->key, &ret->tuple);
 	l->kind = LAYERS_TCP;
 	l->ip_version = 4;
 	l->protocol = 6;
 	l->checksum = syn->good ? LAYERS_CHECKSUM_GOOD : LAYERS_CHECKSUM_UNKNOWN;
 	memcpy(l->src, ret->tuple.address[syn->side], sizeof(l->src));
 	memcpy(l->dst, ret->tuple.address[!syn->side], sizeof(l->dst));
-	l->sport = syn->port[syn->side];
-	l->dport = syn->port[!syn->side];
+	l->sport = ret->tuple.port[syn->side];
+	l->dport = ret->tuple.port[!syn->side];
 	l->seq = syn->seq;
 	l->flags = LAYERS_SYN;
 	l->window = syn->window;

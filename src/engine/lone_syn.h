@@ -34,8 +34,7 @@ struct lone_syn {
 	uint64_t good : 1; /* checksum */
 	uint64_t sack : 1;
 	int64_t ts_ns;
-	uint8_t address[2][4];
-	uint16_t port[2];
+	struct tuple_short key;
 	uint32_t seq;
 	uint32_t tsval;
 	uint16_t window;
@@ -52,8 +51,5 @@ bool lone_syn_keep(struct shard *shard, const struct item *item);
 
 /** Its item once more. */
 void lone_syn_item(const struct shard *shard, const struct lone_syn *syn, struct item *ret);
-
-bool lone_syn_is(const struct lone_syn *syn, const struct tuple *tuple);
-void lone_syn_tuple(const struct lone_syn *syn, struct tuple *ret);
 
 #endif

@@ -37,40 +37,31 @@ enum {
 
 /* ---- the key ---- */
 
-static bool has_short_key(const struct tuple *tuple)
-{
-	return tuple->ip_version == 4 && tuple->tunnel_id == 0 && tuple->vlan_id == 0;
-}
-
 static size_t key_at(const struct parked *parked)
 {
 	return parked->waiting ? sizeof(struct flow_link) : 0;
 }
 
+static const void *key_of(const struct parked *parked)
+{
+	return parked->data + key_at(parked);
+}
+
 void parked_tuple(const struct parked *parked, struct tuple *ret)
 {
-	const uint8_t *key = parked->data + key_at(parked);
-
-	if (!parked->short_key) {
-		memcpy(ret, key, sizeof(*ret));
-		return;
+	if (parked->short_key) {
+		tuple_from_short(key_of(parked), ret);
+	} else {
+		memcpy(ret, key_of(parked), sizeof(*ret));
 	}
-	memset(ret, 0, sizeof(*ret));
-	ret->ip_version = 4;
-	memcpy(ret->address[0], key, 4);
-	memcpy(ret->address[1], key + 4, 4);
-	memcpy(ret->port, key + 8, 4);
 }
 
 bool parked_is(const struct parked *parked, const struct tuple *tuple)
 {
-	const uint8_t *key = parked->data + key_at(parked);
-
-	if (!parked->short_key) {
-		return memcmp(key, tuple, sizeof(*tuple)) == 0;
+	if (parked->short_key) {
+		return tuple_short_equal(key_of(parked), tuple);
 	}
-	return has_short_key(tuple) && memcmp(key, tuple->address[0], 4) == 0 &&
-	       memcmp(key + 4, tuple->address[1], 4) == 0 && memcmp(key + 8, tuple->port, 4) == 0;
+	return memcmp(key_of(parked), tuple, sizeof(*tuple)) == 0;
 }
 
 /* ---- its parts ---- */
@@ -323,16 +314,14 @@ static size_t write_head(const struct flow *flow, struct parked *parked)
 	parked->first_packet = flow->first_packet & ((UINT64_C(1) << 48) - 1);
 	parked->waiting = flow->waiting;
 	parked->list = flow->list;
-	parked->short_key = has_short_key(&flow->tuple);
+	parked->short_key = tuple_is_short(&flow->tuple);
 	key = parked->data + key_at(parked);
 	if (!parked->short_key) {
 		memcpy(key, &flow->tuple, sizeof(flow->tuple));
 		return sizeof(*parked) + key_at(parked) + sizeof(flow->tuple);
 	}
-	memcpy(key, flow->tuple.address[0], 4);
-	memcpy(key + 4, flow->tuple.address[1], 4);
-	memcpy(key + 8, flow->tuple.port, 4);
-	return sizeof(*parked) + key_at(parked) + PARKED_SHORT_KEY;
+	tuple_to_short(&flow->tuple, (struct tuple_short *)(void *)key);
+	return sizeof(*parked) + key_at(parked) + sizeof(struct tuple_short);
 }
 
 uint32_t park_pack(struct shard *shard, struct flow *flow)
@@ -400,7 +389,7 @@ void park_unpack(struct shard *shard, const struct parked *parked, struct flow *
 {
 	const uint8_t *bytes = (const uint8_t *)parked;
 	size_t head = sizeof(*parked) + key_at(parked) +
-		      (parked->short_key ? PARKED_SHORT_KEY : sizeof(struct tuple));
+		      (parked->short_key ? sizeof(struct tuple_short) : sizeof(struct tuple));
 	uint32_t self = flow->self, has;
 	struct pack pack;
 

@@ -21,14 +21,12 @@ struct parked {
 	struct timer_node timer;
 	struct flow_link lru; /* in the shard's list of parked flows of its kind */
 	uint64_t first_packet : 48;
-	uint64_t size : 13;   /* bytes of all of it */
-	uint64_t waiting : 1; /* is in the list of holes */
-	uint64_t list : 1;    /* enum flow_list */
-	uint64_t short_key : 1;
+	uint64_t size : 13;     /* bytes of all of it */
+	uint64_t waiting : 1;   /* is in the list of holes */
+	uint64_t list : 1;      /* enum flow_list */
+	uint64_t short_key : 1; /* struct tuple_short */
 	uint8_t data[];
 };
-
-enum { PARKED_SHORT_KEY = 12 }; /* two IPv4 addresses and ports, nothing else */
 
 static inline struct flow_link *parked_holes(struct parked *parked)
 {

@@ -30,39 +30,32 @@ static bool key_equals(const void *context, uint32_t index, const void *key)
 	}
 	switch (slots_kind(&shard->slots, index - SHARD_PARKED)) {
 	case PARK_SYNS:
-		return lone_syn_is(shard_syn(shard, index), key);
+		return tuple_short_equal(&shard_syn(shard, index)->key, key);
 	case PARK_TOMBS:
-		return tomb_is(shard_tomb(shard, index), key);
+		return tuple_short_equal(&shard_tomb(shard, index)->key, key);
 	default:
 		return parked_is(shard_parked(shard, index), key);
-	}
-}
-
-static void key_of(const struct shard *shard, uint32_t index, struct tuple *ret)
-{
-	switch (slots_kind(&shard->slots, index - SHARD_PARKED)) {
-	case PARK_SYNS:
-		lone_syn_tuple(shard_syn(shard, index), ret);
-		break;
-	case PARK_TOMBS:
-		tomb_tuple(shard_tomb(shard, index), ret);
-		break;
-	default:
-		parked_tuple(shard_parked(shard, index), ret);
-		break;
 	}
 }
 
 static uint64_t hash_of(const void *context, uint32_t index)
 {
 	const struct shard *shard = context;
+	uint64_t seed = shard->engine->options.seed;
 	struct tuple tuple;
 
 	if (!shard_is_parked(index)) {
 		return shard_flow(shard, index)->hash;
 	}
-	key_of(shard, index, &tuple);
-	return tuple_hash(&tuple, shard->engine->options.seed);
+	switch (slots_kind(&shard->slots, index - SHARD_PARKED)) {
+	case PARK_SYNS:
+		return tuple_short_hash(&shard_syn(shard, index)->key, seed);
+	case PARK_TOMBS:
+		return tuple_short_hash(&shard_tomb(shard, index)->key, seed);
+	default:
+		parked_tuple(shard_parked(shard, index), &tuple);
+		return tuple_hash(&tuple, seed);
+	}
 }
 
 /* How many flows may be at hand. An observer has its own memory for each, and their addresses. */
@@ -97,6 +90,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	slots_init(&shard->slots, &shard->budget);
 	shard->may_be = at_hand_limit(engine, memory);
 	shard->release_at = SHARD_RELEASE;
+	shard->tombs_due_ns = TIMER_NONE;
 	reasm_pool_init(&shard->reasm, &shard->budget, &tcp_reasm_ops);
 	shard->reasm.acked_ns = config->hole_acked_ns;
 	shard->reasm.acked_packets = config->hole_acked_packets;
@@ -208,7 +202,8 @@ struct flow *shard_open(struct shard *shard, const struct item *item)
 void shard_remove(struct shard *shard, struct flow *flow)
 {
 	assert(flow->session == NULL && flow->half[0].queue == NULL && flow->half[1].queue == NULL);
-	timer_wheel_cancel(shard->engine->timers, shard->number << 28 | flow->self);
+	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | flow->self,
+			   &flow->timer);
 	assert(!flow->waiting);
 	shard_delist(shard, flow);
 	shard_forget(shard, flow->hash, flow->self);

@@ -34,7 +34,6 @@ enum {
 	SHARD_BITS = 28,  /* of an index; above, in a timer's: the shard */
 	SHARD_PARKED = 1 << 27,
 	SHARD_SYN_TIMER = 1 << 26, /* an index that no flow has */
-	SHARD_TOMB_TIMER,          /* nor this */
 	SHARD_RELEASE = 512,       /* free entries that are no reason to look for free blocks */
 	SHARD_CROWD = 64           /* half-open flows at hand: further SYNs are kept as such */
 };
@@ -76,10 +75,10 @@ struct shard {
 	struct flow_link syns;       /* lone ones */
 	struct timer_node syn_timer; /* of the first */
 	struct flow_link tombs;      /* by the time when they ended */
-	struct timer_node tomb_timer;
-	struct flow_link sorted;    /* at the end of the run: all of them */
-	bool finishing;             /* ... it is that */
-	const struct flow *current; /* is being handled: neither parked nor evicted */
+	int64_t tombs_due_ns;        /* when the first one's time is over; TIMER_NONE */
+	struct flow_link sorted;     /* at the end of the run: all of them */
+	bool finishing;              /* ... it is that */
+	const struct flow *current;  /* is being handled: neither parked nor evicted */
 	struct slots slots;
 	uint32_t nfree;      /* entries */
 	uint32_t release_at; /* so many free ones: look for blocks that can go */

@@ -149,8 +149,8 @@ void shard_update_waiting(struct shard *shard, struct flow *flow)
 
 uint64_t shard_first_packet(const struct shard *shard, uint32_t index)
 {
-	if (index == SHARD_SYN_TIMER || index == SHARD_TOMB_TIMER) {
-		index = (index == SHARD_SYN_TIMER ? shard->syns.next : shard->tombs.next) - 1;
+	if (index == SHARD_SYN_TIMER) {
+		index = shard->syns.next - 1;
 	}
 	if (!shard_is_parked(index)) {
 		return shard_flow(shard, index)->first_packet;
@@ -216,7 +216,8 @@ static void join_lists(const struct shard *shard, struct flow_link *to, struct f
 /* What only waits, and nobody reads: all at once, in any order. */
 static void end_unread(struct shard *shard)
 {
-	while (shard->tombs.next != 0 && tomb_end(shard, shard->tombs.next - 1)) {
+	while (shard->tombs.next != 0) {
+		tomb_end(shard, shard->tombs.next - 1);
 	}
 	while (shard->syns.next != 0) {
 		uint32_t next = shard_syn(shard, shard->syns.next - 1)->lru.next;
@@ -235,13 +236,8 @@ void shard_sort(struct shard *shard)
 	size_t n = 0;
 	int i;
 
-	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | SHARD_SYN_TIMER);
-	while (shard->tombs.next != 0 && !shard->finishing) {
-		shard->finishing = tomb_end(shard, shard->tombs.next - 1);
-		if (!shard->finishing) {
-			(void)shard_bring(shard, shard->tombs.next - 1);
-		}
-	}
+	timer_wheel_cancel(shard->engine->timers, shard->number << SHARD_BITS | SHARD_SYN_TIMER,
+			   &shard->syn_timer);
 	shard->finishing = true;
 	end_unread(shard);
 	for (i = 0; i < FLOW_NLISTS; i++) {
@@ -279,14 +275,14 @@ void shard_time_syns(struct shard *shard)
 	uint32_t index = shard->number << SHARD_BITS | SHARD_SYN_TIMER;
 	int64_t deadline;
 
-	timer_wheel_cancel(engine->timers, index);
+	timer_wheel_cancel(engine->timers, index, &shard->syn_timer);
 	if (shard->syns.next != 0) {
 		deadline = shard_syn(shard, shard->syns.next - 1)->ts_ns +
 			   engine->options.config->half_open_ns;
 		if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
 			deadline = engine->now.deadline_ns;
 		}
-		timer_wheel_set(engine->timers, index, deadline);
+		timer_wheel_set(engine->timers, index, &shard->syn_timer, deadline);
 	}
 }
 
@@ -319,14 +315,14 @@ static void remove_syn(struct shard *shard, uint32_t index)
 
 bool shard_end_syn(struct shard *shard, uint32_t index, enum weir_close how)
 {
-	struct tuple tuple;
-
 	if (!shard_is_syn(shard, index) || !tcp_count_lone_syn(shard->engine, how)) {
 		return false;
 	}
 	if (!shard->finishing) {
-		lone_syn_tuple(shard_syn(shard, index), &tuple);
-		shard_forget(shard, tuple_hash(&tuple, shard->engine->options.seed), index);
+		shard_forget(shard,
+			     tuple_short_hash(&shard_syn(shard, index)->key,
+					      shard->engine->options.seed),
+			     index);
 	}
 	remove_syn(shard, index);
 	shard->nflows--;
@@ -355,8 +351,8 @@ static void bring_syn(struct shard *shard, uint32_t index, struct flow *flow)
 
 struct timer_node *shard_timer(struct shard *shard, uint32_t index)
 {
-	if (index == SHARD_SYN_TIMER || index == SHARD_TOMB_TIMER) {
-		return index == SHARD_SYN_TIMER ? &shard->syn_timer : &shard->tomb_timer;
+	if (index == SHARD_SYN_TIMER) {
+		return &shard->syn_timer;
 	}
 	if (!shard_is_parked(index)) {
 		return &shard_flow(shard, index)->timer;
@@ -395,9 +391,10 @@ bool shard_park(struct shard *shard, struct flow *flow)
 	if (flow->waiting) {
 		list_replace(shard, &shard->holes, flow->self + 1, index + 1, LINKS_HOLES);
 	}
-	timer_wheel_cancel(engine->timers, timer | flow->self);
+	timer_wheel_cancel(engine->timers, timer | flow->self, &flow->timer);
 	if (deadline != TIMER_NONE) {
-		timer_wheel_set(engine->timers, timer | index, deadline);
+		timer_wheel_set(engine->timers, timer | index, &shard_parked(shard, index)->timer,
+				deadline);
 	}
 	shard_rename(shard, flow->hash, flow->self, index);
 	shard->at_hand--;
@@ -479,7 +476,7 @@ static void bring_flow(struct shard *shard, uint32_t index, struct flow *flow)
 	enum flow_list list = (enum flow_list)parked->list;
 
 	park_unpack(shard, parked, flow);
-	timer_wheel_cancel(engine->timers, timer | index);
+	timer_wheel_cancel(engine->timers, timer | index, &parked->timer);
 	if (!shard->finishing) {
 		list_remove(shard, &shard->parked[list], index + 1, LINKS_LRU);
 	}
@@ -490,7 +487,7 @@ static void bring_flow(struct shard *shard, uint32_t index, struct flow *flow)
 	slots_give(&shard->slots, index - SHARD_PARKED);
 	shard_enlist(shard, flow, shard->finishing ? FLOW_UNLISTED : list);
 	if (deadline != TIMER_NONE) {
-		timer_wheel_set(engine->timers, timer | flow->self, deadline);
+		timer_wheel_set(engine->timers, timer | flow->self, &flow->timer, deadline);
 	}
 	tcp_take_figures(shard->figures, flow);
 	/* what there was no memory for waits no more */
@@ -637,7 +634,6 @@ void shard_release_blocks(struct shard *shard)
 struct flow *shard_take_entry(struct shard *shard)
 {
 	struct flow *flow;
-	uint32_t self;
 	int tries = 0;
 
 	shard_park_idle(shard, NULL);
@@ -650,9 +646,6 @@ struct flow *shard_take_entry(struct shard *shard)
 		}
 	}
 	flow = pop_entry(shard);
-	self = flow->self;
-	memset(flow, 0, sizeof(*flow));
-	flow->self = self;
 	shard->at_hand++;
 	return flow;
 }
@@ -682,7 +675,8 @@ static void evict(struct shard *shard, uint32_t ref)
 		engine->stats.evicted_half_open++;
 		return;
 	}
-	if (shard_is_tomb(shard, ref - 1) && tomb_end(shard, ref - 1)) {
+	if (shard_is_tomb(shard, ref - 1)) {
+		tomb_end(shard, ref - 1);
 		engine->stats.evicted_flows++;
 		return;
 	}
@@ -790,6 +784,10 @@ static bool make_bytes(struct shard *shard, const struct flow *keep)
 
 bool shard_make_room(struct shard *shard, enum shard_room what, const struct flow *keep)
 {
+	if (shard->tombs_due_ns <= shard->engine->clock_ns) {
+		tomb_expire(shard, shard->engine->clock_ns);
+		return true;
+	}
 	if (arena_pool_trim(&shard->arenas) > 0 || reasm_pool_trim(&shard->reasm) > 0 ||
 	    spares_trim(&shard->spares) > 0) {
 		return true;

@@ -437,7 +437,11 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 		if (flow->tcp.phase > TCP_SYN_ACK) {
 			shard_list(flow->shard, flow, FLOW_ESTABLISHED);
 		}
-		engine_arm(engine, flow);
+		if (flow->timer.slot == 0) {
+			engine_arm_first(engine, flow);
+		} else {
+			engine_arm(engine, flow);
+		}
 	}
 	return true;
 }

@@ -129,6 +129,7 @@ void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)
 	engine_forget_oddities(flow);
 	tcp_add_figures(&engine->stats, flow);
 	if (flow->ended == WEIR_CLOSE_FIN + 1 || flow->ended == WEIR_CLOSE_RST + 1) {
+		tomb_expire(shard, engine->clock_ns); /* they are to be remembered before */
 		shard_remember(shard, flow->hash, flow->ended_ns, flow->input);
 	}
 	reasm_half_fini(&flow->half[0], &shard->reasm);

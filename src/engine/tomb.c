@@ -2,6 +2,7 @@
 /* Ended flows in few bytes: see tomb.h. */
 #include "engine/tomb.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/seqnum.h"
@@ -20,21 +21,14 @@ static struct tomb *tomb_of(const struct shard *shard, uint32_t ref)
 	return shard_tomb(shard, ref - 1);
 }
 
-void tomb_time(struct shard *shard)
+/* The first of the list is another one now. */
+static void set_due(struct shard *shard)
 {
-	struct engine *engine = shard->engine;
-	uint32_t index = shard->number << SHARD_BITS | SHARD_TOMB_TIMER;
-	int64_t deadline;
+	int64_t wait_ns = shard->engine->options.config->tombstone_ns;
 
-	timer_wheel_cancel(engine->timers, index);
-	if (shard->tombs.next != 0 && !shard->finishing) {
-		deadline = tomb_of(shard, shard->tombs.next)->ended_ns +
-			   engine->options.config->tombstone_ns;
-		if (!engine->now.by_packet && deadline < engine->now.deadline_ns) {
-			deadline = engine->now.deadline_ns;
-		}
-		timer_wheel_set(engine->timers, index, deadline);
-	}
+	shard->tombs_due_ns = shard->tombs.next == 0
+				      ? TIMER_NONE
+				      : tomb_of(shard, shard->tombs.next)->ended_ns + wait_ns;
 }
 
 /* Behind those that ended before, or at the same time. false: too many have ended since */
@@ -61,7 +55,7 @@ static bool enlist(struct shard *shard, uint32_t ref)
 		tomb_of(shard, before)->lru.next = ref;
 	} else {
 		shard->tombs.next = ref;
-		tomb_time(shard);
+		set_due(shard);
 	}
 	return true;
 }
@@ -81,7 +75,7 @@ static void release(struct shard *shard, uint32_t ref)
 		tomb_of(shard, link.prev)->lru.next = link.next;
 	} else {
 		shard->tombs.next = link.next;
-		tomb_time(shard);
+		set_due(shard);
 	}
 }
 
@@ -104,11 +98,6 @@ static bool is_over(const struct flow *flow)
 	return true;
 }
 
-static bool has_plain_key(const struct tuple *tuple)
-{
-	return tuple->ip_version == 4 && tuple->tunnel_id == 0 && tuple->vlan_id == 0;
-}
-
 static bool is_plain_half(const struct reasm_half *half)
 {
 	return half->ended && half->queue == NULL && !half->hold && half->policy == 0 &&
@@ -121,7 +110,7 @@ static bool is_plain(const struct engine *engine, const struct flow *flow)
 	const struct tcp_state *tcp = &flow->tcp;
 
 	return !engine->reads_tcp && engine->options.observer == NULL &&
-	       flow->list == FLOW_ESTABLISHED && !flow->waiting && has_plain_key(&flow->tuple) &&
+	       flow->list == FLOW_ESTABLISHED && !flow->waiting && tuple_is_short(&flow->tuple) &&
 	       flow->session == NULL && flow->doubts == NULL && flow->oddities == NULL &&
 	       flow->tap_state == NULL && flow->ignored == FLOW_WANTED &&
 	       tcp->phase >= TCP_CLOSED && tcp->syn.data == NULL && tcp->more == NULL &&
@@ -140,8 +129,6 @@ static void write_side(struct tomb *tomb, const struct flow *flow, int i)
 	tomb->id[i] = half->id;
 	tomb->last_ack[i] = side->last_ack;
 	tomb->side[i] = flow->tcp.side[i];
-	memcpy(tomb->address[i], flow->tuple.address[i], 4);
-	tomb->port[i] = flow->tuple.port[i];
 	tomb->half[i].started = half->started;
 	tomb->half[i].fin_known = half->fin_known;
 	tomb->half[i].oneway = half->oneway;
@@ -153,6 +140,7 @@ static void write_side(struct tomb *tomb, const struct flow *flow, int i)
 static void write_tomb(struct tomb *tomb, const struct flow *flow, unsigned place)
 {
 	memset(tomb, 0, sizeof(*tomb));
+	tuple_to_short(&flow->tuple, &tomb->key);
 	tomb->first_packet = flow->first_packet;
 	tomb->last_packet = flow->last_packet;
 	tomb->first_ts_ns = flow->first_ts_ns;
@@ -207,7 +195,7 @@ bool tomb_bury(struct shard *shard, struct flow *flow)
 	tcp_add_figures(&engine->stats, flow);
 	reasm_half_fini(&flow->half[0], &shard->reasm);
 	reasm_half_fini(&flow->half[1], &shard->reasm);
-	timer_wheel_cancel(engine->timers, shard->number << SHARD_BITS | flow->self);
+	timer_wheel_cancel(engine->timers, shard->number << SHARD_BITS | flow->self, &flow->timer);
 	shard_delist(shard, flow);
 	shard_rename(shard, flow->hash, flow->self, SHARD_PARKED | number);
 	shard->at_hand--;
@@ -216,23 +204,6 @@ bool tomb_bury(struct shard *shard, struct flow *flow)
 }
 
 /* ---- back ---- */
-
-void tomb_tuple(const struct tomb *tomb, struct tuple *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	ret->ip_version = 4;
-	memcpy(ret->address[0], tomb->address[0], 4);
-	memcpy(ret->address[1], tomb->address[1], 4);
-	ret->port[0] = tomb->port[0];
-	ret->port[1] = tomb->port[1];
-}
-
-bool tomb_is(const struct tomb *tomb, const struct tuple *tuple)
-{
-	return has_plain_key(tuple) && memcmp(tomb->address[0], tuple->address[0], 4) == 0 &&
-	       memcmp(tomb->address[1], tuple->address[1], 4) == 0 &&
-	       memcmp(tomb->port, tuple->port, sizeof(tomb->port)) == 0;
-}
 
 static void read_side(struct flow *flow, const struct tomb *tomb, int i)
 {
@@ -265,8 +236,8 @@ static void read_tomb(struct shard *shard, const struct tomb *tomb, struct flow 
 	memset(flow, 0, sizeof(*flow));
 	flow->self = self;
 	flow->shard = shard;
-	tomb_tuple(tomb, &flow->tuple);
-	flow->hash = tuple_hash(&flow->tuple, engine->options.seed);
+	tuple_from_short(&tomb->key, &flow->tuple);
+	flow->hash = tuple_short_hash(&tomb->key, engine->options.seed);
 	flow->first_packet = tomb->first_packet;
 	flow->last_packet = tomb->last_packet;
 	flow->first_ts_ns = tomb->first_ts_ns;
@@ -309,23 +280,47 @@ void tomb_open(struct shard *shard, uint32_t index, struct flow *flow)
 	engine_arm(engine, flow);
 }
 
-bool tomb_end(struct shard *shard, uint32_t index)
+void tomb_end(struct shard *shard, uint32_t index)
 {
 	struct engine *engine = shard->engine;
 	const struct tomb *tomb = shard_tomb(shard, index);
-	struct tuple tuple;
+	bool unread = tcp_count_record(engine);
 	uint64_t hash;
 
-	if (!tcp_count_record(engine)) {
-		return false;
-	}
+	assert(unread); /* as it was when the flow was buried */
+	(void)unread;
 	if (!shard->finishing) {
-		tomb_tuple(tomb, &tuple);
-		hash = tuple_hash(&tuple, engine->options.seed);
+		hash = tuple_short_hash(&tomb->key, engine->options.seed);
 		shard_remember(shard, hash, tomb->ended_ns, shard->places[tomb->place].input);
 		shard_forget(shard, hash, index);
 	}
 	release(shard, index + 1);
 	shard->nflows--;
-	return true;
+}
+
+/*
+ * What the next one needs is on its way into the cache while this one goes: the one behind it, and its bucket in the table. Most
+ * were written seconds ago.
+ */
+static void fetch_next(const struct shard *shard, const struct tomb *first)
+{
+	const struct tomb *next;
+
+	if (first->lru.next == 0) {
+		return;
+	}
+	next = tomb_of(shard, first->lru.next);
+	flow_table_prefetch(shard->table,
+			    tuple_short_hash(&next->key, shard->engine->options.seed));
+	if (next->lru.next != 0) {
+		__builtin_prefetch(tomb_of(shard, next->lru.next));
+	}
+}
+
+void tomb_expire(struct shard *shard, int64_t clock_ns)
+{
+	while (shard->tombs_due_ns <= clock_ns) {
+		fetch_next(shard, tomb_of(shard, shard->tombs.next));
+		tomb_end(shard, shard->tombs.next - 1);
+	}
 }

@@ -6,7 +6,8 @@
  * Only where nobody reads `tcp` records: the figures go to the totals when a flow is buried, and none are kept. A flow with more
  * than a tomb can say (IPv6, tunnels, a tap, oddities, doubtful segments) stays a struct flow until its tombstone time is over.
  *
- * They are in a list by the time when they ended, and all wait equally long: one timer, that of the first, is enough for a shard.
+ * They are in a list by the time when they ended, and all wait equally long. Nothing is told when one's time is over, so that needs no
+ * timer in the order of all: it goes before the shard's next packet is looked at.
  */
 #ifndef ENGINE_TOMB_H
 #define ENGINE_TOMB_H
@@ -16,12 +17,17 @@
 struct shard;
 
 struct tomb {
+	/* all that is looked at but to bring it to hand is here: in a line of the cache, or two */
 	struct flow_link lru; /* .next ended later */
+	int64_t ended_ns;
+	struct tuple_short key;
+	uint16_t vlan_id;
+	uint8_t place; /* struct lone_place */
+	uint8_t ended;
 	uint64_t first_packet;
 	uint64_t last_packet;
 	int64_t first_ts_ns;
 	int64_t last_ns;
-	int64_t ended_ns;
 	int64_t snd_max_ns[2];
 	uint64_t next[2]; /* of the halves */
 	uint32_t next_seq[2];
@@ -30,11 +36,6 @@ struct tomb {
 	uint32_t nrecords;
 	uint32_t nemitted;
 	struct tcp_side side[2];
-	uint8_t address[2][4];
-	uint16_t port[2];
-	uint16_t vlan_id;
-	uint8_t place; /* struct lone_place */
-	uint8_t ended;
 	uint8_t nanomalies;
 	uint8_t offloaded;
 	uint8_t client : 1;
@@ -67,13 +68,10 @@ bool tomb_bury(struct shard *shard, struct flow *flow);
 /** Bring it to hand into this entry, whatever was in it but `self`. The totals lose its figures again. */
 void tomb_open(struct shard *shard, uint32_t index, struct flow *flow);
 
-/** Its time is over, or its room is needed: it is gone. false: its record is wanted after all, nothing was done */
-bool tomb_end(struct shard *shard, uint32_t index);
+/** Its room is needed, or its time is over: it is gone, and its record is counted. */
+void tomb_end(struct shard *shard, uint32_t index);
 
-/** The first tomb's time is up, or was: set the timer to that of the one that is first now. */
-void tomb_time(struct shard *shard);
-
-bool tomb_is(const struct tomb *tomb, const struct tuple *tuple);
-void tomb_tuple(const struct tomb *tomb, struct tuple *ret);
+/** Those whose time is over by then are gone: to be asked when shard->tombs_due_ns was reached. */
+void tomb_expire(struct shard *shard, int64_t clock_ns);
 
 #endif

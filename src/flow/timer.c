@@ -30,6 +30,7 @@ enum {
 };
 
 struct timer_wheel {
+	int64_t next_ns;        /* what timer_wheel_next() says */
 	uint64_t tick;          /* of the clock, as far as it was told by timer_wheel_pop() */
 	uint32_t heap;          /* root + 1; 0: empty */
 	uint32_t levels;        /* bit l: level l has a slot in use */
@@ -49,6 +50,7 @@ int timer_wheel_new(struct budget *budget, timer_node_fn node, timer_order_fn or
 	if (wheel == NULL) {
 		return budget_has(budget, sizeof(*wheel)) ? WEIR_ENOMEM : WEIR_EBUDGET;
 	}
+	wheel->next_ns = TIMER_NONE;
 	wheel->budget = budget;
 	wheel->node = node;
 	wheel->order = order;
@@ -148,18 +150,15 @@ static uint32_t heap_merge_siblings(struct timer_wheel *wheel, uint32_t first)
 	return root;
 }
 
-static void heap_add(struct timer_wheel *wheel, uint32_t ref)
+static void heap_add(struct timer_wheel *wheel, uint32_t ref, struct timer_node *node)
 {
-	struct timer_node *node = node_at(wheel, ref);
-
 	node->prev = node->next = node->child = 0;
 	node->slot = SLOT_HEAP + 1;
 	wheel->heap = heap_meld(wheel, wheel->heap, ref);
 }
 
-static void heap_remove(struct timer_wheel *wheel, uint32_t ref)
+static void heap_remove(struct timer_wheel *wheel, uint32_t ref, struct timer_node *node)
 {
-	struct timer_node *node = node_at(wheel, ref);
 	uint32_t orphans = heap_merge_siblings(wheel, node->child);
 
 	if (wheel->heap == ref) {
@@ -191,10 +190,9 @@ static uint32_t slot_of(const struct timer_wheel *wheel, uint64_t tick)
 	return level * LEVEL_SLOTS + (uint32_t)((tick >> (level * LEVEL_BITS)) & (LEVEL_SLOTS - 1));
 }
 
-static void slot_add(struct timer_wheel *wheel, uint32_t ref, uint32_t slot)
+static void slot_add(struct timer_wheel *wheel, uint32_t ref, struct timer_node *node,
+		     uint32_t slot)
 {
-	struct timer_node *node = node_at(wheel, ref);
-
 	node->prev = node->child = 0;
 	node->next = wheel->head[slot];
 	node->slot = slot + 1;
@@ -215,9 +213,8 @@ static void slot_mark_empty(struct timer_wheel *wheel, uint32_t slot)
 	}
 }
 
-static void slot_remove(struct timer_wheel *wheel, uint32_t ref)
+static void slot_remove(struct timer_wheel *wheel, struct timer_node *node)
 {
-	struct timer_node *node = node_at(wheel, ref);
 	uint32_t slot = node->slot - 1;
 
 	if (node->next != 0) {
@@ -251,32 +248,35 @@ static bool first_slot(const struct timer_wheel *wheel, uint32_t *ret_slot, uint
 	return true;
 }
 
-static void add(struct timer_wheel *wheel, uint32_t ref)
+static void add(struct timer_wheel *wheel, uint32_t ref, struct timer_node *node)
 {
-	uint64_t tick = tick_of(node_at(wheel, ref)->deadline_ns);
+	uint64_t tick = tick_of(node->deadline_ns);
 
 	if (tick <= wheel->tick) {
-		heap_add(wheel, ref);
+		heap_add(wheel, ref, node);
 	} else {
-		slot_add(wheel, ref, slot_of(wheel, tick));
+		slot_add(wheel, ref, node, slot_of(wheel, tick));
 	}
 }
 
-static void unlink_node(struct timer_wheel *wheel, uint32_t ref)
+static void unlink_node(struct timer_wheel *wheel, uint32_t ref, struct timer_node *node)
 {
-	if (node_at(wheel, ref)->slot == SLOT_HEAP + 1) {
-		heap_remove(wheel, ref);
+	if (node->slot == SLOT_HEAP + 1) {
+		heap_remove(wheel, ref, node);
 	} else {
-		slot_remove(wheel, ref);
+		slot_remove(wheel, node);
 	}
 }
 
-void timer_wheel_set(struct timer_wheel *wheel, uint32_t index, int64_t deadline_ns)
+void timer_wheel_set(struct timer_wheel *wheel, uint32_t index, struct timer_node *node,
+		     int64_t deadline_ns)
 {
-	struct timer_node *node = wheel->node(wheel->context, index);
 	uint64_t tick = tick_of(deadline_ns);
 
 	assert(index != UINT32_MAX);
+	if (deadline_ns < wheel->next_ns) {
+		wheel->next_ns = deadline_ns;
+	}
 	if (node->slot != 0) {
 		/* moved within its slot, as most are: nothing to relink */
 		if (node->slot != SLOT_HEAP + 1 && tick > wheel->tick &&
@@ -284,20 +284,26 @@ void timer_wheel_set(struct timer_wheel *wheel, uint32_t index, int64_t deadline
 			node->deadline_ns = deadline_ns;
 			return;
 		}
-		unlink_node(wheel, index + 1);
+		unlink_node(wheel, index + 1, node);
 	}
 	node->deadline_ns = deadline_ns;
-	add(wheel, index + 1);
+	add(wheel, index + 1, node);
 }
 
-void timer_wheel_cancel(struct timer_wheel *wheel, uint32_t index)
+void timer_wheel_cancel(struct timer_wheel *wheel, uint32_t index, struct timer_node *node)
 {
-	if (wheel->node(wheel->context, index)->slot != 0) {
-		unlink_node(wheel, index + 1);
+	if (node->slot != 0) {
+		unlink_node(wheel, index + 1, node);
 	}
 }
 
 int64_t timer_wheel_next(const struct timer_wheel *wheel)
+{
+	return wheel->next_ns;
+}
+
+/* By what is in the wheel now. */
+static int64_t find_next(const struct timer_wheel *wheel)
 {
 	uint32_t slot;
 	uint64_t tick;
@@ -316,9 +322,10 @@ static void enter_slot(struct timer_wheel *wheel, uint32_t slot, uint64_t tick)
 	slot_mark_empty(wheel, slot);
 	wheel->tick = tick;
 	while (ref != 0) {
-		uint32_t next = node_at(wheel, ref)->next;
+		struct timer_node *node = node_at(wheel, ref);
+		uint32_t next = node->next;
 
-		add(wheel, ref);
+		add(wheel, ref, node);
 		ref = next;
 	}
 }
@@ -326,6 +333,7 @@ static void enter_slot(struct timer_wheel *wheel, uint32_t slot, uint64_t tick)
 uint32_t timer_wheel_pop(struct timer_wheel *wheel, int64_t now_ns)
 {
 	uint64_t now = tick_of(now_ns);
+	struct timer_node *node;
 	uint64_t tick;
 	uint32_t slot, ref;
 
@@ -338,12 +346,15 @@ uint32_t timer_wheel_pop(struct timer_wheel *wheel, int64_t now_ns)
 		if (now > wheel->tick) {
 			wheel->tick = now;
 		}
+		wheel->next_ns = find_next(wheel);
 		return UINT32_MAX;
 	}
 	ref = wheel->heap;
-	if (node_at(wheel, ref)->deadline_ns > now_ns) {
+	node = node_at(wheel, ref);
+	if (node->deadline_ns > now_ns) {
+		wheel->next_ns = node->deadline_ns;
 		return UINT32_MAX;
 	}
-	heap_remove(wheel, ref);
+	heap_remove(wheel, ref, node);
 	return ref - 1;
 }

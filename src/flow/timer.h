@@ -36,11 +36,15 @@ int timer_wheel_new(struct budget *budget, timer_node_fn node, timer_order_fn or
 		    struct timer_wheel **ret);
 void timer_wheel_free(struct timer_wheel *wheel);
 
-/** Set or move. Deadlines in the past are due at once. */
-void timer_wheel_set(struct timer_wheel *wheel, uint32_t index, int64_t deadline_ns);
+/** Set or move. `node` is that of `index`, which who calls has at hand. Deadlines in the past are due at once. */
+void timer_wheel_set(struct timer_wheel *wheel, uint32_t index, struct timer_node *node,
+		     int64_t deadline_ns);
 /** Cancel; no effect when not set. */
-void timer_wheel_cancel(struct timer_wheel *wheel, uint32_t index);
-/** A lower bound of the earliest deadline (never later than it); TIMER_NONE when none is set. O(1). */
+void timer_wheel_cancel(struct timer_wheel *wheel, uint32_t index, struct timer_node *node);
+/**
+ * A lower bound of the earliest deadline (never later than it), as of the last timer_wheel_pop() that gave none, or lower when
+ * an earlier one was set since; TIMER_NONE when none was set. One load.
+ */
 int64_t timer_wheel_next(const struct timer_wheel *wheel);
 /**
  * Take the earliest due timer (deadline <= now), in ascending (deadline, order).

@@ -78,7 +78,7 @@ static int64_t random_delay(uint64_t *seed)
 static void set_entry(struct timer_wheel *wheel, struct entry *entries, uint32_t i,
 		      int64_t deadline)
 {
-	timer_wheel_set(wheel, i, deadline);
+	timer_wheel_set(wheel, i, &entries[i].node, deadline);
 	entries[i].set = true;
 	entries[i].deadline_ns = deadline;
 }
@@ -129,7 +129,7 @@ static void random_operations_agree_with_reference(void **state)
 			if ((r & 15) < 10) {
 				set_entry(wheel, entries, i, now + random_delay(&seed));
 			} else if ((r & 15) < 13) {
-				timer_wheel_cancel(wheel, i);
+				timer_wheel_cancel(wheel, i, &entries[i].node);
 				entries[i].set = false;
 				assert_int_equal(entries[i].node.slot, 0);
 			} else {
@@ -159,7 +159,7 @@ static void equal_deadlines_go_by_order(void **state)
 	assert_int_equal(timer_wheel_new(&budget, entry_node, entry_order, entries, &wheel), 0);
 	for (i = 0; i < 5; i++) {
 		entries[i].order = orders[i];
-		timer_wheel_set(wheel, i, 5 * NS_PER_S);
+		timer_wheel_set(wheel, i, &entries[i].node, 5 * NS_PER_S);
 	}
 	assert_int_equal(timer_wheel_pop(wheel, 5 * NS_PER_S - 1), UINT32_MAX);
 	for (i = 0; i < 5; i++) {
@@ -179,9 +179,9 @@ static void deadlines_one_nanosecond_apart_are_told_apart(void **state)
 	memset(entries, 0, sizeof(entries));
 	budget_init(&budget, SIZE_MAX, NULL);
 	assert_int_equal(timer_wheel_new(&budget, entry_node, entry_order, entries, &wheel), 0);
-	timer_wheel_set(wheel, 0, base + 2);
-	timer_wheel_set(wheel, 1, base + 1);
-	timer_wheel_set(wheel, 2, base + 3);
+	timer_wheel_set(wheel, 0, &entries[0].node, base + 2);
+	timer_wheel_set(wheel, 1, &entries[1].node, base + 1);
+	timer_wheel_set(wheel, 2, &entries[2].node, base + 3);
 	assert_int_equal(timer_wheel_pop(wheel, base), UINT32_MAX);
 	assert_int_equal(timer_wheel_pop(wheel, base + 1), 1);
 	assert_int_equal(timer_wheel_pop(wheel, base + 1), UINT32_MAX);
@@ -203,8 +203,8 @@ static void extreme_deadlines_and_jumps_need_no_walk(void **state)
 	assert_int_equal(timer_wheel_new(&budget, entry_node, entry_order, entries, &wheel), 0);
 	for (n = 0; n < 100000; n++) {
 		/* 250 years forward, time and again: millions of empty slots each */
-		timer_wheel_set(wheel, 0, INT64_MIN);
-		timer_wheel_set(wheel, 1, INT64_MAX - 1);
+		timer_wheel_set(wheel, 0, &entries[0].node, INT64_MIN);
+		timer_wheel_set(wheel, 1, &entries[1].node, INT64_MAX - 1);
 		assert_int_equal(timer_wheel_pop(wheel, INT64_MIN), 0);
 		assert_int_equal(timer_wheel_pop(wheel, INT64_MAX - 2), UINT32_MAX);
 		assert_int_equal(timer_wheel_pop(wheel, INT64_MAX - 1), 1);
@@ -225,10 +225,10 @@ static void many_timers_of_one_time_stay_fast(void **state)
 	assert_int_equal(timer_wheel_new(&budget, entry_node, entry_order, entries, &wheel), 0);
 	for (i = 0; i < N; i++) {
 		entries[i].order = (uint64_t)N - i;
-		timer_wheel_set(wheel, i, NS_PER_S);
+		timer_wheel_set(wheel, i, &entries[i].node, NS_PER_S);
 	}
 	for (i = 0; i < N; i += 2) {
-		timer_wheel_set(wheel, i, 2 * NS_PER_S);
+		timer_wheel_set(wheel, i, &entries[i].node, 2 * NS_PER_S);
 	}
 	for (i = N; i-- > 0;) {
 		if (i % 2 == 1) {
@@ -237,10 +237,11 @@ static void many_timers_of_one_time_stay_fast(void **state)
 	}
 	assert_int_equal(timer_wheel_pop(wheel, NS_PER_S), UINT32_MAX);
 	for (i = 0; i < N; i += 4) {
-		timer_wheel_set(wheel, i, 0); /* in the past: into the heap of the due */
+		timer_wheel_set(wheel, i, &entries[i].node,
+				0); /* in the past: into the heap of the due */
 	}
 	for (i = 0; i < N; i += 8) {
-		timer_wheel_cancel(wheel, i);
+		timer_wheel_cancel(wheel, i, &entries[i].node);
 	}
 	for (i = N; i-- > 0;) {
 		if (i % 8 == 4) {
