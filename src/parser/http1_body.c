@@ -202,6 +202,15 @@ static int hand_over(struct http1_cursor *cur, struct http1_exchange *ex)
 	return switch_protocol(cur, next);
 }
 
+/* The engine counts what is left of the piece, `left` bytes, 1 or more. */
+static int skip_piece(struct http1_cursor *cur, struct http1_exchange *ex, uint64_t left)
+{
+	ex->side[cur->dir].size += left;
+	cur->side->skipping = true;
+	cur->ret->skip = left;
+	return WEIR_PARSE_SKIP;
+}
+
 int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
 {
 	struct http1 *http = cur->http;
@@ -233,6 +242,10 @@ int http1_begin_body(struct http1_cursor *cur, struct http1_exchange *ex)
 	case FRAMING_LENGTH:
 		cur->side->until = http1_offset(cur, cur->p) + message->content_length;
 		http1_goto(cur->side, HTTP1_LENGTH);
+		/* a request's may not come, and its flow is parked while it does not */
+		if (cur->dir == WEIR_S2C && cur->p == cur->end && message->body == NULL) {
+			return skip_piece(cur, ex, message->content_length);
+		}
 		break;
 	case FRAMING_CHUNKED:
 		http1_goto(cur->side, HTTP1_CHUNK_SIZE);
@@ -345,14 +358,7 @@ int http1_step_length(struct http1_cursor *cur)
 		return HTTP1_GO;
 	}
 	take_bytes(cur, ex, n);
-	if (ex->side[cur->dir].body != NULL) {
-		return HTTP1_GO;
-	}
-	left -= n;
-	ex->side[cur->dir].size += left;
-	side->skipping = true;
-	cur->ret->skip = left;
-	return WEIR_PARSE_SKIP;
+	return ex->side[cur->dir].body != NULL ? HTTP1_GO : skip_piece(cur, ex, left - n);
 }
 
 void http1_piece_done(struct http1 *http, enum weir_direction dir, const struct weir_mark *mark)

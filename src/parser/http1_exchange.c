@@ -73,6 +73,9 @@ void http1_message_begin(struct http1_message *message, uint64_t offset,
 
 void http1_message_touch(struct http1_message *message, const struct weir_mark *mark)
 {
+	if (mark->packet == message->last_packet && mark->peer_ack == message->last_ack) {
+		return; /* nearly always: the head's lines lie in one packet */
+	}
 	message->last_ack = mark->peer_ack;
 	if (mark->ts_ns > message->last_ns) {
 		message->last_ns = mark->ts_ns; /* complete when its latest segment had come */

@@ -272,7 +272,7 @@ static void set_first(const struct http1_cursor *cur, struct http1_exchange *ex,
 {
 	size_t limit = cur->http->config->value_limit;
 
-	if (weir_record_has(ex->rec, field)) {
+	if (!weir_record_wants(ex->rec, field) || weir_record_has(ex->rec, field)) {
 		return;
 	}
 	if (cur->own && value.len <= limit) {
@@ -303,7 +303,7 @@ static inline uint32_t lower4(const void *p)
  * Is the name this one, of lower-case letters and hyphens? The lengths are equal, and 4 to 17: two loads that overlap see all
  * of it, of 17 bytes all but the middle one. Of bytes that are neither, only CR would pass (for a hyphen): see odd_name.
  */
-static inline bool name_is(struct weir_str name, const char *lower)
+static inline __attribute__((always_inline)) bool name_is(struct weir_str name, const char *lower)
 {
 	if (name.len >= 8) {
 		return (name.len < 17 || name.p[8] == (uint8_t)lower[8]) &&
@@ -314,97 +314,126 @@ static inline bool name_is(struct weir_str name, const char *lower)
 	       lower4(name.p + name.len - 4) == lower4(lower + name.len - 4);
 }
 
-static void dispatch_request(struct http1_cursor *cur, struct http1_exchange *ex,
-			     struct weir_str name, struct weir_str value)
+static void take_host(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str value)
 {
+	if (ex->side[WEIR_C2S].host) {
+		http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_DUPLICATE,
+			      http1_offset(cur, cur->p));
+		return;
+	}
+	ex->side[WEIR_C2S].host = true;
+	ex->host = keep(cur, ex, value);
+}
+
+static void take_server(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str value)
+{
+	if (!ex->interim && ex->server.p == NULL &&
+	    weir_record_wants(ex->rec, WEIR_F_SERVICE_NAME)) {
+		ex->server = keep(cur, ex, value);
+	}
+}
+
+static void take_upgrade(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str value)
+{
+	if (cur->dir == WEIR_C2S) {
+		ex->asked_upgrade = value.len > 0;
+	} else if (ex->status == 101 && ex->upgrade.p == NULL) {
+		ex->upgrade = keep(cur, ex, value);
+	}
+}
+
+/* RFC 9112 §9.6: the last response of this connection */
+static void take_connection(struct http1_exchange *ex, struct weir_str value)
+{
+	ex->side[WEIR_S2C].close =
+		!(value.len == 10 && name_is(value, "keep-alive")) && http_list_has(value, "close");
+}
+
+static void take_encoding(struct http1_cursor *cur, struct http1_exchange *ex,
+			  struct weir_str value)
+{
+	struct http1_message *message = &ex->side[cur->dir];
+
+	message->coded = true;
+	if (cur->http->config->bodies != WEIR_BODIES_SIZE) {
+		take_codings(ex, message, value);
+	}
+}
+
+/* The names that are heeded, by length and direction. This does nothing but choose: what is chosen is called last. */
+void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
+		struct weir_str value)
+{
+	bool request = cur->dir == WEIR_C2S;
+
 	switch (name.len) {
 	case 4:
-		if (name_is(name, "host")) {
-			if (ex->side[WEIR_C2S].host) {
-				http1_anomaly(cur->http, ex, WEIR_C2S, HTTP_A_HOST_DUPLICATE,
-					      http1_offset(cur, cur->p));
-				break;
-			}
-			ex->side[WEIR_C2S].host = true;
-			ex->host = keep(cur, ex, value);
+		if (request && name_is(name, "host")) {
+			take_host(cur, ex, value);
 		}
 		break;
 	case 6:
-		if (name_is(name, "cookie")) {
+		if (request && name_is(name, "cookie")) {
 			take_cookies(cur, ex, value);
-		} else if (name_is(name, "expect") && http_list_has(value, "100-continue")) {
-			ex->expects = true;
+		} else if (request && name_is(name, "expect")) {
+			ex->expects = ex->expects || http_list_has(value, "100-continue");
+		} else if (!request && name_is(name, "server")) {
+			take_server(cur, ex, value);
 		}
 		break;
 	case 7:
 		if (name_is(name, "upgrade")) {
-			ex->asked_upgrade = value.len > 0;
-		} else if (name_is(name, "referer")) {
+			take_upgrade(cur, ex, value);
+		} else if (request && name_is(name, "referer")) {
 			set_first(cur, ex, HTTP_F_REFERRER, value);
 		}
 		break;
 	case 10:
-		if (name_is(name, "user-agent")) {
+		if (request && name_is(name, "user-agent")) {
 			set_first(cur, ex, HTTP_F_USER_AGENT, value);
+		} else if (!request && name_is(name, "connection")) {
+			take_connection(ex, value);
+		} else if (!request && !ex->interim && name_is(name, "set-cookie")) {
+			take_cookies(cur, ex, value);
 		}
 		break;
 	case 11:
-		if (name_is(name, "traceparent")) {
+		if (request && name_is(name, "traceparent")) {
 			take_traceparent(ex, value);
 		}
 		break;
+	case 12:
+		if (name_is(name, "content-type")) {
+			take_type(cur, ex, value);
+		}
+		break;
 	case 13:
-		if (name_is(name, "authorization")) {
+		if (request && name_is(name, "authorization")) {
 			take_authorization(ex, value);
 		}
 		break;
+	case 14:
+		if (name_is(name, "content-length")) {
+			take_content_length(cur, ex, value);
+		}
+		break;
 	case 15:
-		if (name_is(name, "x-forwarded-for")) {
+		if (request && name_is(name, "x-forwarded-for")) {
 			take_forwarded(ex, value);
+		}
+		break;
+	case 16:
+		if (name_is(name, "content-encoding")) {
+			take_encoding(cur, ex, value);
+		}
+		break;
+	case 17:
+		if (name_is(name, "transfer-encoding")) {
+			take_transfer_encoding(&ex->side[cur->dir], value);
 		}
 		break;
 	default:
 		break;
-	}
-}
-
-static void dispatch_response(struct http1_cursor *cur, struct http1_exchange *ex,
-			      struct weir_str name, struct weir_str value)
-{
-	if (name.len == 6 && name_is(name, "server") && !ex->interim && ex->server.p == NULL) {
-		ex->server = keep(cur, ex, value);
-	} else if (name.len == 7 && name_is(name, "upgrade") && ex->status == 101 &&
-		   ex->upgrade.p == NULL) {
-		ex->upgrade = keep(cur, ex, value);
-	} else if (name.len == 10 && name_is(name, "connection")) {
-		/* RFC 9112 §9.6: the last response of this connection */
-		ex->side[WEIR_S2C].close = !(value.len == 10 && name_is(value, "keep-alive")) &&
-					   http_list_has(value, "close");
-	} else if (name.len == 10 && name_is(name, "set-cookie") && !ex->interim) {
-		take_cookies(cur, ex, value);
-	}
-}
-
-void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
-		struct weir_str value)
-{
-	struct http1_message *message = &ex->side[cur->dir];
-
-	if (name.len == 14 && name_is(name, "content-length")) {
-		take_content_length(cur, ex, value);
-	} else if (name.len == 17 && name_is(name, "transfer-encoding")) {
-		take_transfer_encoding(message, value);
-	} else if (name.len == 16 && name_is(name, "content-encoding")) {
-		message->coded = true;
-		if (cur->http->config->bodies != WEIR_BODIES_SIZE) {
-			take_codings(ex, message, value);
-		}
-	} else if (name.len == 12 && name_is(name, "content-type")) {
-		take_type(cur, ex, value);
-	} else if (cur->dir == WEIR_C2S) {
-		dispatch_request(cur, ex, name, value);
-	} else {
-		dispatch_response(cur, ex, name, value);
 	}
 }
 

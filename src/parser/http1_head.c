@@ -394,26 +394,39 @@ static int end_head(struct http1_cursor *cur, struct http1_exchange *ex, const u
 	return http1_begin_body(cur, ex);
 }
 
-/* Is it one that http1_heed() may heed? By length and first letter; a few others pass. */
-static inline bool is_heeded(const uint8_t *name, size_t len)
+/* Is it one that http1_heed() may heed? By direction, length and first letter; a few others pass. */
+static inline bool is_heeded(enum weir_direction dir, const uint8_t *name, size_t len)
 {
 #define LETTER(c) (UINT32_C(1) << ((c)&31))
-	static const uint32_t letters[32] = {
-		[4] = LETTER('h'),
-		[6] = LETTER('c') | LETTER('e') | LETTER('s'),
-		[7] = LETTER('u') | LETTER('r'),
-		[10] = LETTER('c') | LETTER('s') | LETTER('u'),
-		[11] = LETTER('t'),
-		[12] = LETTER('c'),
-		[13] = LETTER('a'),
-		[14] = LETTER('c'),
-		[15] = LETTER('x'),
-		[16] = LETTER('c'),
-		[17] = LETTER('t'),
+	static const uint32_t letters[2][32] = {
+		[WEIR_C2S] =
+			{
+				[4] = LETTER('h'),
+				[6] = LETTER('c') | LETTER('e'),
+				[7] = LETTER('u') | LETTER('r'),
+				[10] = LETTER('u'),
+				[11] = LETTER('t'),
+				[12] = LETTER('c'),
+				[13] = LETTER('a'),
+				[14] = LETTER('c'),
+				[15] = LETTER('x'),
+				[16] = LETTER('c'),
+				[17] = LETTER('t'),
+			},
+		[WEIR_S2C] =
+			{
+				[6] = LETTER('s'),
+				[7] = LETTER('u'),
+				[10] = LETTER('c') | LETTER('s'),
+				[12] = LETTER('c'),
+				[14] = LETTER('c'),
+				[16] = LETTER('c'),
+				[17] = LETTER('t'),
+			},
 	};
 #undef LETTER
 
-	return len < 32 && (letters[len] >> (*name & 31) & 1) != 0;
+	return len < 32 && (letters[dir][len] >> (*name & 31) & 1) != 0;
 }
 
 /* How many of the lines, from the first, are shorter than the limit? */
@@ -476,7 +489,7 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 		to[i].full_len = header.value.len;
 		to[i].redacted = 0;
 		to[i].number = header_name_find(header.name.p, header.name.len);
-		if (is_heeded(header.name.p, header.name.len)) {
+		if (is_heeded(cur->dir, header.name.p, header.name.len)) {
 			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
 			http1_heed(cur, ex, header.name, header.value);
 		}
@@ -514,7 +527,7 @@ static void heed_lines(struct http1_cursor *cur, struct http1_exchange *ex, cons
 		struct weir_str name = {base + line->begin, line->colon - line->begin};
 		struct weir_str value = {base + line->colon + 1, line->eol - line->colon - 1};
 
-		if (is_heeded(name.p, name.len)) {
+		if (is_heeded(cur->dir, name.p, name.len)) {
 			cur->p = name.p;
 			http1_heed(cur, ex, name, trim(value));
 		}
