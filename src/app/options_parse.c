@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "app/rings.h"
 #include "app/settings.h"
 #include "app/units.h"
 #include "base/time.h"
@@ -316,6 +317,11 @@ static int check(struct options *options)
 		   options->config.memory / options->workers < FANOUT_MEMORY) {
 		problem = "--fanout divides --memory among the rings: 16M each is the least\n"
 			  "  Give it more memory, or fewer rings (-j).";
+	} else if (rings_memory(options) > options->config.memory / 4) {
+		problem = "so many interfaces need more memory: 4M each is the least, with "
+			  "--fanout for each "
+			  "worker\n"
+			  "  Give it more with --memory, or capture on `any`.";
 	} else if (has_sink(options, "files") && options->config.bodies == WEIR_BODIES_SIZE) {
 		problem = "files writes bodies, which --bodies=size does not look at\n"
 			  "  Leave --bodies out, or say hash or keep.";

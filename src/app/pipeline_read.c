@@ -244,6 +244,7 @@ void pipeline_collect_reading(const struct pipeline *pipeline, struct pipeline_r
 		ret->drops += stats->drops;
 		ret->kernel_drops += stats->kernel_drops;
 		ret->interface_drops += stats->interface_drops;
+		ret->memory_peak += capture_memory(pipeline->options.inputs[i]);
 	}
 }
 

@@ -28,6 +28,7 @@
 #include "app/privs.h"
 #include "app/progress.h"
 #include "app/report.h"
+#include "app/rings.h"
 #include "app/summary.h"
 #include "base/time.h"
 #include "record/tcp_fields.h"
@@ -80,6 +81,7 @@ struct run {
 	struct health health;
 	int64_t health_ns; /* when it was last asked for */
 	atomic_bool show_health;
+	uint64_t told; /* interfaces that went away */
 };
 
 /* ---- signals ---- */
@@ -210,6 +212,30 @@ static void on_progress(void *context, const struct pipeline_progress *progress)
 	pthread_mutex_unlock(&run->terminal);
 }
 
+/* A message of a sink, perhaps from its thread. */
+static void say(void *context, const char *text)
+{
+	struct run *run = context;
+
+	pthread_mutex_lock(&run->terminal);
+	progress_clear(&run->progress);
+	(void)fputs(text, stderr);
+	pthread_mutex_unlock(&run->terminal);
+}
+
+/* Interfaces that went away while others are there. */
+static void tell_of_rings(struct run *run)
+{
+	struct strbuf text;
+
+	strbuf_init(&text);
+	rings_tell(run->inputs, run->ninputs, &run->told, &text);
+	if (text.len > 0) {
+		say(run, strbuf_text(&text));
+	}
+	strbuf_fini(&text);
+}
+
 /* Of who reads. The packet writer is its own, and is reopened here. */
 static bool wants_figures(void *context)
 {
@@ -236,6 +262,9 @@ static bool wants_figures(void *context)
 	    output_wants_health(&run->output)) {
 		run->health_ns = monotonic_ns();
 		atomic_store(&run->show_health, true);
+	}
+	if (run->options->ninterfaces > 1 && !run->options->quiet) {
+		tell_of_rings(run);
 	}
 	return atomic_load(&run->show_summary) || atomic_load(&run->show_ticker) ||
 	       atomic_load(&run->reopen) || atomic_load(&run->show_health);
@@ -269,21 +298,6 @@ static void fill_records(const struct run *run, struct summary *summary)
 	summary->filter.limited = filter.limited;
 }
 
-/* The kernel's rings of a live capture. */
-static void fill_rings(const struct run *run, struct summary *summary)
-{
-	size_t i, k;
-
-	summary->nrings = 0;
-	for (k = 0; k < run->ninputs; k++) {
-		for (i = 0; summary->nrings < SUMMARY_RINGS &&
-			    capture_get_ring(run->inputs[k], i, &summary->rings[summary->nrings]);
-		     i++) {
-			summary->nrings++;
-		}
-	}
-}
-
 static void fill_summary(struct run *run, struct summary *summary,
 			 const struct pipeline_result *result)
 {
@@ -295,7 +309,7 @@ static void fill_summary(struct run *run, struct summary *summary,
 		keeper_get_stats(run->keeper, &summary->ring);
 		report_ring(summary);
 	}
-	fill_rings(run, summary);
+	rings_fill(run->inputs, run->ninputs, summary);
 }
 
 /* Figures that can mislead are told before they are shown. Those who read JSON have them as counters. */
@@ -368,17 +382,6 @@ static void on_figures(void *context, const struct pipeline_result *so_far)
 			free(now);
 		}
 	}
-	pthread_mutex_unlock(&run->terminal);
-}
-
-/* A message of a sink, perhaps from its thread. */
-static void say(void *context, const char *text)
-{
-	struct run *run = context;
-
-	pthread_mutex_lock(&run->terminal);
-	progress_clear(&run->progress);
-	(void)fputs(text, stderr);
 	pthread_mutex_unlock(&run->terminal);
 }
 
@@ -495,6 +498,7 @@ static int open_live(struct run *run)
 		.filter = run->filter == NULL ? NULL : run->filter_text,
 		.snaplen = options->snaplen,
 		.buffer_kib = options->buffer_kib,
+		.queue = rings_queue(options),
 		.promiscuous = !options->no_promiscuous,
 		.fanout = shared ? groups : NULL,
 		.stop = &stop,
@@ -856,6 +860,7 @@ static int run_pipeline(struct run *run)
 	int status, closed, err;
 
 	config.random_hash = run->live;
+	config.memory -= rings_memory(options);
 	config.bodies = output_bodies(&run->output, config.bodies);
 	run->begin_ns = monotonic_ns();
 	run->ticker_ns = run->begin_ns;

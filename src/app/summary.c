@@ -231,10 +231,20 @@ static uint64_t sum(const struct summary_counter *counters)
 	return n;
 }
 
+/* An interface went away, and the others were captured on. */
+static bool has_ended_ring(const struct summary *summary)
+{
+	size_t i;
+
+	for (i = 0; i < summary->nrings && summary->rings[i].ended == NULL; i++) {
+	}
+	return i < summary->nrings;
+}
+
 bool summary_lost(const struct summary *summary)
 {
-	return summary->truncated || sum(summary->drops) > 0 || summary->ledger.gaps > 0 ||
-	       summary->ledger.rejected[WEIR_REJECT_BUDGET] > 0 ||
+	return summary->truncated || has_ended_ring(summary) || sum(summary->drops) > 0 ||
+	       summary->ledger.gaps > 0 || summary->ledger.rejected[WEIR_REJECT_BUDGET] > 0 ||
 	       summary->closed[WEIR_CLOSE_EVICTED] > 0;
 }
 
@@ -489,6 +499,10 @@ static void put_ring_lines(struct page *page, const struct summary *summary)
 		put_item(page, TONE_PLAIN, size);
 		put_part(page, TONE_BAD, "drops", ring->drops);
 		put_part(page, TONE_WARN, "times full", ring->freezes);
+		if (ring->ended != NULL) {
+			put_item(page, TONE_BAD, "ended: ");
+			(void)escape_text(page->out, ring->ended, strlen(ring->ended));
+		}
 		strbuf_char(page->out, '\n');
 	}
 }
@@ -696,6 +710,11 @@ static void put_rings(struct strbuf *out, const struct summary *summary)
 		put_member(out, "packets", ring->packets);
 		put_member(out, "drops", ring->drops);
 		put_member(out, "freezes", ring->freezes);
+		if (ring->ended != NULL) {
+			strbuf_str(out, ",\"ended\":\"");
+			put_name(out, ring->ended);
+			strbuf_char(out, '"');
+		}
 		strbuf_char(out, '}');
 	}
 	strbuf_char(out, ']');

@@ -152,8 +152,11 @@ int capture_begin(struct capture *capture)
 {
 	int error = capture->error;
 
-	if (error != 0 || capture->format != NULL || capture->live != NULL) {
+	if (error != 0 || capture->format != NULL) {
 		return error;
+	}
+	if (capture->live != NULL) {
+		return live_begin(capture);
 	}
 	capture->idle = false;
 	error = capture_input_open(capture, capture->input.fd);

@@ -94,6 +94,7 @@ struct capture_live_options {
 	const char *filter;  /* capture filter; NULL or "": everything */
 	uint32_t snaplen;    /* bytes kept of a packet; 0: all (256 KiB) */
 	uint32_t buffer_kib; /* of the kernel's ring, an interface; 0: CAPTURE_LIVE_BUFFER_KIB */
+	size_t queue; /* several interfaces: bytes for the packets of each that are on their way, by capture_live_queue() */
 	bool promiscuous;
 	/*
 	 * Several captures share the packets of the same interfaces, a flow's to one of them as far as the kernel can tell
@@ -107,7 +108,13 @@ struct capture_live_options {
 enum { CAPTURE_LIVE_INTERFACES = 64, CAPTURE_LIVE_BUFFER_KIB = 32768, CAPTURE_GROUP = 1 << 16 };
 
 /**
- * Capture from interfaces. One source reads them all; packet.interface says which. Nanosecond stamps where the kernel has
+ * Memory for packets of several interfaces on their way: of each, when all together may take so many bytes. Not less than what they
+ * need to work.
+ */
+size_t capture_live_queue(uint64_t memory, size_t ninterfaces);
+
+/**
+ * Capture from interfaces. One source reads them all, several with a thread each, in order of time (readers.h); packet.interface says which. Nanosecond stamps where the kernel has
  * them. The filter must have been found to be good (filter_new()): here a bad one is an error like others.
  *
  * @param ret as of capture_open_file()
@@ -129,10 +136,15 @@ struct capture_ring {
 	uint64_t packets;      /* delivered */
 	uint64_t drops;        /* no room */
 	uint64_t freezes;      /* times that it was full */
+	const char *
+		ended; /* why nothing comes of it any more, while others go on; NULL: it goes on. As long as the capture */
 };
 
 /** A live capture's rings, one an interface. From any thread. @return false: there is no i-th */
 bool capture_get_ring(const struct capture *capture, size_t i, struct capture_ring *ret);
+
+/** Bytes of a live capture's queues, of all interfaces. */
+uint64_t capture_memory(const struct capture *capture);
 
 /** As capture_open_file(), from a descriptor, which is given (closed by capture_close(), whatever is returned).
  * name: for messages, copied. */

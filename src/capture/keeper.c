@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/time.h"
+#include "capture/clock.h"
 #include "capture/block.h"
 #include "capture/keep_dir.h"
 #include "capture/source.h"
@@ -83,14 +83,6 @@ struct keeper {
 	bool failing;
 	int64_t complained_ns;
 };
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 static void say(const struct keeper *keeper, const char *text)
 {

@@ -6,8 +6,7 @@
  * would sleep for ever on an idle link, and flows on it would never time out. The packets of a round are copied from the
  * rings into the batch, so that the ring's blocks go back to the kernel at once and the batch can go to another thread.
  *
- * One thread reads all interfaces in turn, and packets of one batch are put in order of time. The seam for a reader per
- * interface is struct capture: open one for each instead of one for all.
+ * One interface is read here, by the thread that fills. Several have a thread each, and what they read is merged by time (readers.h).
  *
  * Drops: PACKET_STATISTICS of each ring is read directly, and the interface's counters through descriptors opened at the
  * beginning. pcap_stats() would open files under /sys at each call, which the sandbox refuses, and then count nonsense.
@@ -25,96 +24,38 @@
 #include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <pcap/pcap.h>
 
 #include "base/time.h"
 #include "base/wire.h"
+#include "capture/clock.h"
 #include "capture/filter.h"
-#include "capture/source.h"
+#include "capture/live.h"
+#include "capture/readers.h"
 
 enum {
-	RETIRE_MS = 50,       /* a block of the ring that is not full is handed over after this */
-	POLL_MS = 100,        /* of waiting for packets at a time: timers run at least this often */
 	DRAIN_MS = 150,       /* after a stop: until the last block has been handed over */
 	DRAIN_MAX_MS = 60000, /* after a stop: never longer, whatever the packets' times say */
 	WHOLE_PACKETS = 262144,
 	MAX_NAMES = 1024, /* interfaces seen through `any` */
-	NAME_LEN = 128,
-	SLL2_INDEX = 4 /* offset of the interface index in its header */
+	SLL2_INDEX = 4    /* offset of the interface index in its header */
 };
 
-/* How far behind the clock a packet may be that has not been delivered yet. */
-#define LAG_NS NS_PER_S
-
-static const char *const interface_counters[] = {"rx_missed_errors", "rx_fifo_errors"};
-enum { NCOUNTERS = sizeof(interface_counters) / sizeof(interface_counters[0]) };
-
-struct live_interface {
-	pcap_t *pcap; /* NULL: gone */
-	uint16_t linktype;
-	bool cooked;             /* `any`: its packets name their interface */
-	int counters[NCOUNTERS]; /* descriptors, or -1 */
-	uint64_t counted[NCOUNTERS];
-	bool past;     /* after a stop: all that was captured before it has been read */
-	uint64_t size; /* of its ring */
-	/* written by the thread that fills, read by any */
-	atomic_uint_fast64_t packets;
-	atomic_uint_fast64_t freezes;
-	atomic_uint_fast64_t kernel_drops;
-	atomic_uint_fast64_t interface_drops;
-};
-
-/* A name that packets refer to by index: those captured on first, then what `any` covers. */
-struct live_name {
-	unsigned ifindex;
-	char text[NAME_LEN];
-};
-
-struct live {
-	struct live_interface interfaces[CAPTURE_LIVE_INTERFACES];
-	struct pollfd fds[CAPTURE_LIVE_INTERFACES + 1]; /* the last of them: what wakes */
-	size_t n;
-	size_t left; /* not gone */
-	size_t next; /* whose turn it is */
-	struct live_name *names;
-	size_t nnames;
-	int64_t stopped_ns;  /* when the stop was noticed (monotonic); 0: not yet */
-	int64_t until_ns;    /* then: the time up to which packets are wanted */
-	int64_t measured_ns; /* when the drops were last read */
-	int64_t begin_ns;    /* packets up to then are not wanted: some came to several captures */
-	bool shares;         /* one of several captures, and not the first */
-};
+static const char *const interface_counters[LIVE_COUNTERS] = {"rx_missed_errors", "rx_fifo_errors"};
 
 /* What a callback needs to put a packet into the batch. */
 struct sink {
 	struct capture *capture;
 	struct capture_batch *batch;
 	struct live_interface *interface;
-	uint16_t index;
 	bool failed;
 };
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static void fail(struct capture *capture, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* As capture_fail(), the whole text the caller's. */
-static void fail(struct capture *capture, int error, const char *format, ...)
+void live_fail(struct capture *capture, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -148,14 +89,15 @@ static int refuse(struct capture *capture, const char *name, pcap_t *pcap, int s
 	const char *detail = pcap_geterr(pcap);
 
 	if (error_of(status) == WEIR_EACCES) {
-		fail(capture, WEIR_EACCES, "cannot capture on %s: operation not permitted", name);
+		live_fail(capture, WEIR_EACCES, "cannot capture on %s: operation not permitted",
+			  name);
 	} else if (status == PCAP_ERROR_NO_SUCH_DEVICE) {
-		fail(capture, WEIR_ENOTFOUND, "no interface \"%s\"", name);
+		live_fail(capture, WEIR_ENOTFOUND, "no interface \"%s\"", name);
 	} else if (status == PCAP_ERROR_IFACE_NOT_UP) {
-		fail(capture, WEIR_ENOTFOUND, "interface \"%s\" is not up", name);
+		live_fail(capture, WEIR_ENOTFOUND, "interface \"%s\" is not up", name);
 	} else {
-		fail(capture, WEIR_EIO, "cannot capture on %s: %s%s%s", name,
-		     pcap_statustostr(status), detail[0] != '\0' ? ": " : "", detail);
+		live_fail(capture, WEIR_EIO, "cannot capture on %s: %s%s%s", name,
+			  pcap_statustostr(status), detail[0] != '\0' ? ": " : "", detail);
 	}
 	return capture->error;
 }
@@ -174,9 +116,10 @@ static int activate(struct capture *capture, const struct capture_live_options *
 	if (pcap_set_snaplen(pcap, options->snaplen == 0 ? WHOLE_PACKETS : (int)options->snaplen) !=
 		    0 ||
 	    pcap_set_promisc(pcap, options->promiscuous && strcmp(name, "any") != 0) != 0 ||
-	    pcap_set_timeout(pcap, RETIRE_MS) != 0 ||
+	    pcap_set_timeout(pcap, options->ninterfaces > 1 ? LIVE_RETIRE_SHORT_MS
+							    : LIVE_RETIRE_MS) != 0 ||
 	    pcap_set_buffer_size(pcap, (int)(kib > INT_MAX / 1024 ? INT_MAX : kib * 1024)) != 0) {
-		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, pcap_geterr(pcap));
+		live_fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, pcap_geterr(pcap));
 		return WEIR_EIO;
 	}
 	(void)pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
@@ -195,8 +138,8 @@ static int join_group(struct capture *capture, const char *name, int fd, uint32_
 
 	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, sizeof(option)) != 0 ||
 	    getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, &len) != 0) {
-		fail(capture, WEIR_EIO, "the packets of %s cannot be shared among rings: %s", name,
-		     strerror(errno));
+		live_fail(capture, WEIR_EIO, "the packets of %s cannot be shared among rings: %s",
+			  name, strerror(errno));
 		return WEIR_EIO;
 	}
 	*group = (uint16_t)option + CAPTURE_GROUP;
@@ -220,7 +163,7 @@ static void open_counters(struct live_interface *interface, const char *name)
 	char path[160];
 	size_t i;
 
-	for (i = 0; i < NCOUNTERS; i++) {
+	for (i = 0; i < LIVE_COUNTERS; i++) {
 		(void)snprintf(path, sizeof(path), "/sys/class/net/%.100s/statistics/%s", name,
 			       interface_counters[i]);
 		interface->counters[i] =
@@ -245,8 +188,8 @@ static int set_filter(struct capture *capture, const char *text, const char *nam
 		pcap_freecode(&program);
 	}
 	if (err < 0) {
-		fail(capture, err, "the capture filter cannot be used on %s: %s", name,
-		     pcap_geterr(pcap));
+		live_fail(capture, err, "the capture filter cannot be used on %s: %s", name,
+			  pcap_geterr(pcap));
 	}
 	return err;
 }
@@ -287,12 +230,11 @@ static int open_interface(struct capture *capture, const struct capture_live_opt
 	int err;
 
 	if (pcap == NULL) {
-		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
+		live_fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
 		return WEIR_EIO;
 	}
 	interface->pcap = pcap;
-	live->n++;
-	live->left++;
+	interface->index = (uint16_t)live->n++;
 	memset(interface->counters, -1, sizeof(interface->counters));
 	err = activate(capture, options, name, pcap);
 	if (err < 0) {
@@ -307,14 +249,15 @@ static int open_interface(struct capture *capture, const struct capture_live_opt
 		return err;
 	}
 	if (pcap_setnonblock(pcap, 1, text) < 0) {
-		fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
+		live_fail(capture, WEIR_EIO, "cannot capture on %s: %s", name, text);
 		return WEIR_EIO;
 	}
 	interface->cooked = interface->cooked && pcap_datalink(pcap) == DLT_LINUX_SLL2;
 	interface->linktype = filter_linktype(pcap_datalink(pcap));
+	interface->micro = pcap_get_tstamp_precision(pcap) != PCAP_TSTAMP_PRECISION_NANO;
 	interface->size = (uint64_t)buffer_kib(options) * 1024;
 	if (options->fanout != NULL) {
-		uint32_t *group = &options->fanout[live->n - 1];
+		uint32_t *group = &options->fanout[interface->index];
 
 		live->shares = *group != 0;
 		err = join_group(capture, name, pcap_fileno(pcap), group);
@@ -326,8 +269,6 @@ static int open_interface(struct capture *capture, const struct capture_live_opt
 	if (!live->shares) {
 		open_counters(interface, name);
 	}
-	live->fds[live->n - 1].fd = pcap_get_selectable_fd(pcap);
-	live->fds[live->n - 1].events = POLLIN;
 	return 0;
 }
 
@@ -348,7 +289,7 @@ int capture_open_live(const struct capture_live_options *options, uint16_t input
 		capture->live->names = calloc(MAX_NAMES, sizeof(*capture->live->names));
 	}
 	if (capture->live == NULL || capture->live->names == NULL) {
-		fail(capture, WEIR_ENOMEM, "cannot capture: out of memory");
+		live_fail(capture, WEIR_ENOMEM, "cannot capture: out of memory");
 		return WEIR_ENOMEM;
 	}
 	capture->stop_flag = options->stop;
@@ -360,12 +301,17 @@ int capture_open_live(const struct capture_live_options *options, uint16_t input
 	if (any) {
 		add_all_names(capture->live);
 	}
+	if (err == 0 && capture->live->n > 1) {
+		err = readers_new(capture, options->queue, &capture->live->readers);
+		if (err < 0) {
+			live_fail(capture, err, "cannot capture: out of memory");
+		}
+	}
 	return err;
 }
 
-static void close_interface(struct live *live, size_t i)
+static void close_interface(struct live_interface *interface)
 {
-	struct live_interface *interface = &live->interfaces[i];
 	size_t k;
 
 	if (interface->pcap == NULL) {
@@ -373,13 +319,11 @@ static void close_interface(struct live *live, size_t i)
 	}
 	pcap_close(interface->pcap);
 	interface->pcap = NULL;
-	for (k = 0; k < NCOUNTERS; k++) {
+	for (k = 0; k < LIVE_COUNTERS; k++) {
 		if (interface->counters[k] >= 0) {
 			close(interface->counters[k]);
 		}
 	}
-	live->fds[i].fd = -1;
-	live->left--;
 }
 
 void live_free(struct live *live)
@@ -389,8 +333,9 @@ void live_free(struct live *live)
 	if (live == NULL) {
 		return;
 	}
+	readers_free(live->readers);
 	for (i = 0; i < live->n; i++) {
-		close_interface(live, i);
+		close_interface(&live->interfaces[i]);
 	}
 	free(live->names);
 	free(live);
@@ -415,36 +360,51 @@ static uint64_t get(const atomic_uint_fast64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static void measure(struct capture *capture)
+void live_measure(struct live_interface *interface)
+{
+	struct tpacket_stats_v3 stats = {0};
+	socklen_t len = sizeof(stats);
+	size_t k;
+
+	interface->measured_ns = clock_ns(CLOCK_MONOTONIC);
+	if (interface->pcap == NULL) {
+		return;
+	}
+	/* reading it sets it to 0 */
+	if (getsockopt(pcap_fileno(interface->pcap), SOL_PACKET, PACKET_STATISTICS, &stats, &len) ==
+	    0) {
+		add(&interface->kernel_drops, stats.tp_drops);
+		add(&interface->freezes, stats.tp_freeze_q_cnt);
+	}
+	for (k = 0; k < LIVE_COUNTERS; k++) {
+		uint64_t now = read_counter(interface->counters[k]);
+
+		if (now > interface->counted[k]) {
+			add(&interface->interface_drops, now - interface->counted[k]);
+			interface->counted[k] = now;
+		}
+	}
+}
+
+void live_measure_now_and_then(struct live_interface *interface)
+{
+	if (clock_ns(CLOCK_MONOTONIC) - interface->measured_ns > NS_PER_S) {
+		live_measure(interface);
+	}
+}
+
+void live_add_up(struct capture *capture)
 {
 	struct live *live = capture->live;
-	size_t i, k;
+	uint64_t kernel = 0, interface = 0;
+	size_t i;
 
-	capture->stats.kernel_drops = 0;
-	capture->stats.interface_drops = 0;
 	for (i = 0; i < live->n; i++) {
-		struct live_interface *interface = &live->interfaces[i];
-		struct tpacket_stats_v3 stats = {0};
-		socklen_t len = sizeof(stats);
-
-		/* reading it sets it to 0 */
-		if (interface->pcap != NULL && getsockopt(pcap_fileno(interface->pcap), SOL_PACKET,
-							  PACKET_STATISTICS, &stats, &len) == 0) {
-			add(&interface->kernel_drops, stats.tp_drops);
-			add(&interface->freezes, stats.tp_freeze_q_cnt);
-		}
-		for (k = 0; k < NCOUNTERS && interface->pcap != NULL; k++) {
-			uint64_t now = read_counter(interface->counters[k]);
-
-			if (now > interface->counted[k]) {
-				add(&interface->interface_drops, now - interface->counted[k]);
-				interface->counted[k] = now;
-			}
-		}
-		capture->stats.kernel_drops += get(&interface->kernel_drops);
-		capture->stats.interface_drops += get(&interface->interface_drops);
+		kernel += get(&live->interfaces[i].kernel_drops);
+		interface += get(&live->interfaces[i].interface_drops);
 	}
-	live->measured_ns = clock_ns(CLOCK_MONOTONIC);
+	capture->stats.kernel_drops = kernel;
+	capture->stats.interface_drops = interface;
 }
 
 void capture_interface_drops(const struct capture *capture, uint16_t interface,
@@ -469,41 +429,52 @@ bool capture_get_ring(const struct capture *capture, size_t i, struct capture_ri
 				     .size = interface->size,
 				     .packets = get(&interface->packets),
 				     .drops = get(&interface->kernel_drops),
-				     .freezes = get(&interface->freezes)};
+				     .freezes = get(&interface->freezes),
+				     .ended =
+					     atomic_load(&interface->lost) ? interface->why : NULL};
 	return true;
+}
+
+uint64_t capture_memory(const struct capture *capture)
+{
+	const struct live *live = capture->live;
+
+	return live == NULL || live->readers == NULL ? 0 : readers_memory(live->readers);
 }
 
 void capture_share(struct capture *const *captures, size_t n)
 {
+	int64_t begin_ns = 0;
 	size_t i, k;
 
 	for (i = 0; i < n; i++) {
 		struct live *live = captures[i]->live;
 
-		live->begin_ns = clock_ns(CLOCK_REALTIME);
-		measure(captures[i]);
+		begin_ns = clock_ns(CLOCK_REALTIME);
 		for (k = 0; k < live->n; k++) {
+			live_measure(&live->interfaces[k]);
 			atomic_store(&live->interfaces[k].kernel_drops, 0);
 			atomic_store(&live->interfaces[k].freezes, 0);
 		}
 	}
 	/* the same moment for all: that of the last */
 	for (i = 0; i < n; i++) {
-		captures[i]->live->begin_ns = captures[n - 1]->live->begin_ns;
+		for (k = 0; k < captures[i]->live->n; k++) {
+			captures[i]->live->interfaces[k].begin_ns = begin_ns;
+		}
 	}
 }
 
 /* ---- reading ---- */
 
-/* The interface that a cooked packet came through. */
-static uint16_t find_name(const struct live *live, const struct sink *sink, const uint8_t *bytes,
-			  uint32_t caplen)
+uint16_t live_name_of(const struct live *live, const struct live_interface *interface,
+		      const uint8_t *bytes, uint32_t caplen)
 {
 	uint32_t ifindex;
 	size_t i;
 
-	if (caplen < SLL2_INDEX + 4) {
-		return sink->index;
+	if (!interface->cooked || caplen < SLL2_INDEX + 4) {
+		return interface->index;
 	}
 	ifindex = load_be32(bytes + SLL2_INDEX);
 	for (i = live->n; i < live->nnames; i++) {
@@ -511,11 +482,10 @@ static uint16_t find_name(const struct live *live, const struct sink *sink, cons
 			return (uint16_t)i;
 		}
 	}
-	return sink->index;
+	return interface->index;
 }
 
-/* Room for another packet's bytes; the packets there are keep theirs. */
-static bool make_room(struct capture_batch *batch, size_t n)
+bool live_make_room(struct capture_batch *batch, size_t n)
 {
 	uintptr_t before = (uintptr_t)batch->buf;
 	size_t i;
@@ -535,21 +505,17 @@ static bool make_room(struct capture_batch *batch, size_t n)
 static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_char *bytes)
 {
 	struct sink *sink = (struct sink *)context;
+	struct live_interface *interface = sink->interface;
 	struct capture_batch *batch = sink->batch;
-	struct live *live = sink->capture->live;
 	struct weir_packet *packet = &batch->packets[batch->npackets];
-	int64_t ts_ns =
-		(int64_t)head->ts.tv_sec * NS_PER_S + head->ts.tv_usec; /* ns, by precision */
+	int64_t ts_ns = live_time(interface, head);
 
-	if (pcap_get_tstamp_precision(sink->interface->pcap) != PCAP_TSTAMP_PRECISION_NANO) {
-		ts_ns += (int64_t)head->ts.tv_usec * (NS_PER_US - 1);
-	}
-	if (ts_ns <= live->begin_ns) {
+	if (ts_ns <= interface->begin_ns) {
 		return;
 	}
-	if (batch->npackets == batch->max_packets || !make_room(batch, head->caplen)) {
+	if (batch->npackets == batch->max_packets || !live_make_room(batch, head->caplen)) {
 		sink->failed = true;
-		pcap_breakloop(sink->interface->pcap);
+		pcap_breakloop(interface->pcap);
 		return;
 	}
 	memcpy(batch->buf + batch->used, bytes, head->caplen);
@@ -558,150 +524,135 @@ static void on_packet(u_char *context, const struct pcap_pkthdr *head, const u_c
 		.ts_ns = ts_ns,
 		.caplen = head->caplen,
 		.wirelen = head->len,
-		.linktype = sink->interface->linktype,
-		.interface = sink->interface->cooked ? find_name(live, sink, bytes, head->caplen)
-						     : sink->index,
+		.linktype = interface->linktype,
+		.interface = live_name_of(sink->capture->live, interface, bytes, head->caplen),
 		.input = sink->capture->index,
 		.drops = capture_new_drops(sink->capture),
 	};
-	sink->interface->past = live->until_ns != 0 && packet->ts_ns > live->until_ns;
+	interface->past = interface->until_ns != 0 && packet->ts_ns > interface->until_ns;
 	batch->used += head->caplen;
 	batch->npackets++;
-	add(&sink->interface->packets, 1);
+	add(&interface->packets, 1);
 	if (batch->used >= CAPTURE_BLOCK) {
-		pcap_breakloop(sink->interface->pcap);
+		pcap_breakloop(interface->pcap);
 	}
 }
 
-/* An interface went away (unplugged, a namespace deleted). The others go on. */
-static void lose_interface(struct capture *capture, size_t i)
+static void measure(struct capture *capture, struct live_interface *interface)
 {
-	struct live *live = capture->live;
-
-	measure(capture);
-	if (live->left == 1) {
-		fail(capture, WEIR_EIO, "capturing on %s has ended: %s", live->names[i].text,
-		     pcap_geterr(live->interfaces[i].pcap));
-	}
-	close_interface(live, i);
+	live_measure(interface);
+	live_add_up(capture);
 }
 
-/* What the rings hold, as far as the batch has room. */
-static void drain(struct capture *capture, struct capture_batch *batch)
+static void measure_now_and_then(struct capture *capture, struct live_interface *interface)
 {
-	struct live *live = capture->live;
-	size_t k;
-
-	assert(live->n > 0);
-	for (k = 0;
-	     k < live->n && batch->npackets < batch->max_packets && batch->used < CAPTURE_BLOCK;
-	     k++) {
-		size_t i = (live->next + k) % live->n;
-		struct sink sink = {.capture = capture,
-				    .batch = batch,
-				    .interface = &live->interfaces[i],
-				    .index = (uint16_t)i};
-		int n;
-
-		if (sink.interface->pcap == NULL || sink.interface->past) {
-			continue;
-		}
-		n = pcap_dispatch(sink.interface->pcap, (int)(batch->max_packets - batch->npackets),
-				  on_packet, (u_char *)&sink);
-		if (n == PCAP_ERROR) {
-			lose_interface(capture, i);
-		} else if (sink.failed) {
-			capture->stats.kernel_drops++; /* out of memory for one packet */
-		}
-	}
-	live->next = (live->next + 1) % live->n;
+	live_measure_now_and_then(interface);
+	live_add_up(capture);
 }
 
-static int by_time(const void *a, const void *b)
+/* What the ring holds, as far as the batch has room. */
+static void drain(struct capture *capture, struct live_interface *interface,
+		  struct capture_batch *batch)
 {
-	const struct weir_packet *x = a, *y = b;
+	struct sink sink = {.capture = capture, .batch = batch, .interface = interface};
+	int n;
 
-	if (x->ts_ns != y->ts_ns) {
-		return x->ts_ns < y->ts_ns ? -1 : 1;
+	if (interface->past) {
+		return;
 	}
-	/* as they were read: the batch's bytes ascend */
-	return x->data < y->data ? -1 : x->data > y->data;
+	n = pcap_dispatch(interface->pcap, (int)batch->max_packets, on_packet, (u_char *)&sink);
+	if (n == PCAP_ERROR) {
+		/* it went away: unplugged, a namespace deleted */
+		measure(capture, interface);
+		live_fail(capture, WEIR_EIO, "capturing on %s has ended: %s",
+			  capture->live->names[interface->index].text,
+			  pcap_geterr(interface->pcap));
+		close_interface(interface);
+	} else if (sink.failed) {
+		add(&interface->kernel_drops, 1); /* out of memory for one packet */
+	}
 }
 
-static void number_packets(struct capture *capture, struct capture_batch *batch)
+void live_number(struct capture *capture, struct capture_batch *batch)
 {
 	size_t i;
 
-	if (capture->live->n > 1) {
-		qsort(batch->packets, batch->npackets, sizeof(*batch->packets), by_time);
-	}
 	for (i = 0; i < batch->npackets; i++) {
 		batch->packets[i].number = ++capture->stats.packets;
 	}
 	capture->stats.bytes += batch->used;
 }
 
-/* After a stop, with nothing in the rings: was the last block that the kernel was filling handed over? */
-static bool is_drained(struct live *live)
+bool live_is_drained(struct live_interface *interface)
 {
 	int64_t now = clock_ns(CLOCK_MONOTONIC);
-	bool past = true;
-	size_t i;
 
-	if (live->stopped_ns == 0) {
-		live->stopped_ns = now;
-		live->until_ns = clock_ns(CLOCK_REALTIME);
+	if (interface->stopped_ns == 0) {
+		interface->stopped_ns = now;
+		interface->until_ns = clock_ns(CLOCK_REALTIME);
 	}
-	for (i = 0; i < live->n; i++) {
-		past = past && (live->interfaces[i].pcap == NULL || live->interfaces[i].past);
-	}
-	return past || now - live->stopped_ns > DRAIN_MS * NS_PER_MS;
+	return interface->past || now - interface->stopped_ns > DRAIN_MS * NS_PER_MS;
 }
 
-static bool drains_too_long(const struct live *live)
+bool live_drains_too_long(const struct live_interface *interface)
 {
-	return live->stopped_ns != 0 &&
-	       clock_ns(CLOCK_MONOTONIC) - live->stopped_ns > DRAIN_MAX_MS * NS_PER_MS;
+	return interface->stopped_ns != 0 &&
+	       clock_ns(CLOCK_MONOTONIC) - interface->stopped_ns > DRAIN_MAX_MS * NS_PER_MS;
 }
 
-static void measure_now_and_then(struct capture *capture)
+/* The only interface. */
+static int fill_one(struct capture *capture, struct capture_batch *batch)
 {
-	if (clock_ns(CLOCK_MONOTONIC) - capture->live->measured_ns > NS_PER_S) {
-		measure(capture);
-	}
-}
-
-int live_fill(struct capture *capture, struct capture_batch *batch)
-{
-	struct live *live = capture->live;
+	struct live_interface *interface = &capture->live->interfaces[0];
 	bool waited = false;
 
 	for (;;) {
 		int64_t before = clock_ns(CLOCK_REALTIME);
 		bool stopped = capture_is_stopped(capture);
-		bool drained = stopped && is_drained(live);
+		bool drained = stopped && live_is_drained(interface);
+		struct pollfd fds[2];
 
-		if (capture->error == 0 && !drains_too_long(live)) {
-			drain(capture, batch);
+		if (capture->error == 0 && !live_drains_too_long(interface)) {
+			drain(capture, interface, batch);
 		}
 		if (batch->npackets > 0) {
-			number_packets(capture, batch);
-			measure_now_and_then(capture);
+			live_number(capture, batch);
+			measure_now_and_then(capture, interface);
 			return (int)batch->npackets;
 		}
 		if (capture->error != 0 || drained) {
-			measure(capture);
+			measure(capture, interface);
 			return capture->error;
 		}
 		if (waited) {
-			batch->clock_ns = before - LAG_NS;
-			measure_now_and_then(capture);
+			batch->clock_ns = before - LIVE_LAG_NS;
+			measure_now_and_then(capture, interface);
 			return CAPTURE_IDLE;
 		}
 		/* a signal ends the wait: whoever asked for something gets it now */
-		live->fds[live->n] = (struct pollfd){.fd = capture->wake_fd, .events = POLLIN};
-		(void)poll(live->fds, live->n + 1, stopped ? RETIRE_MS : POLL_MS);
+		fds[0] = (struct pollfd){.fd = pcap_get_selectable_fd(interface->pcap),
+					 .events = POLLIN};
+		fds[1] = (struct pollfd){.fd = capture->wake_fd, .events = POLLIN};
+		(void)poll(fds, 2, stopped ? LIVE_RETIRE_MS : LIVE_POLL_MS);
 		capture_take_wake(capture);
 		waited = true;
 	}
+}
+
+int live_begin(struct capture *capture)
+{
+	struct live *live = capture->live;
+	int err = live->readers == NULL ? 0 : readers_start(live->readers);
+
+	if (err < 0) {
+		live_fail(capture, err, "cannot capture: a thread cannot be started");
+	}
+	return err;
+}
+
+int live_fill(struct capture *capture, struct capture_batch *batch)
+{
+	assert(capture->live->n > 0);
+	return capture->live->readers == NULL ? fill_one(capture, batch)
+					      : readers_fill(capture->live->readers, batch);
 }

@@ -169,7 +169,8 @@ struct capture *capture_alloc(const char *name, uint16_t input);
 /** Make room for n bytes in a growing buffer whose contents count. WEIR_ENOMEM: unchanged */
 int capture_reserve(uint8_t **buf, size_t *size, size_t n);
 
-/** capture_fill(), capture_close() and capture_interface_name() of interfaces. */
+/** capture_begin(), capture_fill(), capture_close() and capture_interface_name() of interfaces. */
+int live_begin(struct capture *capture);
 int live_fill(struct capture *capture, struct capture_batch *batch);
 void live_free(struct live *live);
 const char *live_interface_name(const struct live *live, uint16_t interface);

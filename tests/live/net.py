@@ -80,6 +80,14 @@ class Net:
         self.ip('-n', self.server, 'link', 'set', self.link, 'up')
         self.ip('-n', self.client, 'link', 'set', self.peer, 'up')
 
+    def add_link(self, n):
+        """Another veth pair between the namespaces, without addresses. @return (the server's end, the client's)"""
+        ends = ('%sx%d' % (self.link[-10:], n), '%sx%d' % (self.peer[-10:], n))
+        self.ip('link', 'add', ends[0], 'netns', self.server, 'type', 'veth', 'peer', 'name', ends[1], 'netns', self.client)
+        for name, end in zip((self.server, self.client), ends):
+            self.ip('-n', name, 'link', 'set', end, 'up')
+        return ends
+
     def ip(self, *args):
         subprocess.run([tool('ip')] + list(args), check=True)
 
@@ -268,6 +276,23 @@ def write_conversations(path, n, together=50):
                 for frame in frames:
                     file.write(struct.pack('<IIII', 1700000000, 0, len(frame), len(frame)) + frame)
     return path
+
+
+def send_frames_on(net, frames, each=0, pause=0.0):
+    """(link, frame) in this order, from one thread on one processor, so that times ascend; a pause after each so many."""
+    code = ('import os, socket, sys, time\n'
+            'os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})\n'
+            'links, each, pause = {}, %d, %r\n'
+            'frames = [line.split() for line in sys.stdin]\n'
+            'for name, _ in frames:\n'
+            '    if name not in links:\n'
+            '        links[name] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); links[name].bind((name, 0))\n'
+            'frames = [(links[name], bytes.fromhex(text)) for name, text in frames]\n'
+            'for n, (link, frame) in enumerate(frames):\n'
+            '    link.send(frame)\n'
+            '    if each and n %% each == each - 1: time.sleep(pause)\n') % (each, pause)
+    text = '\n'.join('%s %s' % (link, frame.hex()) for link, frame in frames)
+    subprocess.run(net.inside(net.client) + [sys.executable, '-c', code], input=text.encode(), check=True)
 
 
 def received(net, link, namespace):
