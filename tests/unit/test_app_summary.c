@@ -256,8 +256,8 @@ static void rings_are_told_one_by_one(void **state)
 	json_t *json;
 
 	summary_init(&summary);
-	summary.rings[0] = (struct capture_ring){"eth0", 32 << 20, 1204, 0, 0};
-	summary.rings[1] = (struct capture_ring){"a\"b\\\x1b", 1 << 20, 7, 5, 2};
+	summary.rings[0] = (struct capture_ring){"eth0", 32 << 20, 1204, 0, 0, NULL};
+	summary.rings[1] = (struct capture_ring){"a\"b\\\x1b", 1 << 20, 7, 5, 2, "gone\x1b"};
 	summary.nrings = 2;
 	summary.has_ring = true;
 	summary.ring = (struct keeper_stats){
@@ -270,7 +270,8 @@ static void rings_are_told_one_by_one(void **state)
 		       "\"begun\":3,\"deleted\":1},\"drops\":{},"
 		       "\"rings\":[{\"interface\":\"eth0\",\"size\":33554432,\"packets\":1204,"
 		       "\"drops\":0,\"freezes\":0},{\"interface\":\"a\\u0022b\\u005c\\u001b\","
-		       "\"size\":1048576,\"packets\":7,\"drops\":5,\"freezes\":2}],"
+		       "\"size\":1048576,\"packets\":7,\"drops\":5,\"freezes\":2,"
+		       "\"ended\":\"gone\\u001b\"}],"
 		       "\"memory\":"));
 	json = json_loadb(out.p, out.len, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
@@ -281,7 +282,12 @@ static void rings_are_told_one_by_one(void **state)
 		strbuf_text(&out),
 		"rings            1 204   packets on eth0 \xc2\xb7 33.6 MB\n"
 		"                     7   packets on a\"b\\\\x1b \xc2\xb7 1.0 MB \xc2\xb7 drops 5 "
-		"\xc2\xb7 times full 2\n"));
+		"\xc2\xb7 times full 2 \xc2\xb7 ended: gone\\x1b\n"));
+	/* an interface that went away is a loss, as packets are */
+	summary.rings[1].drops = 0;
+	assert_true(summary_lost(&summary));
+	summary.rings[1].ended = NULL;
+	assert_false(summary_lost(&summary));
 	strbuf_fini(&out);
 }
 
