@@ -233,14 +233,11 @@ static void set_body(struct weir_record *rec, enum weir_direction dir,
 	}
 }
 
-static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir)
+static void end_body(struct http1 *http, struct http1_exchange *ex, enum weir_direction dir)
 {
 	struct http1_message *message = &ex->side[dir];
 	struct body_result result;
 
-	if (message->body == NULL) {
-		return;
-	}
 	body_finish(message->body, message->whole && message->missing == 0, &result);
 	set_events(ex->rec, dir, &result);
 	if (result.wire_size > 0 && http->config->bodies != WEIR_BODIES_SIZE) {
@@ -253,6 +250,14 @@ static void finish_body(struct http1 *http, struct http1_exchange *ex, enum weir
 	body_tell_end(message->body, result.has_decoded_size, ex->rec);
 	body_free(message->body);
 	message->body = NULL;
+}
+
+static inline void finish_body(struct http1 *http, struct http1_exchange *ex,
+			       enum weir_direction dir)
+{
+	if (ex->side[dir].body != NULL) {
+		end_body(http, ex, dir);
+	}
 }
 
 /* NULL when it is none of those that have a name */

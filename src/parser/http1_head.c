@@ -394,39 +394,50 @@ static int end_head(struct http1_cursor *cur, struct http1_exchange *ex, const u
 	return http1_begin_body(cur, ex);
 }
 
-/* Is it one that http1_heed() may heed? By direction, length and first letter; a few others pass. */
-static inline bool is_heeded(enum weir_direction dir, const uint8_t *name, size_t len)
-{
 #define LETTER(c) (UINT32_C(1) << ((c)&31))
-	static const uint32_t letters[2][32] = {
-		[WEIR_C2S] =
-			{
-				[4] = LETTER('h'),
-				[6] = LETTER('c') | LETTER('e'),
-				[7] = LETTER('u') | LETTER('r'),
-				[10] = LETTER('u'),
-				[11] = LETTER('t'),
-				[12] = LETTER('c'),
-				[13] = LETTER('a'),
-				[14] = LETTER('c'),
-				[15] = LETTER('x'),
-				[16] = LETTER('c'),
-				[17] = LETTER('t'),
-			},
-		[WEIR_S2C] =
-			{
-				[6] = LETTER('s'),
-				[7] = LETTER('u'),
-				[10] = LETTER('c') | LETTER('s'),
-				[12] = LETTER('c'),
-				[14] = LETTER('c'),
-				[16] = LETTER('c'),
-				[17] = LETTER('t'),
-			},
-	};
+
+/* Of the names that http1_heed() heeds, by length, the first letters: what decides where messages end, and what records tell. */
+static const uint32_t framing_names[32] = {
+	[4] = LETTER('h'),  [6] = LETTER('e'),  [7] = LETTER('u'),  [10] = LETTER('c'),
+	[12] = LETTER('c'), [14] = LETTER('c'), [16] = LETTER('c'), [17] = LETTER('t'),
+};
+static const uint32_t told_names[32] = {
+	[4] = LETTER('h'),
+	[6] = LETTER('c') | LETTER('e') | LETTER('s'),
+	[7] = LETTER('u') | LETTER('r'),
+	[10] = LETTER('c') | LETTER('s') | LETTER('u'),
+	[11] = LETTER('t'),
+	[12] = LETTER('c'),
+	[13] = LETTER('a'),
+	[14] = LETTER('c'),
+	[15] = LETTER('x'),
+	[16] = LETTER('c'),
+	[17] = LETTER('t'),
+};
+
 #undef LETTER
 
-	return len < 32 && (letters[dir][len] >> (*name & 31) & 1) != 0;
+/* May the name be one of those? A few others pass. */
+static inline bool is_among(const uint32_t *names, const uint8_t *name, size_t len)
+{
+	return len < 32 && (names[len] >> (*name & 31) & 1) != 0;
+}
+
+/* Which names matter to the record? */
+static const uint32_t *heeded_names(const struct weir_record *rec)
+{
+	static const uint8_t told[] = {HTTP_F_USER_AGENT,       HTTP_F_REFERRER,
+				       HTTP_F_USER_NAME,        HTTP_F_TRACE_ID,
+				       HTTP_F_FORWARDED,        HTTP_F_REQUEST_COOKIES,
+				       HTTP_F_RESPONSE_COOKIES, WEIR_F_SERVICE_NAME};
+	size_t i;
+
+	for (i = 0; i < sizeof(told); i++) {
+		if (weir_record_wants(rec, told[i])) {
+			return told_names;
+		}
+	}
+	return framing_names;
 }
 
 /* How many of the lines, from the first, are shorter than the limit? */
@@ -489,7 +500,7 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 		to[i].full_len = header.value.len;
 		to[i].redacted = 0;
 		to[i].number = header_name_find(header.name.p, header.name.len);
-		if (is_heeded(cur->dir, header.name.p, header.name.len)) {
+		if (is_among(told_names, header.name.p, header.name.len)) {
 			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
 			http1_heed(cur, ex, header.name, header.value);
 		}
@@ -520,16 +531,19 @@ static void keep_lines(struct http1_cursor *cur, struct http1_exchange *ex, cons
 static void heed_lines(struct http1_cursor *cur, struct http1_exchange *ex, const uint8_t *base,
 		       const struct http_line *lines, size_t n)
 {
+	const uint32_t *names = heeded_names(ex->rec);
 	const struct http_line *line;
 
 	ex->side[cur->dir].nheaders += (uint32_t)n;
 	for (line = lines; line < lines + n; line++) {
-		struct weir_str name = {base + line->begin, line->colon - line->begin};
-		struct weir_str value = {base + line->colon + 1, line->eol - line->colon - 1};
+		const uint8_t *name = base + line->begin;
+		uint32_t len = line->colon - line->begin;
 
-		if (is_heeded(cur->dir, name.p, name.len)) {
-			cur->p = name.p;
-			http1_heed(cur, ex, name, trim(value));
+		if (is_among(names, name, len)) {
+			cur->p = name; /* for the offsets of anomalies */
+			http1_heed(cur, ex, (struct weir_str){name, len},
+				   trim((struct weir_str){base + line->colon + 1,
+							  line->eol - line->colon - 1}));
 		}
 	}
 }
