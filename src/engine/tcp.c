@@ -61,16 +61,14 @@ static void measure_sender(struct flow *flow, const struct item *item, uint32_t 
 	}
 }
 
-static void measure_ack(struct flow *flow, const struct item *item)
+/* Of a segment with ACK and without SYN and RST. */
+static inline void measure_ack(struct flow *flow, const struct item *item)
 {
 	const struct layers *l = &item->layers;
 	struct flow_side *me = &flow->side[item->side];
 	struct flow_side *peer = &flow->side[!item->side];
 	const struct tcp_side *sent = &flow->tcp.side[!item->side];
 
-	if ((l->flags & (LAYERS_ACK | LAYERS_SYN | LAYERS_RST)) != LAYERS_ACK) {
-		return;
-	}
 	if (peer->rtt_sent_ns != 0 && seq_leq(peer->rtt_seq, l->ack)) {
 		int64_t sample = item->ts_ns - peer->rtt_sent_ns;
 
@@ -82,8 +80,8 @@ static void measure_ack(struct flow *flow, const struct item *item)
 		}
 		peer->rtt_sent_ns = 0;
 	}
-	if (l->payload_len == 0 && !(l->flags & LAYERS_FIN) && me->packets > 0 &&
-	    l->ack == me->last_ack && sent->has_max && seq_lt(l->ack, sent->snd_max)) {
+	if (l->ack == me->last_ack && l->payload_len == 0 && !(l->flags & LAYERS_FIN) &&
+	    sent->has_max && seq_lt(l->ack, sent->snd_max)) {
 		me->duplicate_acks++;
 	}
 	me->last_ack = l->ack;
@@ -119,11 +117,11 @@ static uint64_t peer_ack(const struct flow *flow, const struct item *item)
 	return offset < 0 ? WEIR_NO_ACK : (uint64_t)offset;
 }
 
-static void take_payload(struct flow *flow, const struct item *item, const struct tcp_verdict *v)
+static inline struct reasm_seg segment_of(const struct flow *flow, const struct item *item)
 {
 	const struct layers *l = &item->layers;
-	struct reasm_half *half = &flow->half[item->side];
-	struct reasm_seg seg = {
+
+	return (struct reasm_seg){
 		.data = l->payload,
 		.len = l->payload_len,
 		.caplen = l->payload_caplen,
@@ -134,6 +132,13 @@ static void take_payload(struct flow *flow, const struct item *item, const struc
 		.packet = item->index,
 		.peer_ack = peer_ack(flow, item),
 	};
+}
+
+static void take_payload(struct flow *flow, const struct item *item, const struct tcp_verdict *v)
+{
+	const struct layers *l = &item->layers;
+	struct reasm_half *half = &flow->half[item->side];
+	struct reasm_seg seg = segment_of(flow, item);
 
 	if (v->take_syn_data >= 0) {
 		struct tcp_candidate *c = tcp_state_candidate(&flow->tcp, v->take_syn_data);
@@ -206,20 +211,21 @@ static void take_sack(struct reasm_half *half, const struct item *item)
 	}
 }
 
-static void take_ack(struct flow *flow, const struct item *item)
+static inline void take_ack(struct flow *flow, const struct item *item)
 {
 	struct reasm_half *half = &flow->half[!item->side];
-	int64_t offset;
+	const struct layers *l = &item->layers;
 
 	/* a direction that never showed a packet is not captured: an acknowledgement makes no holes there */
 	if (!half->started || flow->side[!item->side].packets == 0) {
 		return;
 	}
-	offset = reasm_half_offset(half, item->layers.ack);
-	if (offset > 0) {
-		reasm_half_acked(half, &flow->shard->reasm, (uint64_t)offset, item->clock_ns);
+	/* of what was delivered: nothing waits for that */
+	if (seq_lt(half->next_seq, l->ack)) {
+		reasm_half_acked(half, &flow->shard->reasm,
+				 (uint64_t)reasm_half_offset(half, l->ack), item->clock_ns);
 	}
-	if (item->layers.nsack > 0 && reasm_half_waits(half)) {
+	if (l->nsack > 0 && reasm_half_waits(half)) {
 		take_sack(half, item);
 	}
 }
@@ -330,45 +336,66 @@ static void carry_out(struct engine *engine, struct flow *flow, const struct ite
 	tcp_poll_holes(flow, item->clock_ns, true);
 }
 
-/* The next bytes of an established flow, and nothing waits anywhere: most packets. false: the long way */
-static bool take_in_order(struct engine *engine, struct flow *flow, const struct item *item)
+/* The segment was taken: has the flow moved on by it? `waited`: something waited before, or does now. */
+static inline void move_on(struct engine *engine, struct flow *flow, uint8_t phase, bool waited)
+{
+	if (flow->ended != 0) {
+		return;
+	}
+	if (flow->half[0].ended && flow->half[1].ended) {
+		tcp_end(engine, flow, WEIR_CLOSE_FIN);
+	} else if (flow->tcp.phase != phase || flow->timer.slot == 0 || waited) {
+		if (flow->tcp.phase > TCP_SYN_ACK) {
+			shard_list(flow->shard, flow, FLOW_ESTABLISHED);
+		}
+		if (flow->timer.slot == 0) {
+			engine_arm_first(engine, flow);
+		} else {
+			engine_arm(engine, flow);
+		}
+	}
+}
+
+/* What comes next in a flow of which both directions have begun, and nothing waits anywhere: most packets. false: the long way */
+static inline bool take_in_order(struct engine *engine, struct flow *flow, const struct item *item)
 {
 	const struct layers *l = &item->layers;
 	struct reasm_half *half = &flow->half[item->side];
 	const struct tcp_side *sender = &flow->tcp.side[item->side];
+	const struct tcp_here here = {.next = half->next_seq,
+				      .ended = half->ended,
+				      .lossy = flow->side[item->side].gaps > 0,
+				      .ts_ns = item->ts_ns,
+				      .checksums = engine->options.config->checksums};
 	uint32_t before = sender->snd_max;
-	bool had_max = sender->has_max;
+	bool had_max = sender->has_max, waits;
+	uint8_t phase = flow->tcp.phase;
 
-	if (flow->waiting || flow->doubts != NULL || flow->ended != 0 || flow->timer.slot == 0 ||
-	    !half->started || !flow->half[!item->side].started || item->conflict != NULL ||
-	    !tcp_state_in_order(&flow->tcp, l, item->side, engine->options.config->checksums,
-				half->next_seq, flow->side[item->side].gaps > 0)) {
+	if (flow->waiting || flow->doubts != NULL || flow->timer.slot == 0 || !half->started ||
+	    !flow->half[!item->side].started || item->conflict != NULL ||
+	    !tcp_state_in_order(&flow->tcp, l, item->side, &here)) {
 		return false;
 	}
 	count_segment(engine, flow, item);
 	measure_ack(flow, item);
 	if (l->payload_len > 0) {
-		struct reasm_seg seg = {
-			.data = l->payload,
-			.len = l->payload_len,
-			.caplen = l->payload_caplen,
-			.seq = l->seq,
-			.sum = l->payload_sum,
-			.ts_ns = item->ts_ns,
-			.now_ns = item->clock_ns,
-			.packet = item->index,
-			.peer_ack = peer_ack(flow, item),
-		};
+		struct reasm_seg seg = segment_of(flow, item);
 
 		measure_sender(flow, item, before, had_max);
 		tcp_push(flow, item->side, &seg);
 	}
+	if (l->flags & LAYERS_FIN) {
+		(void)reasm_half_fin(half, &flow->shard->reasm, flow, l->seq + l->payload_len);
+	}
 	take_ack(flow, item);
 	shard_touch(flow->shard, flow, item);
-	if (reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side])) {
+	waits = reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side]);
+	if (waits) {
 		/* cut by the snaplen, or acknowledged beyond: poll as for any packet that leaves something waiting */
 		tcp_poll_holes(flow, item->clock_ns, true);
-		engine_arm(engine, flow);
+	}
+	if (waits || (l->flags & LAYERS_FIN) || flow->tcp.phase != phase) {
+		move_on(engine, flow, phase, waits);
 	}
 	return true;
 }
@@ -390,8 +417,8 @@ static void move_syn(struct flow *flow, const struct tcp_candidate *syn,
 	}
 }
 
-static bool judge(struct engine *engine, struct flow *flow, const struct item *item,
-		  struct tcp_candidate *ret_syn)
+static __attribute__((noinline)) bool judge(struct engine *engine, struct flow *flow,
+					    const struct item *item, struct tcp_candidate *ret_syn)
 {
 	const struct tcp_side *sender = &flow->tcp.side[item->side];
 	uint32_t before = sender->snd_max;
@@ -418,31 +445,19 @@ static bool judge(struct engine *engine, struct flow *flow, const struct item *i
 		return false;
 	}
 	count_segment(engine, flow, item);
-	measure_ack(flow, item);
+	if ((item->layers.flags & (LAYERS_ACK | LAYERS_SYN | LAYERS_RST)) == LAYERS_ACK) {
+		measure_ack(flow, item);
+	}
 	if (v.take) {
 		measure_sender(flow, item, before, had_max);
 	}
 	carry_out(engine, flow, item, &v);
 	shard_touch(flow->shard, flow, item);
-	if (flow->ended != 0) {
-		return true;
-	}
-	if (v.reset) {
+	if (v.reset && flow->ended == 0) {
 		/* for a moment the capture may still bring what was sent before the RST, or before it arrived */
 		flow->reset_ns = item->clock_ns + engine->options.config->reset_grace_ns;
 	}
-	if (flow->half[0].ended && flow->half[1].ended) {
-		tcp_end(engine, flow, WEIR_CLOSE_FIN);
-	} else if (flow->tcp.phase != phase || flow->timer.slot == 0 || flow->waiting || waited) {
-		if (flow->tcp.phase > TCP_SYN_ACK) {
-			shard_list(flow->shard, flow, FLOW_ESTABLISHED);
-		}
-		if (flow->timer.slot == 0) {
-			engine_arm_first(engine, flow);
-		} else {
-			engine_arm(engine, flow);
-		}
-	}
+	move_on(engine, flow, phase, flow->waiting || waited);
 	return true;
 }
 

@@ -521,24 +521,55 @@ static void update_sender(struct tcp_state *state, const struct layers *l, uint8
 	}
 }
 
+static void note_fin(struct tcp_state *state, uint8_t side)
+{
+	state->side[side].fin = 1;
+	state->phase = state->side[!side].fin ? TCP_CLOSED : TCP_HALF_CLOSED;
+}
+
+static void note_established(struct tcp_state *state, uint8_t side, int64_t ts_ns)
+{
+	state->phase = TCP_ESTABLISHED;
+	if (side == state->client && state->handshake_ack_ns == 0) {
+		state->handshake_ack_ns = ts_ns;
+	}
+}
+
+/* Is it exactly what comes next? Behind a FIN that is a bare ACK. */
+static inline bool is_next(const struct tcp_state *state, const struct layers *l, uint8_t side,
+			   const struct tcp_here *here)
+{
+	const struct tcp_side *me = &state->side[side];
+
+	if (state->phase < TCP_SYN_ACK || state->phase > TCP_CLOSED || state->nmore > 0 ||
+	    (l->flags & ~(LAYERS_PSH | LAYERS_FIN)) != LAYERS_ACK) {
+		return false;
+	}
+	if (!me->fin && !here->ended) {
+		return l->seq == here->next;
+	}
+	return me->fin && here->ended && l->seq == here->next + 1 && l->payload_len == 0 &&
+	       !(l->flags & LAYERS_FIN);
+}
+
 bool tcp_state_in_order(struct tcp_state *state, const struct layers *l, uint8_t side,
-			enum weir_checksums checksums, uint32_t next_seq, bool lossy)
+			const struct tcp_here *here)
 {
 	struct tcp_side *me = &state->side[side];
 	const struct tcp_side *peer = &state->side[!side];
 	uint32_t end = l->seq + l->payload_len;
 
-	if (state->phase != TCP_ESTABLISHED || (l->flags & ~LAYERS_PSH) != LAYERS_ACK ||
-	    l->seq != next_seq || state->nmore > 0) {
+	if (!is_next(state, l, side, here) ||
+	    (state->phase == TCP_SYN_ACK && state->side[!state->client].has_other_isn)) {
 		return false;
 	}
-	if (checksums != WEIR_CHECKSUM_NONE && l->checksum != LAYERS_CHECKSUM_UNKNOWN) {
+	if (here->checksums != WEIR_CHECKSUM_NONE && l->checksum != LAYERS_CHECKSUM_UNKNOWN) {
 		if (l->checksum != LAYERS_CHECKSUM_GOOD) {
 			return false;
 		}
 		me->checksum_good = 1;
 	}
-	if (state->syn_ack_seen && state->syn_seen && peer->has_ack && !lossy &&
+	if (state->syn_ack_seen && state->syn_seen && peer->has_ack && !here->lossy &&
 	    !seq_leq(end, peer->edge + peer->max_window)) {
 		return false;
 	}
@@ -546,6 +577,13 @@ bool tcp_state_in_order(struct tcp_state *state, const struct layers *l, uint8_t
 		return false;
 	}
 	update_ts(state, l, side);
+	if (state->phase == TCP_SYN_ACK) {
+		note_established(state, side, here->ts_ns);
+	}
+	if (l->flags & LAYERS_FIN) {
+		note_fin(state, side);
+		end++;
+	}
 	update_max(me, end);
 	update_ack(me, l->ack, (uint32_t)l->window << me->wscale);
 	state->rst_ignored = 0;
@@ -563,8 +601,7 @@ static void judge_fin(struct tcp_state *state, const struct layers *l, uint8_t s
 	if (me->fin) {
 		return; /* once more, or elsewhere: reassembly knows the first */
 	}
-	me->fin = 1;
-	state->phase = state->side[!side].fin ? TCP_CLOSED : TCP_HALF_CLOSED;
+	note_fin(state, side);
 }
 
 /* Data that fits a held SYN and not the flow: the SYN/ACK was not captured. */
@@ -651,10 +688,7 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 	}
 	if (state->phase == TCP_SYN_ACK) {
 		choose_syn_ack(state, l, side, view, ret);
-		state->phase = TCP_ESTABLISHED;
-		if (side == state->client && state->handshake_ack_ns == 0) {
-			state->handshake_ack_ns = ts_ns;
-		}
+		note_established(state, side, ts_ns);
 	}
 	start_midstream(state, l, side, view, ret);
 	if (!in_window(state, l, side, view)) {

@@ -153,15 +153,23 @@ void tcp_state_segment(struct tcp_state *state, const struct layers *layers, uin
 		       int64_t ts_ns, uint64_t packet, enum weir_checksums checksums,
 		       const struct tcp_view *view, struct tcp_verdict *ret);
 
+/* What the short way is told beside the segment: where its direction stands. The other one has begun, too. */
+struct tcp_here {
+	uint32_t next; /* sequence number of the next byte to deliver */
+	bool ended;    /* up to a FIN: nothing more is delivered */
+	bool lossy;    /* a gap was declared */
+	int64_t ts_ns; /* of the segment */
+	enum weir_checksums checksums;
+};
+
 /**
- * The short way for the common case: the next bytes (or a bare ACK) of an established flow of which both sides are known, with
- * nothing special about them. The same checks and updates as tcp_state_segment(), less what cannot matter.
- * @param next_seq the side's next sequence number to deliver
- * @param lossy    a gap was declared in this direction
- * @return true: take the payload and believe the acknowledgement; false: nothing was changed, ask tcp_state_segment()
+ * The short way for the common case: the next bytes, FIN or bare ACK from either side, from the handshake's last ACK to that of the
+ * second FIN, with nothing special about them. The same checks and updates as tcp_state_segment(), less what cannot matter.
+ * @return true: take the payload and the FIN, if there is one, and believe the acknowledgement; false: ask tcp_state_segment(), and
+ *         nothing was changed but that it sees the same good checksum
  */
 bool tcp_state_in_order(struct tcp_state *state, const struct layers *layers, uint8_t side,
-			enum weir_checksums checksums, uint32_t next_seq, bool lossy);
+			const struct tcp_here *here);
 
 /** Set up a fresh flow from a candidate SYN of an earlier one. */
 void tcp_state_seed(struct tcp_state *state, const struct tcp_candidate *syn);
