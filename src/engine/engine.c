@@ -18,10 +18,6 @@
 #include "record/tcp_fields.h"
 #include "weir/error.h"
 
-enum {
-	WHEEL_MEMORY = 1 << 20, /* bytes: the wheel's slots */
-	RESERVE_MAX = 1 << 20   /* bytes of a shard kept free for what cannot wait */
-};
 
 /* ---- schemas ---- */
 
@@ -352,36 +348,49 @@ void engine_free(struct engine *engine)
 	budget_free(&budget, engine, sizeof(*engine));
 }
 
-/* Keep some memory free for what cannot wait (parsers, records): the idlest make room for it in time. */
 static void keep_reserve(struct shard *shard)
 {
-	size_t reserve =
-		shard->budget.limit / 8 < RESERVE_MAX ? shard->budget.limit / 8 : RESERVE_MAX;
 	int tries = 0;
 
-	while (!budget_has(&shard->budget, reserve) && tries++ < 4 &&
+	while (shard->budget.used > shard->enough && tries++ < 4 &&
 	       shard_make_room(shard, SHARD_BYTES, NULL)) {
 	}
 }
 
 /* What is to come is fetched into the cache: the bucket of a segment first, a little later its flow. */
-enum { AHEAD_BUCKET = 8, AHEAD_FLOW = 4, EXPECTED = 8 };
+enum { AHEAD_BUCKET = 8, AHEAD_FLOW = 4, AHEAD = 8 };
 
-static inline void look_ahead(const struct engine *engine, const struct item *items, size_t nitems,
-			      size_t i, struct flow *expected[EXPECTED])
+/* Of the segments to come, by their index. */
+struct ahead {
+	const void *bucket[AHEAD];
+	struct flow *flow[AHEAD]; /* NULL: not known */
+};
+
+static inline void look_for_bucket(const struct engine *engine, const struct item *items,
+				   size_t nitems, size_t i, struct ahead *ahead)
 {
 	const struct shard *shard;
 
-	if (i + AHEAD_BUCKET < nitems) {
-		shard = engine->shards[items[i + AHEAD_BUCKET].shard];
-		if (shard != NULL) {
-			flow_table_prefetch(shard->table, items[i + AHEAD_BUCKET].hash);
-		}
+	if (i < nitems) {
+		shard = engine->shards[items[i].shard];
+		ahead->bucket[i % AHEAD] =
+			shard == NULL ? NULL : flow_table_prefetch(shard->table, items[i].hash);
 	}
-	if (i + AHEAD_FLOW < nitems) {
-		shard = engine->shards[items[i + AHEAD_FLOW].shard];
-		expected[(i + AHEAD_FLOW) % EXPECTED] =
-			shard == NULL ? NULL : shard_expect(shard, &items[i + AHEAD_FLOW]);
+}
+
+static inline void look_ahead(const struct engine *engine, const struct item *items, size_t nitems,
+			      size_t i, struct ahead *ahead)
+{
+	const void *bucket;
+
+	look_for_bucket(engine, items, nitems, i + AHEAD_BUCKET, ahead);
+	i += AHEAD_FLOW;
+	if (i < nitems) {
+		bucket = ahead->bucket[i % AHEAD];
+		ahead->flow[i % AHEAD] =
+			bucket == NULL
+				? NULL
+				: shard_expect(engine->shards[items[i].shard], bucket, &items[i]);
 	}
 }
 
@@ -512,16 +521,19 @@ static void expire_tombs(struct engine *engine)
 
 void engine_part(struct engine *engine, const struct engine_part *part)
 {
-	struct flow *expected[EXPECTED] = {NULL};
+	struct ahead ahead = {.flow = {NULL}};
 	size_t i, at = 0;
 
 	release_blocks(engine);
 	expire_tombs(engine);
+	for (i = 0; i < AHEAD_BUCKET; i++) {
+		look_for_bucket(engine, part->items, part->nitems, i, &ahead);
+	}
 	for (i = 0; i < part->nitems; i++) {
 		const struct item *item = &part->items[i];
 		struct shard *shard = engine->shards[item->shard];
 
-		look_ahead(engine, part->items, part->nitems, i, expected);
+		look_ahead(engine, part->items, part->nitems, i, &ahead);
 		if (part->moments == NULL) {
 			arrive(engine, item->index, item->clock_ns, item->drops);
 		} else {
@@ -537,8 +549,10 @@ void engine_part(struct engine *engine, const struct engine_part *part)
 		engine->now.packet = item->index;
 		engine->now.by_packet = true;
 		engine->now.deadline_ns = 0;
-		keep_reserve(shard);
-		shard_item(shard, item, expected[i % EXPECTED]);
+		if (shard->budget.used > shard->enough) {
+			keep_reserve(shard);
+		}
+		shard_item(shard, item, ahead.flow[i % AHEAD]);
 	}
 	if (at < part->nmoments) {
 		(void)arrive_by(engine, part, at, part->nmoments - 1);

@@ -15,8 +15,9 @@ enum {
 	ROOM_TRIES = 64,    /* evictions for one segment at most */
 	RING_ENTRIES =
 		256, /* delivered segments remembered against conflicting resends: 16 KiB a shard */
-	RING_LEAST = 1 << 20, /* not when a shard has less than this */
-	PARKED_LINES = 4      /* cache lines of a parked flow, most of them */
+	RING_LEAST = 1 << 20,  /* not when a shard has less than this */
+	RESERVE_MAX = 1 << 20, /* bytes kept free for what cannot wait */
+	PARKED_LINES = 4       /* cache lines of a parked flow, most of them */
 };
 
 /* ---- memory ---- */
@@ -91,6 +92,7 @@ int shard_new(struct engine *engine, unsigned number, size_t memory, struct shar
 	shard->may_be = at_hand_limit(engine, memory);
 	shard->release_at = SHARD_RELEASE;
 	shard->tombs_due_ns = TIMER_NONE;
+	shard->enough = memory - (memory / 8 < RESERVE_MAX ? memory / 8 : RESERVE_MAX);
 	reasm_pool_init(&shard->reasm, &shard->budget, &tcp_reasm_ops);
 	shard->reasm.acked_ns = config->hole_acked_ns;
 	shard->reasm.acked_packets = config->hole_acked_packets;
@@ -232,9 +234,9 @@ static int observe(struct engine *engine, struct flow *flow, const struct item *
 	return err;
 }
 
-struct flow *shard_expect(const struct shard *shard, const struct item *item)
+struct flow *shard_expect(const struct shard *shard, const void *bucket, const struct item *item)
 {
-	uint32_t index = flow_table_candidate(shard->table, item->hash);
+	uint32_t index = flow_table_candidate(shard->table, bucket, item->hash);
 	struct flow *flow;
 	size_t at;
 
@@ -259,7 +261,7 @@ static struct flow *find_flow(struct shard *shard, const struct item *item, stru
 {
 	uint32_t index;
 
-	if (expected != NULL && expected->hash == item->hash && expected->shard == shard &&
+	if (expected != NULL && expected->shard == shard &&
 	    tuple_equal(&expected->tuple, &item->tuple)) {
 		return expected;
 	}

@@ -38,6 +38,8 @@ enum {
 	SHARD_CROWD = 64           /* half-open flows at hand: further SYNs are kept as such */
 };
 
+#define SHARD_TOUCH_NS INT64_C(1000000000) /* between two moves in the list */
+
 /* What slots hold. */
 enum { PARK_FLOWS, PARK_SYNS, PARK_TOMBS };
 
@@ -61,6 +63,7 @@ struct shard {
 	struct engine *engine;
 	unsigned number;
 	struct budget budget;
+	size_t enough; /* bytes of it used: more, and the idlest make room in time for what cannot wait */
 	struct flow_table *table;
 	struct reasm_pool reasm;
 	struct arena_pool arenas;
@@ -174,8 +177,11 @@ void shard_sort(struct shard *shard);
 /** The first of them, taken out of it and brought to hand. It must not be empty. NULL: it was a lone SYN, and is gone */
 struct flow *shard_pop_sorted(struct shard *shard);
 
-/** The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet. */
-struct flow *shard_expect(const struct shard *shard, const struct item *item);
+/**
+ * The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet.
+ * @param bucket of flow_table_prefetch(), some segments ago
+ */
+struct flow *shard_expect(const struct shard *shard, const void *bucket, const struct item *item);
 /** Handle one TCP segment of this shard. `expected` is what shard_expect() gave for it, or NULL. */
 void shard_item(struct shard *shard, const struct item *item, struct flow *expected);
 
@@ -208,6 +214,17 @@ bool shard_make_room(struct shard *shard, enum shard_room what, const struct flo
 
 /** The flow was active: move it to the young end of its list (at most once a second of the capture clock). */
 void shard_touch(struct shard *shard, struct flow *flow, const struct item *item);
+void shard_move_young(struct shard *shard, struct flow *flow, int64_t clock_ns);
+/** The same, but for its first packet: that one may be ahead of the clock. */
+static inline void shard_touch_again(struct shard *shard, struct flow *flow,
+				     const struct item *item)
+{
+	flow->last_ns = item->clock_ns;
+	if (item->clock_ns - flow->touched_ns >= SHARD_TOUCH_NS) {
+		shard_move_young(shard, flow, item->clock_ns);
+	}
+}
+
 /** Put into the list that fits its phase. */
 void shard_list(struct shard *shard, struct flow *flow, enum flow_list list);
 /** Keep the list of holes right after anything that may have changed what waits. */

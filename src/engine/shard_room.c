@@ -107,19 +107,21 @@ void shard_delist(struct shard *shard, struct flow *flow)
 	flow->list = FLOW_UNLISTED;
 }
 
-void shard_touch(struct shard *shard, struct flow *flow, const struct item *item)
+void shard_move_young(struct shard *shard, struct flow *flow, int64_t clock_ns)
 {
-	int64_t clock_ns = item->clock_ns;
-
-	/* A flow that begins with a jump forward has its time: when the next packet confirms the jump, the flow is new and not
-	 * as old as the silence before it. */
-	flow->last_ns = item->index == flow->first_packet ? item->seen_ns : clock_ns;
-	if (clock_ns - flow->touched_ns < INT64_C(1000000000)) {
-		return;
-	}
 	flow->touched_ns = clock_ns;
 	list_remove(shard, &shard->lru[flow->list], flow->self + 1, LINKS_LRU);
 	list_append(shard, &shard->lru[flow->list], flow->self + 1, LINKS_LRU);
+}
+
+void shard_touch(struct shard *shard, struct flow *flow, const struct item *item)
+{
+	shard_touch_again(shard, flow, item);
+	if (item->index == flow->first_packet) {
+		/* A flow that begins with a jump forward has its time: when the next packet confirms the jump, the flow is new and
+		 * not as old as the silence before it. */
+		flow->last_ns = item->seen_ns;
+	}
 }
 
 void shard_list(struct shard *shard, struct flow *flow, enum flow_list list)

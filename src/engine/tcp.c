@@ -211,7 +211,13 @@ static void take_sack(struct reasm_half *half, const struct item *item)
 	}
 }
 
-static inline void take_ack(struct flow *flow, const struct item *item)
+/* Up to what was delivered an acknowledgement says nothing that was not known. */
+static inline bool is_beyond(const struct reasm_half *half, uint32_t ack)
+{
+	return seq_lt(half->next_seq, ack);
+}
+
+static void take_ack(struct flow *flow, const struct item *item)
 {
 	struct reasm_half *half = &flow->half[!item->side];
 	const struct layers *l = &item->layers;
@@ -220,8 +226,7 @@ static inline void take_ack(struct flow *flow, const struct item *item)
 	if (!half->started || flow->side[!item->side].packets == 0) {
 		return;
 	}
-	/* of what was delivered: nothing waits for that */
-	if (seq_lt(half->next_seq, l->ack)) {
+	if (is_beyond(half, l->ack)) {
 		reasm_half_acked(half, &flow->shard->reasm,
 				 (uint64_t)reasm_half_offset(half, l->ack), item->clock_ns);
 	}
@@ -239,8 +244,10 @@ static void count_segment(struct engine *engine, struct flow *flow, const struct
 	me->flags |= item->layers.flags;
 	me->bytes += item->layers.payload_caplen;
 	flow->last_packet = item->index;
-	flow->half[!item->side].oneway = 0; /* somebody acknowledges */
-	if (!flow->has_vlan && item->layers.has_vlan) {
+	if (flow->half[!item->side].oneway) {
+		flow->half[!item->side].oneway = 0; /* somebody acknowledges */
+	}
+	if (item->layers.has_vlan && !flow->has_vlan) {
 		flow->has_vlan = 1;
 		flow->vlan_id = item->layers.vlan_id;
 	}
@@ -356,28 +363,13 @@ static inline void move_on(struct engine *engine, struct flow *flow, uint8_t pha
 	}
 }
 
-/* What comes next in a flow of which both directions have begun, and nothing waits anywhere: most packets. false: the long way */
-static inline bool take_in_order(struct engine *engine, struct flow *flow, const struct item *item)
+/* Its payload, and its FIN, which both are what comes next. `before`: the highest number that the sender had sent, with had_max */
+static void take_bytes(struct engine *engine, struct flow *flow, const struct item *item,
+		       uint32_t before, bool had_max)
 {
 	const struct layers *l = &item->layers;
 	struct reasm_half *half = &flow->half[item->side];
-	const struct tcp_side *sender = &flow->tcp.side[item->side];
-	const struct tcp_here here = {.next = half->next_seq,
-				      .ended = half->ended,
-				      .lossy = flow->side[item->side].gaps > 0,
-				      .ts_ns = item->ts_ns,
-				      .checksums = engine->options.config->checksums};
-	uint32_t before = sender->snd_max;
-	bool had_max = sender->has_max, waits;
-	uint8_t phase = flow->tcp.phase;
 
-	if (flow->waiting || flow->doubts != NULL || flow->timer.slot == 0 || !half->started ||
-	    !flow->half[!item->side].started || item->conflict != NULL ||
-	    !tcp_state_in_order(&flow->tcp, l, item->side, &here)) {
-		return false;
-	}
-	count_segment(engine, flow, item);
-	measure_ack(flow, item);
 	if (l->payload_len > 0) {
 		struct reasm_seg seg = segment_of(flow, item);
 
@@ -387,14 +379,47 @@ static inline bool take_in_order(struct engine *engine, struct flow *flow, const
 	if (l->flags & LAYERS_FIN) {
 		(void)reasm_half_fin(half, &flow->shard->reasm, flow, l->seq + l->payload_len);
 	}
-	take_ack(flow, item);
-	shard_touch(flow->shard, flow, item);
-	waits = reasm_half_waits(half) || reasm_half_waits(&flow->half[!item->side]);
-	if (waits) {
-		/* cut by the snaplen, or acknowledged beyond: poll as for any packet that leaves something waiting */
-		tcp_poll_holes(flow, item->clock_ns, true);
+}
+
+/*
+ * What comes next in a flow of which both directions have begun, and nothing waits anywhere: most packets. Such a flow has its
+ * timer. false: the long way
+ */
+static inline bool take_in_order(struct engine *engine, struct flow *flow, const struct item *item)
+{
+	const struct layers *l = &item->layers;
+	struct reasm_half *half = &flow->half[item->side];
+	const struct reasm_half *other = &flow->half[!item->side];
+	const struct tcp_side *sender = &flow->tcp.side[item->side];
+	const struct tcp_here here = {.next = half->next_seq,
+				      .ended = half->ended,
+				      .lossy = flow->side[item->side].gaps > 0,
+				      .ts_ns = item->ts_ns,
+				      .checksums = engine->options.config->checksums};
+	uint32_t before = sender->snd_max;
+	bool had_max = sender->has_max, bytes = l->payload_len > 0 || (l->flags & LAYERS_FIN);
+	uint8_t phase = flow->tcp.phase;
+
+	if (flow->waiting || flow->doubts != NULL || !half->started || !other->started ||
+	    item->conflict != NULL || !tcp_state_in_order(&flow->tcp, l, item->side, &here)) {
+		return false;
 	}
-	if (waits || (l->flags & LAYERS_FIN) || flow->tcp.phase != phase) {
+	count_segment(engine, flow, item);
+	measure_ack(flow, item);
+	if (bytes) {
+		take_bytes(engine, flow, item, before, had_max);
+	}
+	if (is_beyond(other, l->ack)) {
+		take_ack(flow, item);
+	}
+	shard_touch_again(flow->shard, flow, item);
+	if (bytes || flow->tcp.phase != phase) {
+		bool waits = reasm_half_waits(half);
+
+		if (waits) {
+			/* cut by the snaplen: poll as for any packet that leaves something waiting */
+			tcp_poll_holes(flow, item->clock_ns, true);
+		}
 		move_on(engine, flow, phase, waits);
 	}
 	return true;

@@ -137,22 +137,6 @@ void tcp_emit_record(struct engine *engine, struct flow *flow)
 	record_free(rec);
 }
 
-static void add_ledger(struct weir_ledger *to, const struct weir_ledger *from)
-{
-	int i;
-
-	to->captured += from->captured;
-	to->delivered += from->delivered;
-	to->duplicate += from->duplicate;
-	to->overlap += from->overlap;
-	to->pending += from->pending;
-	to->gap_bytes += from->gap_bytes;
-	to->gaps += from->gaps;
-	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
-		to->rejected[i] += from->rejected[i];
-	}
-}
-
 void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
 {
 	int side;
@@ -161,10 +145,7 @@ void tcp_add_figures(struct engine_stats *stats, const struct flow *flow)
 		return; /* what it had is in the total already */
 	}
 	for (side = 0; side < 2; side++) {
-		struct weir_ledger ledger;
-
-		reasm_half_ledger(&flow->half[side], &ledger);
-		add_ledger(&stats->ledger, &ledger);
+		reasm_half_add_ledger(&flow->half[side], &stats->ledger);
 		stats->retransmits += flow->side[side].retransmits;
 		stats->out_of_order += flow->side[side].out_of_order;
 		stats->duplicate_acks += flow->side[side].duplicate_acks;

@@ -310,8 +310,8 @@ static void fetch_next(const struct shard *shard, const struct tomb *first)
 		return;
 	}
 	next = tomb_of(shard, first->lru.next);
-	flow_table_prefetch(shard->table,
-			    tuple_short_hash(&next->key, shard->engine->options.seed));
+	(void)flow_table_prefetch(shard->table,
+				  tuple_short_hash(&next->key, shard->engine->options.seed));
 	if (next->lru.next != 0) {
 		__builtin_prefetch(tomb_of(shard, next->lru.next));
 	}

@@ -248,9 +248,9 @@ uint32_t flow_table_lookup(const struct flow_table *table, uint64_t hash, const 
 	return FLOW_TABLE_NONE;
 }
 
-uint32_t flow_table_candidate(const struct flow_table *table, uint64_t hash)
+uint32_t flow_table_candidate(const struct flow_table *table, const void *fetched, uint64_t hash)
 {
-	const struct bucket *bucket = head_of(table, hash);
+	const struct bucket *bucket = fetched;
 	uint16_t tag = tag_of(hash);
 
 	for (; bucket != NULL; bucket = next_of(table, bucket)) {
@@ -263,9 +263,12 @@ uint32_t flow_table_candidate(const struct flow_table *table, uint64_t hash)
 	return FLOW_TABLE_NONE;
 }
 
-void flow_table_prefetch(const struct flow_table *table, uint64_t hash)
+const void *flow_table_prefetch(const struct flow_table *table, uint64_t hash)
 {
-	__builtin_prefetch(head_of(table, hash));
+	const struct bucket *bucket = head_of(table, hash);
+
+	__builtin_prefetch(bucket);
+	return bucket;
 }
 
 /* An overflow bucket: its number + 1, or below 0. */

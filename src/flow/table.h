@@ -43,10 +43,13 @@ int flow_table_insert(struct flow_table *table, uint64_t hash, uint32_t index);
 void flow_table_remove(struct flow_table *table, uint64_t hash, uint32_t index);
 /** Replace an entry's index (same hash). */
 void flow_table_replace(struct flow_table *table, uint64_t hash, uint32_t from, uint32_t to);
-/** Bring the bucket line into the cache. */
-void flow_table_prefetch(const struct flow_table *table, uint64_t hash);
-/** First candidate index by tag, without comparing keys: to prefetch the flow. FLOW_TABLE_NONE: none. */
-uint32_t flow_table_candidate(const struct flow_table *table, uint64_t hash);
+/** Bring the bucket line into the cache. @return for flow_table_candidate() */
+const void *flow_table_prefetch(const struct flow_table *table, uint64_t hash);
+/**
+ * First candidate index by tag, without comparing keys: to prefetch the flow. FLOW_TABLE_NONE: none, or not where it was when its bucket
+ * was fetched.
+ */
+uint32_t flow_table_candidate(const struct flow_table *table, const void *bucket, uint64_t hash);
 size_t flow_table_count(const struct flow_table *table);
 size_t flow_table_bytes(const struct flow_table *table); /* charged to the budget now */
 

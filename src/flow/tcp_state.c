@@ -573,10 +573,17 @@ bool tcp_state_in_order(struct tcp_state *state, const struct layers *l, uint8_t
 	    !seq_leq(end, peer->edge + peer->max_window)) {
 		return false;
 	}
-	if (l->has_ts && me->has_ts && seq_diff(me->ts_recent, l->tsval) > PAWS_TICKS) {
-		return false;
+	if (l->has_ts) {
+		int32_t ahead = seq_diff(l->tsval, me->ts_recent);
+
+		if (!me->has_ts ||
+		    (ahead > 0 && peer->has_ack && seq_leq(l->seq, peer->last_ack))) {
+			me->ts_recent = l->tsval;
+			me->has_ts = 1;
+		} else if (ahead < -PAWS_TICKS) {
+			return false;
+		}
 	}
-	update_ts(state, l, side);
 	if (state->phase == TCP_SYN_ACK) {
 		note_established(state, side, here->ts_ns);
 	}

@@ -73,6 +73,30 @@ void reasm_half_ledger(const struct reasm_half *half, struct weir_ledger *ret)
 	ret->rejected[WEIR_REJECT_BUDGET] += half->refused;
 }
 
+void reasm_half_add_ledger(const struct reasm_half *half, struct weir_ledger *to)
+{
+	struct weir_ledger own;
+	int i;
+
+	if (half->cold == NULL && half->queue == NULL) {
+		to->captured += half->captured;
+		to->delivered += half->next;
+		to->rejected[WEIR_REJECT_BUDGET] += half->refused;
+		return;
+	}
+	reasm_half_ledger(half, &own);
+	to->captured += own.captured;
+	to->delivered += own.delivered;
+	to->duplicate += own.duplicate;
+	to->overlap += own.overlap;
+	to->pending += own.pending;
+	to->gap_bytes += own.gap_bytes;
+	to->gaps += own.gaps;
+	for (i = 0; i < WEIR_REJECT_NCAUSES; i++) {
+		to->rejected[i] += own.rejected[i];
+	}
+}
+
 static uint64_t delivered_so_far(const struct reasm_half *half)
 {
 	return half->next - (half->cold != NULL ? half->cold->ledger.gap_bytes : 0);

@@ -261,5 +261,7 @@ void reasm_half_packed(struct reasm_half *half, struct reasm_pool *pool);
 
 /** The direction's figures, put together from hot and cold parts. */
 void reasm_half_ledger(const struct reasm_half *half, struct weir_ledger *ret);
+/** Add them to others. */
+void reasm_half_add_ledger(const struct reasm_half *half, struct weir_ledger *to);
 
 #endif
