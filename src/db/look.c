@@ -2,24 +2,6 @@
 /* Looking for a protocol: see look.h. */
 #include "db/look.h"
 
-struct weir_probe_result db_probe(const struct weir_probe *probe,
-				  int (*score)(const struct weir_probe *probe, int client),
-				  int enough)
-{
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe, WEIR_C2S);
-	swapped = probe->roles_certain ? 0 : score(probe, WEIR_S2C);
-	if (swapped > result.score) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more = result.score > 0 && result.score < enough &&
-		      !(probe->closed[0] && probe->closed[1]);
-	return result;
-}
-
 static uint64_t offset_of(const struct weir_chunk *chunk, const uint8_t *p)
 {
 	return chunk->offset + (uint64_t)(p - chunk->data);

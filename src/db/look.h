@@ -10,15 +10,6 @@
 /* Scores of detection (weir_probe_result.score). */
 enum { DB_SURE = 95, DB_LIKELY = 75, DB_WEAK = 40 };
 
-/**
- * A parser's probe() out of a score.
- * @param score  how much it looks like ours when the client is data[client]
- * @param enough from this score on more bytes change nothing
- */
-struct weir_probe_result db_probe(const struct weir_probe *probe,
-				  int (*score)(const struct weir_probe *probe, int client),
-				  int enough);
-
 /** Where the segment behind the one at p begins in a chunk; or the chunk's end. */
 const uint8_t *db_next_segment(const struct weir_chunk *chunk, const uint8_t *p);
 

@@ -13,6 +13,7 @@
 #include "base/pack.h"
 #include "db/look.h"
 #include "parser/dns.h"
+#include "parser/probe.h"
 #include "record/timing.h"
 #include "weir/parser.h"
 
@@ -750,7 +751,7 @@ static int score(const struct weir_probe *probe, int of_client)
 
 static struct weir_probe_result dns_probe(const struct weir_probe *probe)
 {
-	return db_probe(probe, score, DB_SURE);
+	return probe_by_score(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&dns_schema, NULL};

@@ -14,6 +14,8 @@
  */
 #include "parser/mysql.h"
 
+#include "parser/probe.h"
+
 #include <string.h>
 
 static const struct weir_field fields[] = {
@@ -769,7 +771,7 @@ static int score(const struct weir_probe *probe, int client)
 
 static struct weir_probe_result mysql_probe(const struct weir_probe *probe)
 {
-	return db_probe(probe, score, DB_SURE);
+	return probe_by_score(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&my_schema, NULL};

@@ -14,6 +14,7 @@
 #include "parser/pgsql.h"
 
 #include "base/wire.h"
+#include "parser/probe.h"
 
 #include <string.h>
 
@@ -613,7 +614,7 @@ static int score(const struct weir_probe *probe, int client)
 
 static struct weir_probe_result pgsql_probe(const struct weir_probe *probe)
 {
-	return db_probe(probe, score, DB_SURE);
+	return probe_by_score(probe, score, DB_SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&pg_schema, NULL};

@@ -10,6 +10,8 @@
  */
 #include "parser/redis.h"
 
+#include "parser/probe.h"
+
 #include <string.h>
 
 static int redis_open(void *state, struct weir_host *host)
@@ -206,7 +208,7 @@ static int score(const struct weir_probe *probe, int of_client)
 
 static struct weir_probe_result redis_probe(const struct weir_probe *probe)
 {
-	return db_probe(probe, score, DB_SURE - 1);
+	return probe_by_score(probe, score, DB_SURE - 1);
 }
 
 static const struct weir_schema *const schemas[] = {&redis_schema, NULL};

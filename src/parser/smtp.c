@@ -14,6 +14,8 @@
  * Never kept: what follows AUTH.
  */
 #include "parser/smtp.h"
+
+#include "parser/probe.h"
 #include "record/timing.h"
 
 #include <stdio.h>
@@ -711,8 +713,10 @@ static int server_score(const uint8_t *p, size_t len)
 	return has_word(p, len, "SMTP") ? SURE : memchr(p, '\n', len) == NULL ? WEAK : LIKELY - 11;
 }
 
-static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
+static int score(const struct weir_probe *probe, int asker)
 {
+	const uint8_t *client = probe->data[asker], *server = probe->data[!asker];
+	size_t client_len = probe->len[asker], server_len = probe->len[!asker];
 	int of_client = client_len == 0 ? 0 : client_score(client, client_len);
 	int of_server = server_len == 0 ? 0 : server_score(server, server_len);
 
@@ -727,18 +731,7 @@ static int score(const uint8_t *client, size_t client_len, const uint8_t *server
 
 static struct weir_probe_result smtp_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe->data[0], probe->len[0], probe->data[1], probe->len[1]);
-	swapped = score(probe->data[1], probe->len[1], probe->data[0], probe->len[0]);
-	if (swapped > result.score && !probe->roles_certain) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < SURE && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return probe_by_score(probe, score, SURE);
 }
 
 static const struct weir_schema *const schemas[] = {&smtp_schema, NULL};

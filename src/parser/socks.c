@@ -14,6 +14,7 @@
  * direction can be read alone. A hole in the handshake hands over at the next byte.
  */
 #include "base/wire.h"
+#include "parser/probe.h"
 #include "weir/parser.h"
 
 #include <string.h>
@@ -396,8 +397,10 @@ static int server_score(const uint8_t *p, size_t len)
 	return len > at && address5(p + at, len - at, &n) > 0 ? LIKELY : 0;
 }
 
-static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
+static int score(const struct weir_probe *probe, int of_client)
 {
+	const uint8_t *client = probe->data[of_client], *server = probe->data[!of_client];
+	size_t client_len = probe->len[of_client], server_len = probe->len[!of_client];
 	int got = client_score(client, client_len);
 	int reply;
 
@@ -416,18 +419,7 @@ static int score(const uint8_t *client, size_t client_len, const uint8_t *server
 
 static struct weir_probe_result socks_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe->data[0], probe->len[0], probe->data[1], probe->len[1]);
-	swapped = score(probe->data[1], probe->len[1], probe->data[0], probe->len[0]);
-	if (swapped > result.score && !probe->roles_certain) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < SURE && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return probe_by_score(probe, score, SURE);
 }
 
 static const struct weir_schema *const schemas[] = {NULL};

@@ -6,6 +6,7 @@
  * A request for TLS holds the client back until the server's next line that says yes or no: "+OK", "234", or the tag of the request and
  * "OK". Lines before that are passed by, LINES_MAX in each direction; then, or behind a hole, nothing more is looked at (`over`).
  */
+#include "parser/probe.h"
 #include "weir/parser.h"
 
 #include <string.h>
@@ -182,14 +183,14 @@ static bool is_one_of(const uint8_t *p, size_t len, const char *const *words)
 }
 
 /* The greeting of the server and the first command of the client, both whole. */
-static int score(const struct weir_probe *probe)
+static int score(const struct weir_probe *probe, int of_client)
 {
 	static const char *const imap[] = {"CAPABILITY", "STARTTLS",     "ID", "NOOP",
 					   "LOGIN",      "AUTHENTICATE", NULL};
 	static const char *const pop3[] = {"CAPA", "STLS", "USER", "APOP", "AUTH", NULL};
 	static const char *const ftp[] = {"AUTH", "USER", "FEAT", "SYST", "OPTS", NULL};
-	const uint8_t *server = probe->data[WEIR_S2C], *client = probe->data[WEIR_C2S];
-	size_t server_len = probe->len[WEIR_S2C], client_len = probe->len[WEIR_C2S];
+	const uint8_t *client = probe->data[of_client], *server = probe->data[!of_client];
+	size_t client_len = probe->len[of_client], server_len = probe->len[!of_client];
 	const uint8_t *greeting, *first, *second;
 	size_t n, m, k;
 
@@ -211,19 +212,7 @@ static int score(const struct weir_probe *probe)
 
 static struct weir_probe_result starttls_probe(const struct weir_probe *probe)
 {
-	struct weir_probe turned = *probe;
-	struct weir_probe_result result = {score(probe), false, false};
-
-	turned.data[0] = probe->data[1];
-	turned.data[1] = probe->data[0];
-	turned.len[0] = probe->len[1];
-	turned.len[1] = probe->len[0];
-	if (!probe->roles_certain && score(&turned) > result.score) {
-		result.score = score(&turned);
-		result.swapped = true;
-	}
-	result.more = result.score == WEAK && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return probe_by_score(probe, score, SURE);
 }
 
 static const struct weir_schema *const schemas[] = {NULL};

@@ -20,6 +20,8 @@
  * Not done: decryption; DTLS; SSL 2.0 but for its ClientHello.
  */
 #include "parser/tls.h"
+
+#include "parser/probe.h"
 #include "record/timing.h"
 
 enum {
@@ -672,8 +674,10 @@ static int side_score(const uint8_t *p, size_t len, uint8_t hello)
 	return p[HEADER + 4] == 3 || p[HEADER + 4] == 0x7f ? SURE : 0;
 }
 
-static int score(const uint8_t *client, size_t client_len, const uint8_t *server, size_t server_len)
+static int score(const struct weir_probe *probe, int asker)
 {
+	const uint8_t *client = probe->data[asker], *server = probe->data[!asker];
+	size_t client_len = probe->len[asker], server_len = probe->len[!asker];
 	int of_client = side_score(client, client_len, TLS_CLIENT_HELLO);
 	int of_server = side_score(server, server_len, TLS_SERVER_HELLO);
 
@@ -688,18 +692,7 @@ static int score(const uint8_t *client, size_t client_len, const uint8_t *server
 
 static struct weir_probe_result tls_probe(const struct weir_probe *probe)
 {
-	struct weir_probe_result result = {0, false, false};
-	int swapped;
-
-	result.score = score(probe->data[0], probe->len[0], probe->data[1], probe->len[1]);
-	swapped = score(probe->data[1], probe->len[1], probe->data[0], probe->len[0]);
-	if (swapped > result.score && !probe->roles_certain) {
-		result.score = swapped;
-		result.swapped = true;
-	}
-	result.more =
-		result.score > 0 && result.score < CHAIN && !(probe->closed[0] && probe->closed[1]);
-	return result;
+	return probe_by_score(probe, score, CHAIN);
 }
 
 static const struct weir_schema *const schemas[] = {&tls_schema, NULL};
