@@ -73,6 +73,7 @@ static int open_worker(struct pipeline *pipeline, unsigned i)
 	int err;
 
 	worker->pipeline = pipeline;
+	pthread_cond_init(&worker->moved, NULL);
 	worker->desk = options->desks == NULL ? NULL : options->desks[i];
 	if (options->tap != NULL) {
 		err = options->tap->open(options->tap_sink, &worker->tap);
@@ -236,6 +237,7 @@ static void clean_up(struct pipeline *pipeline)
 			pipeline->options.tap->close(worker->tap);
 		}
 		worker_close_pieces(worker);
+		pthread_cond_destroy(&worker->moved);
 	}
 	for (k = 0; k < pipeline->nbatches; k++) {
 		if (pipeline->batches[k].arena.pool != NULL) {
@@ -252,7 +254,6 @@ static void clean_up(struct pipeline *pipeline)
 	free(pipeline->workers);
 	free(pipeline->input_base);
 	pthread_mutex_destroy(&pipeline->lock);
-	pthread_cond_destroy(&pipeline->moved);
 	pthread_cond_destroy(&pipeline->room);
 }
 
@@ -279,8 +280,8 @@ static struct pipeline *new_pipeline(const struct pipeline_options *options,
 	pipeline->options = *options;
 	pipeline->result = ret;
 	pipeline->nworkers = options->nworkers < ENGINE_SHARDS ? options->nworkers : ENGINE_SHARDS;
+	pipeline->places = worker_places();
 	pthread_mutex_init(&pipeline->lock, NULL);
-	pthread_cond_init(&pipeline->moved, NULL);
 	pthread_cond_init(&pipeline->room, NULL);
 	for (k = 0; k < options->ninputs; k++) {
 		pipeline->live = pipeline->live || capture_is_live(options->inputs[k]);

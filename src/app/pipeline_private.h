@@ -32,6 +32,8 @@ enum {
 	OUT_RECORDS = 1024,
 	LINES = 128, /* bytes of two cache lines: what one thread writes and another does not read is not in the same */
 	READ_AHEAD = 4, /* batches that a worker has before it, when others can read */
+	WAKE_AHEAD = 4, /* batches before a worker that sleeps: fewer are not worth waking it */
+	WAKE_FREE = 6,  /* the same of free ones, when it is to read */
 };
 
 /* Packets and what the front made of them. Used by all workers, then filled again. */
@@ -90,6 +92,9 @@ struct worker {
 	struct piece *sent[NPIECES]; /* the k-th is at k % NPIECES */
 	uint64_t nsent;
 	uint64_t ntaken; /* of those, by who merges */
+	pthread_cond_t moved;
+	bool asleep;
+	bool for_pieces; /* ... until others have merged some */
 	/* of who merges */
 	_Alignas(LINES) struct piece *head;
 	size_t at;            /* the next entry */
@@ -138,9 +143,10 @@ struct pipeline {
 	_Alignas(LINES) struct merged_text text;
 	/* under the lock, with more than one worker */
 	_Alignas(LINES) pthread_mutex_t lock;
-	pthread_cond_t moved; /* for workers */
-	pthread_cond_t room;  /* for the thread that reads apart: a batch is free */
-	unsigned sleepers;    /* workers that wait */
+	pthread_cond_t room; /* for the thread that reads apart: a batch is free */
+	unsigned places; /* so many workers can run at once, where there is a processor for each */
+	unsigned sleepers; /* workers that wait */
+	uint64_t hurry;    /* so many of the batches given cannot wait until there are more */
 	struct batch *free[NBATCHES];
 	size_t nfree;
 	struct batch *given[NBATCHES]; /* the k-th is at k % NBATCHES */
@@ -174,18 +180,15 @@ void worker_close_pieces(struct worker *worker);
 void worker_record(void *context, const struct weir_record *rec);
 /** Everything a worker's thread does, to the end of the run. */
 void worker_run(struct worker *worker);
+/** Processors that this process may use. */
+unsigned worker_places(void);
 /** Reading apart: until a batch is free. */
 void worker_wait_for_room(struct pipeline *pipeline);
 /** A batch was read. It counts as given, and everybody hears of it. */
 void worker_give(struct pipeline *pipeline, struct batch *batch);
 
-/** Those that wait look again. Call with the lock. */
-static inline void worker_wake_others(struct pipeline *pipeline)
-{
-	if (pipeline->sleepers > 0) {
-		pthread_cond_broadcast(&pipeline->moved);
-	}
-}
+/** Those that sleep and now have something to do go on. Call with the lock, whenever something moved. */
+void worker_wake_others(struct pipeline *pipeline);
 
 /** Merge what there is, batch by batch, as far as it goes. By one thread at a time. */
 void pipeline_merge(struct pipeline *pipeline);

@@ -5,6 +5,8 @@
  * There is one lock, taken a few times a batch. Whatever changes what others could do is changed under it, and wakes them when
  * they wait.
  */
+#include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +14,123 @@
 #include "record/record.h"
 #include "weir/error.h"
 
-/* The lock is given up meanwhile. */
-static void wait_for_turn(struct pipeline *pipeline)
+/* ---- sleeping ---- */
+
+static bool may_read(const struct pipeline *pipeline)
 {
+	return !pipeline->apart && !pipeline->is_reading && !pipeline->read_all &&
+	       pipeline->nfree > 0;
+}
+
+static uint64_t ahead_of(const struct worker *worker)
+{
+	return worker->pipeline->ngiven - worker->done;
+}
+
+/* More workers than processors: are as many awake as can run? */
+static bool is_crowded(const struct pipeline *pipeline)
+{
+	return pipeline->nworkers - pipeline->sleepers >= pipeline->places;
+}
+
+/* It sleeps, and others wait for it: for what it does, or for the end. */
+static bool must_wake(const struct worker *worker)
+{
+	const struct pipeline *pipeline = worker->pipeline;
+
+	return worker->asleep &&
+	       (worker->for_pieces || pipeline->abandoned || worker->done < pipeline->hurry ||
+		(pipeline->read_all && pipeline->nmerged == pipeline->ngiven));
+}
+
+/* It sleeps, and has so much to do that it is worth waking: that costs about as much as a batch of small packets. */
+static bool has_work(const struct worker *worker)
+{
+	return worker->asleep && ahead_of(worker) >= WAKE_AHEAD;
+}
+
+/* Who has most of it; NULL: nobody. */
+static struct worker *most_behind(struct pipeline *pipeline)
+{
+	struct worker *most = NULL;
+	unsigned i;
+
+	for (i = 0; pipeline->sleepers > 0 && i < pipeline->nworkers; i++) {
+		struct worker *worker = &pipeline->workers[i];
+
+		if (has_work(worker) && (most == NULL || worker->done < most->done)) {
+			most = worker;
+		}
+	}
+	return most;
+}
+
+unsigned worker_places(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : UINT_MAX;
+}
+
+static void wake(struct worker *worker)
+{
+	worker->asleep = false;
+	worker->pipeline->sleepers--;
+	pthread_cond_signal(&worker->moved);
+}
+
+/* Nobody has to, but somebody can read. */
+static struct worker *next_reader(struct pipeline *pipeline)
+{
+	unsigned i;
+
+	for (i = 0; may_read(pipeline) && pipeline->nfree >= WAKE_FREE && i < pipeline->nworkers;
+	     i++) {
+		if (pipeline->workers[i].asleep && ahead_of(&pipeline->workers[i]) == 0) {
+			return &pipeline->workers[i];
+		}
+	}
+	return NULL;
+}
+
+void worker_wake_others(struct pipeline *pipeline)
+{
+	struct worker *next;
+	unsigned i;
+
+	for (i = 0; pipeline->sleepers > 0 && i < pipeline->nworkers; i++) {
+		if (must_wake(&pipeline->workers[i])) {
+			wake(&pipeline->workers[i]);
+		}
+	}
+	while (!is_crowded(pipeline) && (next = most_behind(pipeline)) != NULL) {
+		wake(next);
+	}
+	if (pipeline->sleepers > 0 && !is_crowded(pipeline) &&
+	    (next = next_reader(pipeline)) != NULL) {
+		wake(next);
+	}
+}
+
+/* The lock is given up meanwhile. */
+static void sleep_until_moved(struct worker *worker, bool for_pieces)
+{
+	struct pipeline *pipeline = worker->pipeline;
+
 	pipeline->sleepers++;
-	pthread_cond_wait(&pipeline->moved, &pipeline->lock);
-	pipeline->sleepers--;
+	worker_wake_others(pipeline); /* its place is another's */
+	worker->asleep = true;
+	worker->for_pieces = for_pieces;
+	while (worker->asleep) {
+		pthread_cond_wait(&worker->moved, &pipeline->lock);
+	}
+}
+
+/* All that was given is waited for. */
+static void hurry(struct pipeline *pipeline)
+{
+	pipeline->hurry = pipeline->ngiven;
+	worker_wake_others(pipeline);
 }
 
 /* ---- merging ---- */
@@ -60,7 +173,8 @@ static void wait_for_pieces(struct worker *worker, size_t n)
 		}
 		/* what was sent while we merged may have come too late for that, and nobody else has to merge it */
 		if (worker->nspare < n && (pipeline->is_merging || pipeline->nsent == seen)) {
-			wait_for_turn(pipeline);
+			hurry(pipeline);
+			sleep_until_moved(worker, true);
 		}
 	}
 }
@@ -250,12 +364,6 @@ static void do_own_part(struct worker *worker)
 	pthread_mutex_lock(&pipeline->lock);
 }
 
-static bool may_read(const struct pipeline *pipeline)
-{
-	return !pipeline->apart && !pipeline->is_reading && !pipeline->read_all &&
-	       pipeline->nfree > 0;
-}
-
 static void read_once(struct worker *worker)
 {
 	struct pipeline *pipeline = worker->pipeline;
@@ -273,16 +381,15 @@ static void read_once(struct worker *worker)
 static bool take_turn(struct worker *worker)
 {
 	struct pipeline *pipeline = worker->pipeline;
-	uint64_t ahead = pipeline->ngiven - worker->done;
+	uint64_t ahead = ahead_of(worker);
+	bool awaited = is_crowded(pipeline) && most_behind(pipeline) != NULL;
 
-	if (!pipeline->is_merging && pipeline->sleepers == 0 && is_mergeable(pipeline)) {
+	if (!pipeline->is_merging && is_mergeable(pipeline)) {
 		merge(pipeline);
-	} else if (ahead < READ_AHEAD && may_read(pipeline)) {
+	} else if (ahead < READ_AHEAD && may_read(pipeline) && !awaited) {
 		read_once(worker);
 	} else if (ahead > 0) {
 		do_own_part(worker);
-	} else if (!pipeline->is_merging && is_mergeable(pipeline)) {
-		merge(pipeline);
 	} else {
 		return false;
 	}
@@ -297,7 +404,7 @@ void worker_run(struct worker *worker)
 	while (!pipeline->abandoned &&
 	       !(pipeline->read_all && pipeline->nmerged == pipeline->ngiven)) {
 		if (!take_turn(worker)) {
-			wait_for_turn(pipeline);
+			sleep_until_moved(worker, false);
 		}
 	}
 	worker_wake_others(pipeline);
@@ -318,6 +425,9 @@ void worker_give(struct pipeline *pipeline, struct batch *batch)
 	pthread_mutex_lock(&pipeline->lock);
 	pipeline->given[pipeline->ngiven++ % NBATCHES] = batch;
 	pipeline->read_all = batch->last;
+	if (pipeline->apart || batch->figures || batch->calm || batch->last) {
+		pipeline->hurry = pipeline->ngiven;
+	}
 	worker_wake_others(pipeline);
 	pthread_mutex_unlock(&pipeline->lock);
 }
