@@ -101,6 +101,14 @@ static uint64_t hash_seed(const struct weir_config *config)
 	return seed;
 }
 
+/* aligned_alloc() wants a multiple of the alignment */
+static size_t parcels_size(const struct pipeline *pipeline, const struct batch *batch)
+{
+	size_t size = pipeline->nworkers * batch->max_items * sizeof(struct parcel);
+
+	return (size + LINES - 1) / LINES * LINES;
+}
+
 static int open_batches(struct pipeline *pipeline)
 {
 	const struct pipeline_options *options = &pipeline->options;
@@ -113,10 +121,14 @@ static int open_batches(struct pipeline *pipeline)
 		struct batch *batch = &pipeline->batches[k];
 
 		batch->max_items = options->batch + 1;
-		batch->items =
-			malloc(pipeline->nworkers * batch->max_items * sizeof(*batch->items));
-		batch->moments = malloc(batch->max_items * sizeof(*batch->moments));
-		if (batch->items == NULL || batch->moments == NULL ||
+		batch->items = malloc(batch->max_items * sizeof(*batch->items));
+		if (pipeline->nworkers > 1) {
+			batch->parcels = aligned_alloc(LINES, parcels_size(pipeline, batch));
+			batch->moments = malloc(batch->max_items * sizeof(*batch->moments));
+		}
+		if (batch->items == NULL ||
+		    (pipeline->nworkers > 1 &&
+		     (batch->parcels == NULL || batch->moments == NULL)) ||
 		    capture_batch_init(&batch->capture, options->batch) < 0) {
 			return WEIR_ENOMEM;
 		}
@@ -245,6 +257,7 @@ static void clean_up(struct pipeline *pipeline)
 		}
 		capture_batch_fini(&pipeline->batches[k].capture);
 		free(pipeline->batches[k].items);
+		free(pipeline->batches[k].parcels);
 		free(pipeline->batches[k].moments);
 	}
 	if (pipeline->arenas.budget != NULL) {

@@ -40,10 +40,14 @@ enum {
 struct batch {
 	struct capture_batch capture;
 	struct weir_arena arena; /* datagrams put together */
-	/* one worker: all items. Several: each its own, which begin at a multiple of max_items, and everybody's moments */
+	/* one worker: all of them. Several: those that go whole */
 	struct item *items;
+	size_t nitems;
 	size_t max_items;
-	size_t nitems[ENGINE_SHARDS];
+	/* several: each worker's own, which begin at a multiple of max_items, and everybody's moments */
+	struct parcel *parcels;
+	size_t nparcels[ENGINE_SHARDS];
+	struct parcel_base base;
 	struct item_moment *moments;
 	size_t nmoments;
 	bool drops;       /* a moment tells of some */

@@ -13,7 +13,7 @@
 #include "app/ring_flows.h"
 #include "weir/error.h"
 
-enum { LINE = 64, ITEMS_AHEAD = 8, MOMENTS_AHEAD = 32 };
+enum { PARCELS_AHEAD = 8 };
 
 /* One that is free: the last that this worker has filled, for what is his in it is in his cache. Call with the lock. */
 static struct batch *take_free(struct pipeline *pipeline)
@@ -45,7 +45,8 @@ static struct batch *free_batch(struct pipeline *pipeline)
 	}
 	arena_fini(&batch->arena);
 	arena_init(&batch->arena, &pipeline->arenas);
-	memset(batch->nitems, 0, pipeline->nworkers * sizeof(batch->nitems[0]));
+	batch->nitems = 0;
+	memset(batch->nparcels, 0, pipeline->nworkers * sizeof(batch->nparcels[0]));
 	batch->nmoments = 0;
 	batch->drops = false;
 	batch->packets = pipeline->front.index;
@@ -73,7 +74,7 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 		worker_give(pipeline, batch);
 		return;
 	}
-	engine_items(worker->engine, batch->items, batch->nitems[0]);
+	engine_items(worker->engine, batch->items, batch->nitems);
 	if (batch->figures) {
 		engine_get_stats(worker->engine, &worker->stats);
 		pipeline_give_figures(pipeline);
@@ -86,20 +87,24 @@ static void handle(struct pipeline *pipeline, struct batch *batch)
 	}
 }
 
-/* Where others have read since: the lines are fetched for writing before they are needed. */
-static inline void prepare_lines(const void *at, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i += LINE) {
-		__builtin_prefetch((const char *)at + i, 1);
-	}
-}
-
-/* Where the next item is made: what others will read is put there when it is complete, so that it leaves here once. */
+/* Where the next item is made. */
 static inline struct item *next_item(struct pipeline *pipeline, struct batch *batch)
 {
-	return pipeline->nworkers == 1 ? &batch->items[batch->nitems[0]] : &pipeline->reading.item;
+	return pipeline->nworkers == 1 ? &batch->items[batch->nitems] : &pipeline->reading.item;
+}
+
+/* To the worker whose shard it is; the line is one that others have read since: it is fetched for writing before it is needed. */
+static inline void send_item(struct pipeline *pipeline, struct batch *batch,
+			     const struct item *item)
+{
+	unsigned worker = item->shard % pipeline->nworkers;
+	struct parcel *to = &batch->parcels[worker * batch->max_items + batch->nparcels[worker]++];
+
+	__builtin_prefetch(to + PARCELS_AHEAD, 1);
+	if (!parcel_pack(&batch->base, item, to)) {
+		batch->items[batch->nitems] = *item;
+		parcel_pack_whole(&batch->items[batch->nitems++], to);
+	}
 }
 
 /* It is complete. @return where the one after it is made */
@@ -107,25 +112,19 @@ static inline struct item *add_item(struct pipeline *pipeline, struct batch *bat
 				    struct item *item)
 {
 	struct item_moment *moment;
-	struct item *to;
-	unsigned worker;
 
 	if (pipeline->nworkers == 1) {
-		batch->nitems[0]++;
+		batch->nitems++;
 		return item + 1;
 	}
 	moment = &batch->moments[batch->nmoments];
 	moment->index = item->index;
 	moment->clock_ns = item->clock_ns;
 	moment->drops = item->drops;
-	prepare_lines(moment + MOMENTS_AHEAD, 1);
 	batch->drops = batch->drops || item->drops > 0;
 	if (item->shard != FRONT_NO_SHARD) {
-		worker = item->shard % pipeline->nworkers;
-		to = &batch->items[worker * batch->max_items + batch->nitems[worker]++];
 		item->moment = (uint32_t)batch->nmoments;
-		*to = *item;
-		prepare_lines(to + ITEMS_AHEAD, sizeof(*to));
+		send_item(pipeline, batch, item);
 	}
 	batch->nmoments++;
 	return item;
@@ -139,6 +138,9 @@ static void decode_batch(struct pipeline *pipeline, struct capture *capture, str
 	struct item *item = next_item(pipeline, batch);
 	size_t i;
 
+	batch->base.origin = batch->capture.npackets > 0 ? batch->capture.packets[0].data : NULL;
+	batch->base.index = pipeline->front.index;
+	batch->base.nsources = 0;
 	for (i = 0; i < batch->capture.npackets; i++) {
 		struct weir_packet *packet = &batch->capture.packets[i];
 

@@ -345,8 +345,9 @@ static void do_own_part(struct worker *worker)
 	pthread_mutex_unlock(&pipeline->lock);
 	next_piece(worker);
 	engine_part(worker->engine,
-		    &(struct engine_part){.items = batch->items + k * batch->max_items,
-					  .nitems = batch->nitems[k],
+		    &(struct engine_part){.parcels = batch->parcels + k * batch->max_items,
+					  .nparcels = batch->nparcels[k],
+					  .base = &batch->base,
 					  .moments = batch->moments,
 					  .nmoments = batch->nmoments,
 					  .drops = batch->drops});

@@ -18,7 +18,6 @@
 #include "record/tcp_fields.h"
 #include "weir/error.h"
 
-
 /* ---- schemas ---- */
 
 static size_t add_schema(const struct weir_schema **list, size_t n,
@@ -366,32 +365,18 @@ struct ahead {
 	struct flow *flow[AHEAD]; /* NULL: not known */
 };
 
-static inline void look_for_bucket(const struct engine *engine, const struct item *items,
-				   size_t nitems, size_t i, struct ahead *ahead)
+static inline void look_for_bucket(const struct shard *shard, uint64_t hash, size_t i,
+				   struct ahead *ahead)
 {
-	const struct shard *shard;
-
-	if (i < nitems) {
-		shard = engine->shards[items[i].shard];
-		ahead->bucket[i % AHEAD] =
-			shard == NULL ? NULL : flow_table_prefetch(shard->table, items[i].hash);
-	}
+	ahead->bucket[i % AHEAD] = shard == NULL ? NULL : flow_table_prefetch(shard->table, hash);
 }
 
-static inline void look_ahead(const struct engine *engine, const struct item *items, size_t nitems,
-			      size_t i, struct ahead *ahead)
+static inline void look_for_flow(const struct shard *shard, uint64_t hash, size_t i,
+				 struct ahead *ahead)
 {
-	const void *bucket;
+	const void *bucket = ahead->bucket[i % AHEAD];
 
-	look_for_bucket(engine, items, nitems, i + AHEAD_BUCKET, ahead);
-	i += AHEAD_FLOW;
-	if (i < nitems) {
-		bucket = ahead->bucket[i % AHEAD];
-		ahead->flow[i % AHEAD] =
-			bucket == NULL
-				? NULL
-				: shard_expect(engine->shards[items[i].shard], bucket, &items[i]);
-	}
+	ahead->flow[i % AHEAD] = bucket == NULL ? NULL : shard_expect(shard, bucket, hash);
 }
 
 /*
@@ -458,6 +443,18 @@ static void release_blocks(struct engine *engine)
 	}
 }
 
+/* All that is over by now is gone: where no packets come for a while, and before figures are told. */
+static void expire_tombs(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < ENGINE_SHARDS; i++) {
+		if (engine->shards[i] != NULL) {
+			tomb_expire(engine->shards[i], engine->clock_ns);
+		}
+	}
+}
+
 /* From one moment up to another, that one included. @return the moment behind */
 static __attribute__((noinline)) size_t arrive_by_all(struct engine *engine,
 						      const struct item_moment *moments,
@@ -471,97 +468,139 @@ static __attribute__((noinline)) size_t arrive_by_all(struct engine *engine,
 
 /* The same; where nothing can be due in between it is enough to be there: clocks of moments rise. */
 static inline size_t arrive_by(struct engine *engine, const struct engine_part *part, size_t from,
-			       size_t to)
+			       size_t to, int64_t clock_ns)
 {
-	const struct item_moment *moments = part->moments;
-
 	if (engine->jump.flow != NULL || part->drops ||
-	    timer_wheel_next(engine->timers) <= moments[to].clock_ns) {
-		return arrive_by_all(engine, moments, from, to);
+	    timer_wheel_next(engine->timers) <= clock_ns) {
+		return arrive_by_all(engine, part->moments, from, to);
 	}
-	engine->clock_ns = moments[to].clock_ns;
+	engine->clock_ns = clock_ns;
 	return to + 1;
 }
 
-/* Items and packets come out of another processor's cache: several times the way to memory of one's own. */
-enum { FAR_ITEM = 20, FAR_BYTES = 12, LINE = 64, FAR_LINES = 3 };
-
-static inline void look_far_ahead(const struct engine_part *part, size_t i)
+static inline __attribute__((always_inline)) void handle(struct engine *engine, struct shard *shard,
+							 const struct item *item,
+							 struct flow *expected)
 {
-	size_t at;
-
-	if (i + FAR_ITEM < part->nitems) {
-		const char *item = (const char *)&part->items[i + FAR_ITEM];
-
-		for (at = 0; at < sizeof(struct item); at += LINE) {
-			__builtin_prefetch(item + at);
-		}
+	if (shard->tombs_due_ns <= item->clock_ns) {
+		tomb_expire(shard, item->clock_ns);
 	}
-	if (i + FAR_BYTES < part->nitems) {
-		const struct layers *layers = &part->items[i + FAR_BYTES].layers;
+	engine->now.packet = item->index;
+	engine->now.by_packet = true;
+	engine->now.deadline_ns = 0;
+	if (shard->budget.used > shard->enough) {
+		keep_reserve(shard);
+	}
+	shard_item(shard, item, expected);
+}
 
-		for (at = 0; at < (size_t)FAR_LINES * LINE && at < layers->payload_caplen;
-		     at += LINE) {
-			__builtin_prefetch(layers->payload + at);
+static inline void look_at_item(const struct engine *engine, const struct item *item, size_t i,
+				struct ahead *ahead)
+{
+	look_for_bucket(engine->shards[item->shard], item->hash, i, ahead);
+}
+
+void engine_items(struct engine *engine, const struct item *items, size_t nitems)
+{
+	struct ahead ahead = {.flow = {NULL}};
+	size_t i;
+
+	release_blocks(engine);
+	expire_tombs(engine);
+	for (i = 0; i < AHEAD_BUCKET && i < nitems; i++) {
+		look_at_item(engine, &items[i], i, &ahead);
+	}
+	for (i = 0; i < nitems; i++) {
+		struct shard *shard = engine->shards[items[i].shard];
+
+		if (i + AHEAD_BUCKET < nitems) {
+			look_at_item(engine, &items[i + AHEAD_BUCKET], i + AHEAD_BUCKET, &ahead);
+		}
+		if (i + AHEAD_FLOW < nitems) {
+			const struct item *next = &items[i + AHEAD_FLOW];
+
+			look_for_flow(engine->shards[next->shard], next->hash, i + AHEAD_FLOW,
+				      &ahead);
+		}
+		arrive(engine, items[i].index, items[i].clock_ns, items[i].drops);
+		if (shard != NULL) {
+			handle(engine, shard, &items[i], ahead.flow[i % AHEAD]);
 		}
 	}
 }
 
-/* All that is over by now is gone: where no packets come for a while, and before figures are told. */
-static void expire_tombs(struct engine *engine)
-{
-	size_t i;
+/* Parcels and packets come out of another processor's cache: several times the way to memory of one's own. */
+enum { FAR_PARCEL = 24, FAR_BYTES = 14, LINE = 64, FAR_LINES = 3 };
 
-	for (i = 0; i < ENGINE_SHARDS; i++) {
-		if (engine->shards[i] != NULL) {
-			tomb_expire(engine->shards[i], engine->clock_ns);
+static inline void look_far_ahead(const struct engine_part *part, size_t i)
+{
+	const struct parcel *parcel;
+	size_t at;
+
+	if (i + FAR_PARCEL < part->nparcels) {
+		__builtin_prefetch(&part->parcels[i + FAR_PARCEL]);
+	}
+	if (i + FAR_BYTES >= part->nparcels) {
+		return;
+	}
+	parcel = &part->parcels[i + FAR_BYTES];
+	if (parcel->is_whole) {
+		for (at = 0; at < sizeof(struct item); at += LINE) {
+			__builtin_prefetch((const char *)parcel->whole + at);
 		}
+		return;
+	}
+	for (at = 0; at < (size_t)FAR_LINES * LINE && at < parcel->payload_len; at += LINE) {
+		__builtin_prefetch(parcel_payload(parcel, part->base) + at);
+	}
+}
+
+static inline struct shard *shard_of(const struct engine *engine, uint64_t hash)
+{
+	return engine->shards[hash >> 60];
+}
+
+static inline void look_at_parcel(const struct engine *engine, const struct engine_part *part,
+				  size_t i, struct ahead *ahead)
+{
+	uint64_t hash;
+
+	if (i < part->nparcels) {
+		hash = part->parcels[i].hash;
+		look_for_bucket(shard_of(engine, hash), hash, i, ahead);
 	}
 }
 
 void engine_part(struct engine *engine, const struct engine_part *part)
 {
 	struct ahead ahead = {.flow = {NULL}};
+	struct item room;
 	size_t i, at = 0;
 
+	parcel_room(&room);
 	release_blocks(engine);
 	expire_tombs(engine);
 	for (i = 0; i < AHEAD_BUCKET; i++) {
-		look_for_bucket(engine, part->items, part->nitems, i, &ahead);
+		look_at_parcel(engine, part, i, &ahead);
 	}
-	for (i = 0; i < part->nitems; i++) {
-		const struct item *item = &part->items[i];
-		struct shard *shard = engine->shards[item->shard];
+	for (i = 0; i < part->nparcels; i++) {
+		const struct item *item;
 
-		look_ahead(engine, part->items, part->nitems, i, &ahead);
-		if (part->moments == NULL) {
-			arrive(engine, item->index, item->clock_ns, item->drops);
-		} else {
-			look_far_ahead(part, i);
-			at = arrive_by(engine, part, at, item->moment);
+		look_far_ahead(part, i);
+		look_at_parcel(engine, part, i + AHEAD_BUCKET, &ahead);
+		if (i + AHEAD_FLOW < part->nparcels) {
+			uint64_t hash = part->parcels[i + AHEAD_FLOW].hash;
+
+			look_for_flow(shard_of(engine, hash), hash, i + AHEAD_FLOW, &ahead);
 		}
-		if (shard == NULL) {
-			continue;
-		}
-		if (shard->tombs_due_ns <= item->clock_ns) {
-			tomb_expire(shard, item->clock_ns);
-		}
-		engine->now.packet = item->index;
-		engine->now.by_packet = true;
-		engine->now.deadline_ns = 0;
-		if (shard->budget.used > shard->enough) {
-			keep_reserve(shard);
-		}
-		shard_item(shard, item, ahead.flow[i % AHEAD]);
+		item = parcel_open(&part->parcels[i], part->base, part->moments, &room);
+		at = arrive_by(engine, part, at, item->moment, item->clock_ns);
+		handle(engine, engine->shards[item->shard], item, ahead.flow[i % AHEAD]);
 	}
 	if (at < part->nmoments) {
-		(void)arrive_by(engine, part, at, part->nmoments - 1);
+		(void)arrive_by(engine, part, at, part->nmoments - 1,
+				part->moments[part->nmoments - 1].clock_ns);
 	}
-}
-
-void engine_items(struct engine *engine, const struct item *items, size_t nitems)
-{
-	engine_part(engine, &(struct engine_part){.items = items, .nitems = nitems});
 }
 
 void engine_finish_begin(struct engine *engine, uint64_t packets)

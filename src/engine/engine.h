@@ -14,6 +14,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/front.h"
+#include "engine/parcel.h"
 #include "engine/shard.h"
 #include "flow/timer.h"
 #include "parser/registry.h"
@@ -161,19 +162,12 @@ void engine_free(struct engine *engine);
 /** Handle the items of a batch, in order; those of other engines' shards only move the clock. */
 void engine_items(struct engine *engine, const struct item *items, size_t nitems);
 
-/* When an item was, for the engines that do not have it. */
-struct item_moment {
-	uint64_t index;
-	int64_t clock_ns;
-	uint32_t drops;
-};
-
 /* What an engine has of a batch: the items of its shards, and the moments of all. */
 struct engine_part {
-	const struct item *items; /* item.moment is set, and rises */
-	size_t nitems;
-	const struct item_moment
-		*moments; /* clock_ns never falls. NULL: those of the items, which are all */
+	const struct parcel *parcels; /* their moments rise */
+	size_t nparcels;
+	const struct parcel_base *base;
+	const struct item_moment *moments; /* clock_ns never falls */
 	size_t nmoments;
 	bool drops; /* a moment tells of some */
 };

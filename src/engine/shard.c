@@ -234,9 +234,9 @@ static int observe(struct engine *engine, struct flow *flow, const struct item *
 	return err;
 }
 
-struct flow *shard_expect(const struct shard *shard, const void *bucket, const struct item *item)
+struct flow *shard_expect(const struct shard *shard, const void *bucket, uint64_t hash)
 {
-	uint32_t index = flow_table_candidate(shard->table, bucket, item->hash);
+	uint32_t index = flow_table_candidate(shard->table, bucket, hash);
 	struct flow *flow;
 	size_t at;
 

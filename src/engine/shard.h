@@ -179,9 +179,9 @@ struct flow *shard_pop_sorted(struct shard *shard);
 
 /**
  * The flow that a segment to come is probably of, its memory on the way into the cache. NULL: there is none yet.
- * @param bucket of flow_table_prefetch(), some segments ago
+ * @param bucket of flow_table_prefetch() with its hash, some segments ago
  */
-struct flow *shard_expect(const struct shard *shard, const void *bucket, const struct item *item);
+struct flow *shard_expect(const struct shard *shard, const void *bucket, uint64_t hash);
 /** Handle one TCP segment of this shard. `expected` is what shard_expect() gave for it, or NULL. */
 void shard_item(struct shard *shard, const struct item *item, struct flow *expected);
 
