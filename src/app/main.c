@@ -3,11 +3,10 @@
  * weir, the program. Where things are:
  *   options.c   the command line, from one table; config.c configuration files; settings.c timeouts and limits, units.c
  *               their units; completions.c what shells complete
- *   run.c       a run: opening, dropping rights, signals, the end
+ *   run.c       a run: opening, dropping rights, the end; signals.c: what it is asked meanwhile
  *   privs.c     dropping rights; syscalls.c: the system calls that are left
  *   output.c    the sinks of the run; fix.c: what helps when a file cannot be written
  *   pipeline.c  inputs → batches → engines → records in order; threads
- *   queue.c     bounded queues between them
  *   report.c    figures of a run, for summary.c (the closing summary) and the line a minute
  *   progress.c  how far the run is
  *   doctor.c, ifaces.c  what can be captured here

@@ -6,12 +6,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +27,7 @@
 #include "app/progress.h"
 #include "app/report.h"
 #include "app/rings.h"
+#include "app/signals.h"
 #include "app/summary.h"
 #include "base/time.h"
 #include "record/tcp_fields.h"
@@ -43,15 +42,6 @@ enum {
 	EXIT_LOST = 4,
 	FILTER_MAX = 1 << 16 /* bytes of a filter in a file */
 };
-
-/* Set by signals, and looked at by whichever thread reads: without a lock, so nothing but what is atomic */
-static volatile sig_atomic_t stop; /* by __atomic builtins: others have a pointer to it */
-static volatile sig_atomic_t wake =
-	-1; /* an eventfd: ends waiting for packets. Set before there are threads */
-static atomic_bool asked_summary;
-static atomic_bool asked_reopen;
-
-_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "signal handlers set them");
 
 struct run {
 	const struct options *options;
@@ -84,51 +74,6 @@ struct run {
 	uint64_t told; /* interfaces that went away */
 };
 
-/* ---- signals ---- */
-
-/* Also from a signal handler, and from any thread. */
-static void wake_up(void)
-{
-	static const uint64_t one = 1;
-	int saved = errno;
-
-	if (wake >= 0 && write(wake, &one, sizeof(one)) < 0) {
-		/* it is readable already, then */
-	}
-	errno = saved;
-}
-
-static void on_signal(int number)
-{
-	if (number == SIGUSR1) {
-		atomic_store(&asked_summary, true);
-	} else if (number == SIGHUP) {
-		atomic_store(&asked_reopen, true);
-	} else {
-		__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-	}
-	wake_up();
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action;
-
-	wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_signal;
-	action.sa_flags = SA_RESTART; /* a FIFO may be waited for when it is opened */
-	sigaction(SIGUSR1, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	/* the second one finds the default action, and ends the process at once */
-	action.sa_flags = (int)SA_RESETHAND;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	action.sa_flags = 0;
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
-}
-
 /* ---- what the pipeline calls ---- */
 
 static int64_t monotonic_ns(void)
@@ -142,10 +87,8 @@ static int64_t monotonic_ns(void)
 /* `weir ... | head`: whoever reads has enough. */
 static void obey_broken_pipe(struct run *run)
 {
-	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed) &&
-	    !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-		wake_up();
+	if (atomic_load_explicit(&run->output.broken_pipe, memory_order_relaxed)) {
+		signals_ask_to_stop();
 	}
 }
 
@@ -241,10 +184,10 @@ static bool wants_figures(void *context)
 {
 	struct run *run = context;
 
-	if (atomic_exchange(&asked_summary, false)) {
+	if (signals_take_summary()) {
 		atomic_store(&run->show_summary, true);
 	}
-	if (atomic_exchange(&asked_reopen, false)) {
+	if (signals_take_reopen()) {
 		atomic_store(&run->reopen, true);
 		if (run->writer != NULL) {
 			(void)writer_reopen(run->writer);
@@ -501,7 +444,7 @@ static int open_live(struct run *run)
 		.queue = rings_queue(options),
 		.promiscuous = !options->no_promiscuous,
 		.fanout = shared ? groups : NULL,
-		.stop = &stop,
+		.stop = signals_stop(),
 	};
 	size_t i;
 
@@ -514,7 +457,7 @@ static int open_live(struct run *run)
 			refused(run->inputs[i], options->interfaces[0], err);
 			return EXIT_ERROR;
 		}
-		capture_wake_by(run->inputs[i], wake);
+		capture_wake_by(run->inputs[i], signals_wake_fd());
 	}
 	if (shared) {
 		capture_share(run->inputs, run->ninputs);
@@ -532,7 +475,8 @@ static int open_inputs(struct run *run)
 	}
 	privs_allow_files(options->ninputs);
 	for (i = 0; i < options->ninputs; i++) {
-		int err = capture_new_file(options->inputs[i], (uint16_t)i, &stop, &run->inputs[i]);
+		int err = capture_new_file(options->inputs[i], (uint16_t)i, signals_stop(),
+					   &run->inputs[i]);
 
 		if (err < 0) {
 			int error = errno;
@@ -542,7 +486,7 @@ static int open_inputs(struct run *run)
 			capture_close(run->inputs[i]);
 			return EXIT_ERROR;
 		}
-		capture_wake_by(run->inputs[i], wake);
+		capture_wake_by(run->inputs[i], signals_wake_fd());
 		run->ninputs++;
 	}
 	return 0;
@@ -849,12 +793,12 @@ static int run_pipeline(struct run *run)
 		.text = on_text,
 		.tap = taps_type(&run->output.taps),
 		.tap_sink = taps_sink(&run->output.taps),
-		.stop = &stop,
+		.stop = signals_stop(),
 		.progress = on_progress,
 		.wants_figures = wants_figures,
 		.figures = on_figures,
 		.settled = on_settled,
-		.wake = wake_up,
+		.wake = signals_wake,
 	};
 	struct pipeline_result result;
 	int status, closed, err;
@@ -922,7 +866,7 @@ int run(const struct options *options)
 	}
 	run->options = options;
 	pthread_mutex_init(&run->terminal, NULL);
-	catch_signals();
+	signals_catch();
 	summary_init(&run->summary);
 	status = open_filter(run);
 	if (status == 0) {
