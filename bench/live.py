@@ -26,12 +26,6 @@ WAYS = (('-j 1', ['-j', '1']), ('-j 2', ['-j', '2']), ('-j 2 --fanout', ['-j', '
 GOAL = 25
 
 
-def cpu_of(pid):
-    with open('/proc/%d/stat' % pid) as file:
-        fields = file.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
 def core(args, number):
     return ['chrt', '-f', '10', 'taskset', '-c', str(number)] if args.alone else []
 
@@ -54,12 +48,12 @@ def measure(net, args, path, way):
         weir = Quiet(net, args.weir, core(args, 1)).ready()
     else:
         weir = Weir(net, args.weir, [word % net.path('ring') if '%s' in word else word for word in way], prefix=core(args, 1)).ready()
-    idle = cpu_of(weir.pid())
+    idle = weir.cpu()
     sender = net.start(net.client, core(args, 0) + [args.sender, net.peer, path, '--seconds', str(args.seconds)], stdout=subprocess.PIPE)
     sent = json.loads(sender.communicate()[0])
     time.sleep(0.3)
-    wait_for(lambda: settled(weir), 20)
-    cpu = cpu_of(weir.pid()) - idle
+    wait_for(weir.settled, 20)
+    cpu = weir.cpu() - idle
     weir.stop()
     summary = weir.summaries()[-1]
     got = received(net, net.link, net.server) - before
@@ -68,12 +62,6 @@ def measure(net, args, path, way):
         sys.exit('live: %d seen, %r, of %d received' % (summary['packets'], summary['drops'], got))
     os.unlink(weir.out)
     return sent['sent'] / sent['seconds'], dropped, got, cpu, sent['seconds']
-
-
-def settled(weir):
-    before = cpu_of(weir.pid())
-    time.sleep(0.2)
-    return cpu_of(weir.pid()) - before < 0.02
 
 
 def table(args, rows):

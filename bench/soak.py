@@ -7,9 +7,15 @@ its own, 1 % of the packets left out and 1.5 % out of order. weir writes JSON to
 few seconds, so that it does not fill the disk; its lines are counted. Once a second resident memory and CPU time are read, and every few seconds
 weir is asked for its figures (SIGUSR1).
 
-Exit 1 when memory is not flat (the mean of the last quarter at most 5 % above that of the second one; 25 % in less than 25 minutes), when the
-ledger does not balance, when packets and drops do not add up to what the interface received, or records are not all in the files. Exit 77 without root or namespaces. --write puts the figures and docs/soak.svg into the documentation. --quick: timeouts of a few seconds,
-so that a minute is long enough to become steady. Without --capture, connections made for it are sent.
+Memory is judged from when it stands. Until then weir is stopped for a moment again and again, so that every queue between the ring and the file holds all that it may: how
+full they become otherwise is up to what else the machine does. It stands when the largest that was seen has grown by no more than 1 % within a time that is at least the longest timeout of a
+flow (so what waits for a timeout has begun to go) and a sixth of --seconds. A run that does not come there within six such times fails: so a leak
+fails either by never standing or by growing. Then --seconds count, whatever their number: the mean of the last quarter may be 5 % above
+that of the first one at most.
+
+Exit 1 when memory is not flat, when the ledger does not balance, when packets and drops do not add up to what the interface received, or records are not
+all in the files. Exit 77 without root or namespaces. --write puts the figures and docs/soak.svg into the documentation. --quick: timeouts of a few
+seconds, a rate that any machine keeps up with and little memory for queues, so that memory stands soon and what else the machine does hardly moves it. Without --capture, connections made for it are sent.
 """
 import argparse
 import json
@@ -25,19 +31,21 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'live'))
 from net import Net, Weir, missing, received, wait_for, write_conversations  # noqa: E402
 
-FLAT, FLAT_SHORT, LONG_S = 1.05, 1.25, 1500  # it takes some ten minutes to have met the largest bursts
+FLAT = 1.05          # the last quarter to the first
+STANDS = 1.01        # of the largest so far, within STILL_S or a sixth of the time
+TRIES = 6            # so many times that long, and it has not stood
 PAGE = os.sysconf('SC_PAGE_SIZE')
-TICK = os.sysconf('SC_CLK_TCK')
-QUICK = ['--set', 'timeout.closing=2s', '--set', 'timeout.established=5s', '--set', 'timeout.half-open=3s', '--set', 'timeout.tombstone=1s']
+# the longest timeout of a flow: of timeout.established, as a default and here
+LONGEST_S, LONGEST_QUICK_S = 300, 5
+STOPPED_S = 0.25     # at a time, until memory stands: the ring holds much more
+QUICK_RATE = 100000
+QUICK = ['-B', '16384', '--memory', '96M', '--set', 'timeout.closing=2s', '--set', 'timeout.established=5s', '--set', 'timeout.half-open=3s', '--set', 'timeout.tombstone=1s']
 
 
-def usage_of(pid):
-    """(resident bytes, CPU seconds)"""
+def resident(pid):
+    """Bytes."""
     with open('/proc/%d/statm' % pid) as file:
-        resident = int(file.read().split()[1]) * PAGE
-    with open('/proc/%d/stat' % pid) as file:
-        fields = file.read().rsplit(')', 1)[1].split()
-    return resident, (int(fields[11]) + int(fields[12])) / TICK
+        return int(file.read().split()[1]) * PAGE
 
 
 class Output:
@@ -80,21 +88,42 @@ class Soak:
         self.samples = []  # (seconds, resident, cpu)
         self.figures = []  # (seconds, summary)
         self.problems = []
+        self.steady = None  # when memory stood
+        self.window = max(args.seconds / 6, LONGEST_QUICK_S if args.quick else LONGEST_S)
+
+    def stands(self, now):
+        """Has the largest that was seen not grown for a while?"""
+        if now < 2 * self.window:
+            return False
+        before = max(size for second, size, _ in self.samples if second <= now - self.window)
+        return max(size for _, size, _ in self.samples) <= before * STANDS
+
+    @staticmethod
+    def hold_up(capture):
+        capture.tell(signal.SIGSTOP)
+        time.sleep(STOPPED_S)
+        capture.tell(signal.SIGCONT)
 
     def sample(self, capture, began, asked):
         now = time.monotonic() - began
-        self.samples.append((now,) + usage_of(capture.pid()))
+        self.samples.append((now, resident(capture.pid()), capture.cpu()))
         got = capture.summaries()
         if len(got) > len(self.figures):
             self.figures.append((now, got[-1]))
         return now - asked >= self.args.every
 
     def watch(self, capture, sender, began):
-        """Until the sender is through."""
-        output, asked, rotated = Output(capture), 0.0, 0.0
+        """Until memory stood and was looked at for the time that was asked for, or did not stand."""
+        output, asked, rotated, now = Output(capture), 0.0, 0.0, 0.0
         while sender.poll() is None:
+            if self.steady is None:
+                self.hold_up(capture)
             time.sleep(1)
             now = time.monotonic() - began
+            if self.steady is None and self.stands(now):
+                self.steady = now
+            if now > (TRIES * self.window if self.steady is None else self.steady + self.args.seconds):
+                sender.terminate()
             if self.sample(capture, began, asked):
                 asked = now
                 capture.tell(signal.SIGUSR1)
@@ -109,13 +138,13 @@ class Soak:
         before = received(net, net.link, net.server)
         options = (QUICK if args.quick else []) + (['--memory', args.memory] if args.memory else [])
         capture = Weir(net, args.weir, options).ready(60)
-        words = ['--seconds', str(args.seconds), '--drop', '10', '--reorder', '15'] + (['--rate', str(args.rate)] if args.rate else [])
+        words = ['--seconds', str(TRIES * self.window + args.seconds + 60), '--drop', '10', '--reorder', '15'] + (['--rate', str(args.rate)] if args.rate else [])
         began = time.monotonic()
         sender = net.start(net.client, [args.sender, net.peer, path] + words, stdout=subprocess.PIPE)
         output = self.watch(capture, sender, began)
         self.sent = json.loads(sender.stdout.read())
-        wait_for(lambda: self.settled(capture), 10)
-        self.cpu, self.wall = usage_of(capture.pid())[1], self.sent['seconds']
+        wait_for(capture.settled, 10)
+        self.cpu, self.wall = capture.cpu(), self.sent['seconds']
         # JSON of the very last summary is complete when the process is gone
         status = capture.stop()
         if status != 0:
@@ -124,20 +153,16 @@ class Soak:
         self.received = received(net, net.link, net.server) - before
         self.lines = output.finish()
 
-    def settled(self, capture):
-        """Nothing more is read: CPU time stands still."""
-        before = usage_of(capture.pid())[1]
-        time.sleep(0.3)
-        return usage_of(capture.pid())[1] - before < 0.02
-
     def quarter(self, number):
-        part = [resident for second, resident, _ in self.samples
-                if number * self.args.seconds / 4 <= second < (number + 1) * self.args.seconds / 4]
+        """Mean of resident memory, of the time since it stood."""
+        length = self.args.seconds / 4
+        part = [size for second, size, _ in self.samples
+                if number * length <= second - (self.steady or 0) < (number + 1) * length]
         return sum(part) / max(len(part), 1)
 
     def judge(self):
         end, problems = self.end, self.problems
-        for second, summary in self.figures + [(self.args.seconds, end)]:
+        for second, summary in self.figures + [(self.samples[-1][0], end)]:
             problem = ledger_problem(summary)
             if problem:
                 problems.append('at %.0f s: %s' % (second, problem))
@@ -148,8 +173,11 @@ class Soak:
         lost = sum(n for name, n in end['drops'].items() if name.startswith('sink_'))
         if self.lines + lost != sum(end['records'].values()):
             problems.append('%d lines and %d lost, of %d records' % (self.lines, lost, sum(end['records'].values())))
-        if self.quarter(3) > self.quarter(1) * self.args.flat:
-            problems.append('resident memory grew from %.1f to %.1f MB' % (self.quarter(1) / 1e6, self.quarter(3) / 1e6))
+        if self.steady is None:
+            problems.append('resident memory did not stand within %.0f s: it grew to %.1f MB, by more than %.0f %% in %.0f s' % (
+                self.samples[-1][0], max(size for _, size, _ in self.samples) / 1e6, 100 * STANDS - 100, self.window))
+        elif self.quarter(3) > self.quarter(0) * FLAT:
+            problems.append('resident memory grew from %.1f to %.1f MB' % (self.quarter(0) / 1e6, self.quarter(3) / 1e6))
         if end['memory']['peak'] > end['memory']['budget']:
             problems.append('peak %d beyond the budget' % end['memory']['peak'])
         if end['records'].get('http', 0) < 100:
@@ -170,8 +198,8 @@ class Soak:
                 ('ledger, bytes', '%s captured = %s delivered + %s duplicate + %s overlap + %s rejected' % tuple(format(n, ',') for n in (
                     payload['captured'], payload['delivered'], payload['duplicate'], payload['overlap'], sum(payload['rejected'].values())))),
                 ('gaps declared', '%s, %s bytes' % (format(end['tcp']['gaps']['count'], ','), format(end['tcp']['gaps']['bytes'], ','))),
-                ('resident memory', '%.1f MB in the second quarter of the time, %.1f MB in the last; at most %.1f MB' % (
-                    self.quarter(1) / 1e6, self.quarter(3) / 1e6, max(resident for _, resident, _ in self.samples) / 1e6)),
+                ('resident memory', '%s; %.1f MB in the first quarter of the time from there, %.1f MB in the last; at most %.1f MB' % (
+                    'did not stand' if self.steady is None else 'stood after %.0f s' % self.steady, self.quarter(0) / 1e6, self.quarter(3) / 1e6, max(size for _, size, _ in self.samples) / 1e6)),
                 ('CPU', '%.1f %% of a core (%.2f µs a packet)' % (100 * self.cpu / seconds, 1e6 * self.cpu / max(end['packets'], 1))),
                 ('load of the machine', '%.1f on %d cores: the sender and other work beside it' % (load, os.cpu_count())))
         return ['| | |', '|---|---|'] + ['| %s | %s |' % row for row in rows]
@@ -213,7 +241,7 @@ def draw(soak):
     packets = rates([(0, 0)] + [(second, summary['packets']) for second, summary in soak.figures])
     opened = [(second, summary['tcp']['flows'] - sum(n for how, n in summary['tcp']['ended'].items() if how != 'open'))
               for second, summary in soak.figures]
-    panels = (('resident memory', [(second, resident / 1e6) for second, resident, _ in thin], 'MB'),
+    panels = (('resident memory', [(second, size / 1e6) for second, size, _ in thin], 'MB'),
               ('packets a second', [(second, rate / 1000) for second, rate in packets], 'k'),
               ('flows that are open', [(second, flows / 1000) for second, flows in opened], 'k'),
               ('CPU', [(second, 100 * rate) for second, rate in rates([(second, cpu) for second, _, cpu in thin])], '%'))
@@ -222,7 +250,7 @@ def draw(soak):
            '<rect width="100%" height="100%" fill="white"/>']
     for number, (name, points, unit) in enumerate(panels):
         if points:
-            out += panel(28 + number * (PANEL + SPACE), name, points, unit, soak.args.seconds)
+            out += panel(28 + number * (PANEL + SPACE), name, points, unit, soak.samples[-1][0])
     return '\n'.join(out + ['</svg>']) + '\n'
 
 
@@ -244,7 +272,8 @@ def main():
     parser.add_argument('--write', action='store_true')
     parser.add_argument('--save', help='samples and figures, as JSON')
     args = parser.parse_args()
-    args.flat = FLAT if args.seconds >= LONG_S else FLAT_SHORT
+    if args.quick:
+        args.rate = args.rate or QUICK_RATE
     args.every, args.rotate = (5, 7) if args.seconds < 300 else (30, 20)
     why = missing(('ip',))
     if why:
@@ -255,7 +284,7 @@ def main():
         if b'__asan_init' in text or b'__tsan_init' in text:
             # memory that was given back is held for a while, and everything takes several times as long
             os.environ['ASAN_OPTIONS'] = 'quarantine_size_mb=1:malloc_context_size=2:' + os.environ.get('ASAN_OPTIONS', '')
-            args.rate = args.rate or 8000
+            args.rate = min(args.rate or 8000, 8000)
     soak, net = Soak(args), Net()
     try:
         soak.run(net)

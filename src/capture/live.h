@@ -64,6 +64,7 @@ struct live {
 	struct live_name *names;
 	size_t nnames;
 	bool shares;             /* one of several captures, and not the first */
+	int nap_ms;              /* one interface: to sleep before the next wait */
 	struct readers *readers; /* NULL: there is one interface */
 };
 

@@ -7,7 +7,8 @@
  * arenas they are): freed <= done <= filled <= freed + nparcels. The one being filled is at `filled`.
  *
  * A parcel that is not full is handed over when the sink has nothing else to do, so that records come out at once while it
- * keeps up, and in large pieces when it does not.
+ * keeps up, and in large pieces when it does not. Where records are lost rather than waited for, the thread naps between two looks (NAP_NS): waking
+ * it for every round of packets costs both threads more than writing the few records of one.
  */
 #include "sink/batch.h"
 
@@ -32,9 +33,11 @@ enum {
 	BLOCK_BYTES = 16 << 10, /* its memory comes in */
 	CONFIRM_RECORDS =
 		256, /* flushed at least after so many: what is flushed is known to be written */
-	CLOCK_RECORDS = 256 /* without a thread: the clock is looked at */
+	CLOCK_RECORDS = 256, /* without a thread: the clock is looked at */
+	NAP_PARCELS = 8      /* so many waiting end a nap */
 };
 
+#define NAP_NS      (5 * NS_PER_MS)
 #define CREDIT_NS   (200 * NS_PER_MS)
 #define CREDIT_PART 32 /* of the time that passes comes back */
 
@@ -79,7 +82,9 @@ struct sink_batch {
 	uint64_t reopen_at; /* reopen when so many are done */
 	bool reopen;
 	bool flush;
-	bool busy; /* the thread is in the sink */
+	bool busy;   /* the thread is in the sink */
+	bool rested; /* it has done nothing since its last nap */
+	bool naps;   /* it looks for itself soon */
 	bool closing;
 	bool ended;
 	bool abandoned;
@@ -236,6 +241,7 @@ static bool work_once(struct sink_batch *batch)
 		return false;
 	}
 	batch->busy = true;
+	batch->rested = false;
 	if (is_reopen) {
 		batch->reopen = false;
 	} else if (!is_parcel) {
@@ -279,12 +285,39 @@ static void free_batch(struct sink_batch *batch)
 	free(batch);
 }
 
+/* There is something to do for the thread. Called with the lock. */
+static void call(struct sink_batch *batch, bool now)
+{
+	if (!batch->naps || now) {
+		batch->naps = false;
+		pthread_cond_signal(&batch->work);
+	}
+}
+
+/* Called with the lock. */
+static void nap(struct sink_batch *batch)
+{
+	struct timespec until = in_ns(NAP_NS);
+	int err = 0;
+
+	batch->naps = true;
+	while (batch->naps && err != ETIMEDOUT) {
+		err = pthread_cond_timedwait(&batch->work, &batch->lock, &until);
+	}
+	batch->naps = false;
+	batch->rested = true;
+}
+
 /* Called with the lock. A flush that was asked for and is not due yet will be. */
 static void wait_for_work(struct sink_batch *batch)
 {
 	struct timespec until;
 	int64_t due;
 
+	if (batch->options.may_lose && !batch->rested) {
+		nap(batch);
+		return;
+	}
 	if (!batch->flush) {
 		pthread_cond_wait(&batch->work, &batch->lock);
 		return;
@@ -345,6 +378,7 @@ static void wait_on_credit(struct sink_batch *batch, size_t left)
 	batch->credit_ns += (before - batch->credited_ns) / CREDIT_PART;
 	batch->credit_ns = batch->credit_ns < CREDIT_NS ? batch->credit_ns : CREDIT_NS;
 	until = in_ns(batch->credit_ns);
+	call(batch, true);
 	while (batch->credit_ns >= NS_PER_MS && err != ETIMEDOUT && is_behind(batch, left)) {
 		err = pthread_cond_timedwait(&batch->room, &batch->lock, &until);
 		after = now_ns();
@@ -394,7 +428,7 @@ static void hand_over(struct sink_batch *batch)
 {
 	pthread_mutex_lock(&batch->lock);
 	batch->filled++;
-	pthread_cond_signal(&batch->work);
+	call(batch, batch->filled - batch->done >= NAP_PARCELS);
 	pthread_mutex_unlock(&batch->lock);
 	batch->ready = false;
 }
@@ -521,7 +555,7 @@ void sink_batch_settle(struct sink_batch *batch)
 		batch->ready = false;
 	}
 	batch->flush = true;
-	pthread_cond_signal(&batch->work);
+	call(batch, false);
 	pthread_mutex_unlock(&batch->lock);
 	batch->dirty = !idle;
 }
@@ -538,7 +572,7 @@ void sink_batch_reopen(struct sink_batch *batch)
 	pthread_mutex_lock(&batch->lock);
 	batch->reopen = true;
 	batch->reopen_at = batch->filled;
-	pthread_cond_signal(&batch->work);
+	call(batch, true);
 	pthread_mutex_unlock(&batch->lock);
 }
 
@@ -643,7 +677,7 @@ static bool end_thread(struct sink_batch *batch, int64_t patience_ns, struct sin
 	}
 	pthread_mutex_lock(&batch->lock);
 	batch->closing = true;
-	pthread_cond_signal(&batch->work);
+	call(batch, true);
 	ended = wait_for_end(batch, patience_ns);
 	if (!ended) {
 		sink_batch_get_stats(batch, ret);

@@ -22,6 +22,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import cli  # noqa: E402
 from cli import DEMO, ROOT, WEIR, equal, run  # noqa: E402
+from packets import blocks  # noqa: E402
 from cli import expect as check  # noqa: E402
 
 
@@ -48,16 +49,6 @@ def pcap(frames, linktype=1, start=1700000000, step=1):
     for number, frame in enumerate(frames):
         out += struct.pack('<IIII', start + number * step, 123456789, len(frame), len(frame)) + frame
     return out
-
-
-def blocks(data):
-    """(type, body) of a pcapng's blocks."""
-    at = 0
-    while at < len(data):
-        kind, length = struct.unpack_from('<II', data, at)
-        equal(struct.unpack_from('<I', data, at + length - 4)[0], length, 'the trailing length of a block')
-        yield kind, data[at + 8:at + length - 4]
-        at += length
 
 
 def options(body, at):

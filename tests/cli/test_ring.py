@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import cli  # noqa: E402
 from cli import DEMO, WEIR, equal, run  # noqa: E402
 from cli import expect as check  # noqa: E402
+from packets import blocks, frames_in  # noqa: E402
 
 NAME = re.compile(r'ring-\d{8}T\d{6}\.\d{9}Z-r(\d{6})-p(\d{12})\.pcapng$')
 MAX = 16 << 20
@@ -46,27 +47,6 @@ def capture(path, n, size=1000):
     with open(path, 'wb') as file:
         file.write(HEAD + b''.join(record(i, size) for i in range(1, n + 1)))
     return path
-
-
-def blocks(data):
-    """(type, body) of whole blocks; raises struct.error or AssertionError where the file is cut."""
-    at = 0
-    while at < len(data):
-        kind, length = struct.unpack_from('<II', data, at)
-        equal(struct.unpack_from('<I', data, at + length - 4)[0], length, 'the trailing length of a block')
-        yield kind, data[at + 8:at + length - 4]
-        at += length
-
-
-def frames_in(path):
-    """(time, bytes) of the packets of a pcapng."""
-    with open(path, 'rb') as file:
-        found = []
-        for kind, body in blocks(file.read()):
-            if kind == 6:
-                _, high, low, caplen, _ = struct.unpack_from('<IIIII', body)
-                found.append((high << 32 | low, body[20:20 + caplen]))
-        return found
 
 
 def wanted(first, last, size=1000, step=1):

@@ -177,6 +177,18 @@ class Weir:
         with open('/proc/%d/status' % self.pid()) as file:
             return dict(line.rstrip('\n').split(':\t', 1) for line in file if ':\t' in line)
 
+    def cpu(self):
+        """Seconds of all its threads."""
+        with open('/proc/%d/stat' % self.pid()) as file:
+            fields = file.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def settled(self):
+        """Nothing more is read: CPU time stands still."""
+        before = self.cpu()
+        time.sleep(0.3)
+        return self.cpu() - before < 0.02
+
     def ready(self, seconds=30.0):
         """Captures: rights were given up, which is the last thing before packets are read."""
         def gone():

@@ -19,6 +19,8 @@ import threading
 import time
 
 from net import Weir, checksum, conversation, read_records, received, send_frames, tool, wait_for, write_conversations
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from packets import frames_in  # noqa: E402
 from test_live import check, equal, is_sanitized, main
 
 SENDER = os.path.abspath(sys.argv[2])
@@ -48,12 +50,6 @@ class Traffic:
         return received(self.net, self.net.link, self.net.server) - self.before
 
 
-def cpu_of(pid):
-    with open('/proc/%d/stat' % pid) as file:
-        fields = file.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
 def settle(capture, summaries=1):
     """All that was sent has been read: what is asked for now counts it."""
     time.sleep(0.5)
@@ -67,10 +63,10 @@ def try_ceiling(net, weir, rounds, options):
     """@return drops, packets a second, CPU as a part of a core"""
     traffic = Traffic(net, weir)
     capture = Weir(net, weir, options).ready()
-    idle = cpu_of(capture.pid())
+    idle = capture.cpu()
     sent = traffic.send('--packets', str(rounds * ROUND))
     settle(capture)
-    cpu = cpu_of(capture.pid()) - idle
+    cpu = capture.cpu() - idle
     equal(capture.stop(), 0, 'exit status')
     summary = capture.summaries()[-1]
     dropped = summary['drops'].get('kernel', 0)
@@ -274,19 +270,10 @@ def plain(record):
 
 def sort_packets(path, target):
     """Batches of the rings are written in turns: by time, as pcap."""
-    with open(path, 'rb') as file:
-        data = file.read()
-    found, at = [], 0
-    while at < len(data):
-        kind, length = struct.unpack_from('<II', data, at)
-        if kind == 6:
-            high, low, caplen, wirelen = struct.unpack_from('<IIII', data, at + 12)
-            found.append((high << 32 | low, at + 28, caplen, wirelen))
-        at += length
     with open(target, 'wb') as file:
         file.write(struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, 1))
-        for ts, at, caplen, wirelen in sorted(found):
-            file.write(struct.pack('<IIII', ts // 10**9, ts % 10**9, caplen, wirelen) + data[at:at + caplen])
+        for ts, frame in sorted(frames_in(path), key=lambda pair: pair[0]):
+            file.write(struct.pack('<IIII', ts // 10**9, ts % 10**9, len(frame), len(frame)) + frame)
 
 
 def same_records(got, wanted, what):

@@ -9,13 +9,12 @@ import json
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import time
 
 from net import Weir, conversation, received, send_frames_on, wait_for, write_conversations
-from test_ceiling import plain, same, same_records, settle, slice_of
+from test_ceiling import frames_in, plain, same, same_records, settle, slice_of
 from test_live import check, equal, is_sanitized, main
 
 SENDER = os.path.abspath(sys.argv[2])
@@ -31,20 +30,6 @@ def split_frames(links, n, by='direction'):
                 forth = number in (0, 2, 3, 5, 7)
                 which = (0 if forth else 1) if by == 'direction' else first + i
                 found.append((links[which % len(links)], frames[number]))
-    return found
-
-
-def times_of(path):
-    """Of all packets of a pcapng in our byte order, in ns."""
-    with open(path, 'rb') as file:
-        data = file.read()
-    at, found = 0, []
-    while at < len(data):
-        kind, length = struct.unpack_from('<II', data, at)
-        if kind == 6:
-            high, low = struct.unpack_from('<II', data, at + 12)
-            found.append(high << 32 | low)
-        at += length
     return found
 
 
@@ -80,7 +65,7 @@ def a_flow_split_over_two_links(net, weir):
         equal(summary['ip'].get('clock_back', 0), 0, 'packets out of order with %r' % way)
         same_records(sorted(map(plain, capture.records())), wanted, 'records with %r' % way)
         check(summary['memory']['peak'] <= summary['memory']['budget'], 'memory: %r' % summary['memory'])
-    times = times_of(packets)
+    times = [ts for ts, _ in frames_in(packets)]
     equal((len(times), times), (len(frames), sorted(times)), 'times in the file of packets')
     for record in random.sample(captures[1].records(), 10):
         same(slice_of(weir, ring, record, net.path('slice.pcapng'))[0], record)
