@@ -443,18 +443,6 @@ static void release_blocks(struct engine *engine)
 	}
 }
 
-/* All that is over by now is gone: where no packets come for a while, and before figures are told. */
-static void expire_tombs(struct engine *engine)
-{
-	size_t i;
-
-	for (i = 0; i < ENGINE_SHARDS; i++) {
-		if (engine->shards[i] != NULL) {
-			tomb_expire(engine->shards[i], engine->clock_ns);
-		}
-	}
-}
-
 /* From one moment up to another, that one included. @return the moment behind */
 static __attribute__((noinline)) size_t arrive_by_all(struct engine *engine,
 						      const struct item_moment *moments,
@@ -482,9 +470,6 @@ static inline __attribute__((always_inline)) void handle(struct engine *engine, 
 							 const struct item *item,
 							 struct flow *expected)
 {
-	if (shard->tombs_due_ns <= item->clock_ns) {
-		tomb_expire(shard, item->clock_ns);
-	}
 	engine->now.packet = item->index;
 	engine->now.by_packet = true;
 	engine->now.deadline_ns = 0;
@@ -506,7 +491,7 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 	size_t i;
 
 	release_blocks(engine);
-	expire_tombs(engine);
+	tomb_expire_all(engine->shards, ENGINE_SHARDS, engine->clock_ns);
 	for (i = 0; i < AHEAD_BUCKET && i < nitems; i++) {
 		look_at_item(engine, &items[i], i, &ahead);
 	}
@@ -579,7 +564,7 @@ void engine_part(struct engine *engine, const struct engine_part *part)
 
 	parcel_room(&room);
 	release_blocks(engine);
-	expire_tombs(engine);
+	tomb_expire_all(engine->shards, ENGINE_SHARDS, engine->clock_ns);
 	for (i = 0; i < AHEAD_BUCKET; i++) {
 		look_at_parcel(engine, part, i, &ahead);
 	}
@@ -889,7 +874,7 @@ void engine_get_stats(struct engine *engine, struct engine_stats *ret)
 	unsigned i;
 	uint32_t k;
 
-	expire_tombs(engine);
+	tomb_expire_all(engine->shards, ENGINE_SHARDS, engine->clock_ns);
 	*ret = engine->stats;
 	for (i = 0; i < ENGINE_SHARDS; i++) {
 		struct shard *shard = engine->shards[i];

@@ -269,6 +269,14 @@ static struct flow *find_flow(struct shard *shard, const struct item *item, stru
 	if (index == FLOW_TABLE_NONE) {
 		return NULL;
 	}
+	if (shard->tombs_due_ns <= item->clock_ns && shard_is_tomb(shard, index)) {
+		/* its time may be over: if so, it is not there any more */
+		tomb_expire(shard, item->clock_ns);
+		index = flow_table_lookup(shard->table, item->hash, &item->tuple);
+		if (index == FLOW_TABLE_NONE) {
+			return NULL;
+		}
+	}
 	return shard_is_parked(index) ? shard_bring(shard, index) : shard_flow(shard, index);
 }
 
@@ -313,12 +321,15 @@ void shard_remember(struct shard *shard, uint64_t hash, int64_t ended_ns, uint16
 }
 
 /* A packet of a flow that is gone, captured once more? */
-static bool is_of_the_past(const struct shard *shard, const struct item *item)
+static bool is_of_the_past(struct shard *shard, const struct item *item)
 {
 	const struct shard_gone *gone = &shard->gone[item->hash % SHARD_GONE];
 
-	return item->ts_ns < item->clock_ns - shard->engine->options.config->tombstone_ns &&
-	       gone->hash == item->hash && gone->input == item->input &&
+	if (item->ts_ns >= item->clock_ns - shard->engine->options.config->tombstone_ns) {
+		return false;
+	}
+	tomb_expire(shard, item->clock_ns);
+	return gone->hash == item->hash && gone->input == item->input &&
 	       item->ts_ns <= gone->ended_ns;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+	CACHE_LINE = 64,
 	FINE = 512, /* bytes: up to here each unit is a class */
 	FINE_CLASSES = FINE / SLOT_UNIT,
 	COARSE_FIRST = 576 /* then eighths of the power of two below */
@@ -176,6 +177,25 @@ uint32_t slots_take(struct slots *slots, unsigned kind, size_t size)
 		unlink_page(slots, number);
 	}
 	return number << SLOT_UNIT_BITS | unit;
+}
+
+void slots_fetch(const struct slots *slots, unsigned kind, size_t size)
+{
+	unsigned class = class_of(size);
+	uint32_t number = slots->partial[kind][class];
+	const struct slot_page *page;
+	const uint8_t *at;
+	size_t i;
+
+	if (number == 0) {
+		return;
+	}
+	page = &slots->pages[number - 1];
+	at = page->memory + (page->free != 0 ? (page->free - 1u) * (size_t)SLOT_UNIT
+					     : page->fresh * class_size(class));
+	for (i = 0; i < size; i += CACHE_LINE) {
+		__builtin_prefetch(at + i, 1);
+	}
 }
 
 void slots_give(struct slots *slots, uint32_t number)

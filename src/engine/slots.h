@@ -57,6 +57,8 @@ size_t slots_size(size_t size);
 /** A slot of at least `size` bytes, not zeroed. SLOT_NONE: the budget is spent */
 uint32_t slots_take(struct slots *slots, unsigned kind, size_t size);
 void slots_give(struct slots *slots, uint32_t number);
+/** The slot that would be taken is on its way into the cache. */
+void slots_fetch(const struct slots *slots, unsigned kind, size_t size);
 
 static inline uint8_t *slots_at(const struct slots *slots, uint32_t number)
 {

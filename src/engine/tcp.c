@@ -244,9 +244,7 @@ static void count_segment(struct engine *engine, struct flow *flow, const struct
 	me->flags |= item->layers.flags;
 	me->bytes += item->layers.payload_caplen;
 	flow->last_packet = item->index;
-	if (flow->half[!item->side].oneway) {
-		flow->half[!item->side].oneway = 0; /* somebody acknowledges */
-	}
+	flow->half[!item->side].oneway = 0; /* somebody acknowledges */
 	if (item->layers.has_vlan && !flow->has_vlan) {
 		flow->has_vlan = 1;
 		flow->vlan_id = item->layers.vlan_id;

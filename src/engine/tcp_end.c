@@ -108,6 +108,9 @@ void tcp_end(struct engine *engine, struct flow *flow, enum weir_close how)
 	flow->tick_ns = TIMER_NONE;
 	engine->stats.ended[how]++;
 	engine_arm(engine, flow);
+	if (how == WEIR_CLOSE_FIN) {
+		tomb_expect(flow->shard);
+	}
 }
 
 void tcp_finalise(struct engine *engine, struct flow *flow, enum weir_close how)

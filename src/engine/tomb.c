@@ -129,17 +129,19 @@ static void write_side(struct tomb *tomb, const struct flow *flow, int i)
 	tomb->id[i] = half->id;
 	tomb->last_ack[i] = side->last_ack;
 	tomb->side[i] = flow->tcp.side[i];
-	tomb->half[i].started = half->started;
-	tomb->half[i].fin_known = half->fin_known;
-	tomb->half[i].oneway = half->oneway;
-	tomb->half[i].has_packets = side->packets > 0;
-	tomb->half[i].has_bytes = side->bytes > 0;
-	tomb->half[i].has_gaps = side->gaps > 0;
+	tomb->half[i] = (uint8_t)((half->started ? TOMB_STARTED : 0) |
+				  (half->fin_known ? TOMB_FIN_KNOWN : 0) |
+				  (half->oneway ? TOMB_ONEWAY : 0) |
+				  (side->packets > 0 ? TOMB_HAS_PACKETS : 0) |
+				  (side->bytes > 0 ? TOMB_HAS_BYTES : 0) |
+				  (side->gaps > 0 ? TOMB_HAS_GAPS : 0));
 }
 
+/* Every member but the links: the memory is not cleared before. */
 static void write_tomb(struct tomb *tomb, const struct flow *flow, unsigned place)
 {
-	memset(tomb, 0, sizeof(*tomb));
+	const struct tcp_state *tcp = &flow->tcp;
+
 	tuple_to_short(&flow->tuple, &tomb->key);
 	tomb->first_packet = flow->first_packet;
 	tomb->last_packet = flow->last_packet;
@@ -153,17 +155,24 @@ static void write_tomb(struct tomb *tomb, const struct flow *flow, unsigned plac
 	tomb->ended = flow->ended;
 	tomb->nanomalies = flow->nanomalies;
 	tomb->offloaded = flow->offloaded;
-	tomb->client = flow->tcp.client & 1;
-	tomb->role = flow->tcp.role & 7;
-	tomb->reset = flow->tcp.phase == TCP_RESET;
-	tomb->reset_side = flow->tcp.reset_side;
-	tomb->rst_ignored = flow->tcp.rst_ignored;
-	tomb->role_fixed = flow->role_fixed & 1;
-	tomb->syn_seen = flow->tcp.syn_seen;
-	tomb->syn_ack_seen = flow->tcp.syn_ack_seen;
-	tomb->has_vlan = flow->has_vlan & 1;
+	tomb->role = tcp->role;
+	tomb->is = (uint16_t)((tcp->client ? TOMB_CLIENT : 0) |
+			      (tcp->phase == TCP_RESET ? TOMB_RESET : 0) |
+			      (tcp->reset_side ? TOMB_RESET_SIDE : 0) |
+			      (tcp->rst_ignored ? TOMB_RST_IGNORED : 0) |
+			      (flow->role_fixed ? TOMB_ROLE_FIXED : 0) |
+			      (tcp->syn_seen ? TOMB_SYN_SEEN : 0) |
+			      (tcp->syn_ack_seen ? TOMB_SYN_ACK_SEEN : 0) |
+			      (flow->has_vlan ? TOMB_HAS_VLAN : 0));
 	write_side(tomb, flow, 0);
 	write_side(tomb, flow, 1);
+}
+
+void tomb_expect(const struct shard *shard)
+{
+	if (!shard->engine->reads_tcp) {
+		slots_fetch(&shard->slots, PARK_TOMBS, sizeof(struct tomb));
+	}
 }
 
 bool tomb_bury(struct shard *shard, struct flow *flow)
@@ -212,18 +221,18 @@ static void read_side(struct flow *flow, const struct tomb *tomb, int i)
 
 	side->snd_max_ns = tomb->snd_max_ns[i];
 	side->last_ack = tomb->last_ack[i];
-	side->packets = tomb->half[i].has_packets;
-	side->bytes = tomb->half[i].has_bytes;
-	side->gaps = tomb->half[i].has_gaps;
+	side->packets = (tomb->half[i] & TOMB_HAS_PACKETS) != 0;
+	side->bytes = (tomb->half[i] & TOMB_HAS_BYTES) != 0;
+	side->gaps = (tomb->half[i] & TOMB_HAS_GAPS) != 0;
 	flow->tcp.side[i] = tomb->side[i];
 	reasm_half_init(half, (uint8_t)i);
 	half->next = tomb->next[i];
 	half->next_seq = tomb->next_seq[i];
 	half->id = tomb->id[i];
-	half->started = tomb->half[i].started;
-	half->fin_known = tomb->half[i].fin_known;
+	half->started = (tomb->half[i] & TOMB_STARTED) != 0;
+	half->fin_known = (tomb->half[i] & TOMB_FIN_KNOWN) != 0;
 	half->fin = half->fin_known ? half->next : 0;
-	half->oneway = tomb->half[i].oneway;
+	half->oneway = (tomb->half[i] & TOMB_ONEWAY) != 0;
 	half->ended = 1;
 }
 
@@ -251,18 +260,18 @@ static void read_tomb(struct shard *shard, const struct tomb *tomb, struct flow 
 	flow->interface = place->interface;
 	flow->input = place->input;
 	flow->vlan_id = tomb->vlan_id;
-	flow->has_vlan = tomb->has_vlan;
+	flow->has_vlan = (tomb->is & TOMB_HAS_VLAN) != 0;
 	flow->ended = tomb->ended;
 	flow->nanomalies = tomb->nanomalies;
 	flow->offloaded = tomb->offloaded;
-	flow->role_fixed = tomb->role_fixed;
-	flow->tcp.client = tomb->client;
+	flow->role_fixed = (tomb->is & TOMB_ROLE_FIXED) != 0;
+	flow->tcp.client = (tomb->is & TOMB_CLIENT) != 0;
 	flow->tcp.role = tomb->role;
-	flow->tcp.phase = tomb->reset ? TCP_RESET : TCP_CLOSED;
-	flow->tcp.reset_side = tomb->reset_side;
-	flow->tcp.rst_ignored = tomb->rst_ignored;
-	flow->tcp.syn_seen = tomb->syn_seen;
-	flow->tcp.syn_ack_seen = tomb->syn_ack_seen;
+	flow->tcp.phase = tomb->is & TOMB_RESET ? TCP_RESET : TCP_CLOSED;
+	flow->tcp.reset_side = (tomb->is & TOMB_RESET_SIDE) != 0;
+	flow->tcp.rst_ignored = (tomb->is & TOMB_RST_IGNORED) != 0;
+	flow->tcp.syn_seen = (tomb->is & TOMB_SYN_SEEN) != 0;
+	flow->tcp.syn_ack_seen = (tomb->is & TOMB_SYN_ACK_SEEN) != 0;
 	flow->list = FLOW_UNLISTED;
 	read_side(flow, tomb, 0);
 	read_side(flow, tomb, 1);
@@ -298,29 +307,59 @@ void tomb_end(struct shard *shard, uint32_t index)
 	shard->nflows--;
 }
 
-/*
- * What the next one needs is on its way into the cache while this one goes: the one behind it, and its bucket in the table. Most
- * were written seconds ago.
- */
-static void fetch_next(const struct shard *shard, const struct tomb *first)
-{
-	const struct tomb *next;
-
-	if (first->lru.next == 0) {
-		return;
-	}
-	next = tomb_of(shard, first->lru.next);
-	(void)flow_table_prefetch(shard->table,
-				  tuple_short_hash(&next->key, shard->engine->options.seed));
-	if (next->lru.next != 0) {
-		__builtin_prefetch(tomb_of(shard, next->lru.next));
-	}
-}
-
 void tomb_expire(struct shard *shard, int64_t clock_ns)
 {
 	while (shard->tombs_due_ns <= clock_ns) {
-		fetch_next(shard, tomb_of(shard, shard->tombs.next));
 		tomb_end(shard, shard->tombs.next - 1);
+	}
+}
+
+/* All that expiry looks at: it may begin in one line and end in the next. */
+static inline void fetch_tomb(const struct shard *shard, uint32_t ref)
+{
+	const struct tomb *tomb = tomb_of(shard, ref);
+
+	__builtin_prefetch(&tomb->lru);
+	__builtin_prefetch(&tomb->first_packet);
+}
+
+/* All were written seconds ago: what the first one needs is on its way into the cache. @return is its time over? */
+static bool fetch_first(const struct shard *shard)
+{
+	const struct tomb *tomb;
+
+	if (shard->tombs.next == 0) {
+		return false;
+	}
+	tomb = tomb_of(shard, shard->tombs.next);
+	(void)flow_table_prefetch(shard->table,
+				  tuple_short_hash(&tomb->key, shard->engine->options.seed));
+	if (tomb->lru.next != 0) {
+		fetch_tomb(shard, tomb->lru.next);
+	}
+	return true;
+}
+
+void tomb_expire_all(struct shard *const *shards, size_t nshards, int64_t clock_ns)
+{
+	bool more = true;
+	size_t i;
+
+	for (i = 0; i < nshards; i++) {
+		if (shards[i] != NULL && shards[i]->tombs_due_ns <= clock_ns) {
+			fetch_tomb(shards[i], shards[i]->tombs.next);
+		}
+	}
+	while (more) {
+		for (i = 0, more = false; i < nshards; i++) {
+			if (shards[i] != NULL && shards[i]->tombs_due_ns <= clock_ns) {
+				more = fetch_first(shards[i]) || more;
+			}
+		}
+		for (i = 0; i < nshards; i++) {
+			if (shards[i] != NULL && shards[i]->tombs_due_ns <= clock_ns) {
+				tomb_end(shards[i], shards[i]->tombs.next - 1);
+			}
+		}
 	}
 }

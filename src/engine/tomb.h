@@ -7,7 +7,7 @@
  * than a tomb can say (IPv6, tunnels, a tap, oddities, doubtful segments) stays a struct flow until its tombstone time is over.
  *
  * They are in a list by the time when they ended, and all wait equally long. Nothing is told when one's time is over, so that needs no
- * timer in the order of all: it goes before the shard's next packet is looked at.
+ * timer in the order of all: they go some at a time, or when somebody asks for one of them.
  */
 #ifndef ENGINE_TOMB_H
 #define ENGINE_TOMB_H
@@ -36,25 +36,31 @@ struct tomb {
 	uint32_t nrecords;
 	uint32_t nemitted;
 	struct tcp_side side[2];
+	uint16_t is; /* bits of enum tomb_is */
+	uint8_t role;
 	uint8_t nanomalies;
 	uint8_t offloaded;
-	uint8_t client : 1;
-	uint8_t role : 3;
-	uint8_t reset : 1; /* its phase; else closed */
-	uint8_t reset_side : 1;
-	uint8_t rst_ignored : 1;
-	uint8_t role_fixed : 1;
-	uint8_t syn_seen : 1;
-	uint8_t syn_ack_seen : 1;
-	uint8_t has_vlan : 1;
-	struct {
-		uint8_t started : 1;
-		uint8_t fin_known : 1;
-		uint8_t oneway : 1;
-		uint8_t has_packets : 1;
-		uint8_t has_bytes : 1;
-		uint8_t has_gaps : 1;
-	} half[2];
+	uint8_t half[2]; /* bits of enum tomb_half */
+};
+
+enum tomb_is {
+	TOMB_CLIENT = 1 << 0,
+	TOMB_RESET = 1 << 1, /* its phase; else closed */
+	TOMB_RESET_SIDE = 1 << 2,
+	TOMB_RST_IGNORED = 1 << 3,
+	TOMB_ROLE_FIXED = 1 << 4,
+	TOMB_SYN_SEEN = 1 << 5,
+	TOMB_SYN_ACK_SEEN = 1 << 6,
+	TOMB_HAS_VLAN = 1 << 7
+};
+
+enum tomb_half {
+	TOMB_STARTED = 1 << 0,
+	TOMB_FIN_KNOWN = 1 << 1,
+	TOMB_ONEWAY = 1 << 2,
+	TOMB_HAS_PACKETS = 1 << 3,
+	TOMB_HAS_BYTES = 1 << 4,
+	TOMB_HAS_GAPS = 1 << 5
 };
 
 _Static_assert(sizeof(struct tomb) <= 224, "fourteen units of a slot");
@@ -71,7 +77,13 @@ void tomb_open(struct shard *shard, uint32_t index, struct flow *flow);
 /** Its room is needed, or its time is over: it is gone, and its record is counted. */
 void tomb_end(struct shard *shard, uint32_t index);
 
-/** Those whose time is over by then are gone: to be asked when shard->tombs_due_ns was reached. */
+/** All whose time is over by then are gone. */
 void tomb_expire(struct shard *shard, int64_t clock_ns);
+
+/** The same for all of these shards (NULL: none), so that their ways to memory overlap. */
+void tomb_expire_all(struct shard *const *shards, size_t nshards, int64_t clock_ns);
+
+/** A flow has ended and is buried soon: the memory for it is on its way into the cache. */
+void tomb_expect(const struct shard *shard);
 
 #endif
