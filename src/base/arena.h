@@ -69,6 +69,15 @@ static inline void *arena_bytes(struct weir_arena *arena, size_t size)
 	arena->used += size;
 	return p;
 }
+/** Of `size` bytes at p, which arena_bytes() gave last, `used` are kept. Those of a large block of its own all are. */
+static inline void arena_give_back(struct weir_arena *arena, uint8_t *p, size_t size, size_t used)
+{
+	if (arena->at == p + size) {
+		arena->at = p + used;
+		arena->used -= size - used;
+	}
+}
+
 /**
  * Room for at most `size` unaligned bytes that is not taken yet: the next call but of this kind must be arena_bytes() for what
  * was used of it, which gives the same place. NULL: memory is spent.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * memcpy() for what is nearly always short: names, values of headers, parts of URLs. Compilers make a call of it, or an instruction that
- * takes long to begin; here it is two loads and stores that overlap, whatever the length, and a loop for what is longer.
+ * takes long to begin; here it is two loads and stores that overlap, whatever the length, a loop for what is longer, and a call for what is
+ * long.
  */
 #ifndef BASE_COPY_H
 #define BASE_COPY_H
@@ -21,10 +22,14 @@
 		memcpy(to + n - (size), last, size);                                               \
 	} while (0)
 
+enum { COPY_LONG = 128 /* bytes, from which on the call is worth it */ };
+
 /** As memcpy(); nothing behind either end is touched. n may be 0, and then the pointers anything. */
 static inline void copy_bytes(uint8_t *to, const uint8_t *p, size_t n)
 {
-	if (n >= 16) {
+	if (n >= COPY_LONG) {
+		memmove(to, p, n); /* of memcpy() a compiler may make the instruction after all */
+	} else if (n >= 16) {
 		for (; n > 32; n -= 32, to += 32, p += 32) {
 			memcpy(to, p, 32);
 		}

@@ -98,7 +98,7 @@ void engine_find_wanted(struct engine *engine)
 				engine->wanted[i][field >> 6] |= UINT64_C(1) << (field & 63);
 			}
 		}
-		redact_which(schema, engine->secret[i]);
+		redact_which(schema, &engine->secret[i]);
 	}
 }
 
@@ -802,7 +802,7 @@ static void redact(const struct engine *engine, struct weir_record *rec, size_t 
 	struct redact_key key = {config->redact_key, config->redact_key_len};
 
 	if (which < ENGINE_MAX_SCHEMAS) {
-		redact_fields(rec, engine->secret[which], config->redact, &key);
+		redact_fields(rec, &engine->secret[which], config->redact, &key);
 	} else {
 		redact_record(rec, config->redact, &key);
 	}
@@ -833,8 +833,9 @@ void engine_emit(struct engine *engine, struct flow *flow, struct weir_record *r
 	if (rec->schema == &record_anomaly_schema) {
 		localise_packet(engine, rec, ANOMALY_F_PACKET);
 	}
-	if (which >= ENGINE_MAX_SCHEMAS || (rec->present[0] & engine->secret[which][0]) != 0 ||
-	    (rec->present[1] & engine->secret[which][1]) != 0) {
+	if (which >= ENGINE_MAX_SCHEMAS ||
+	    (rec->present[0] & engine->secret[which].fields[0]) != 0 ||
+	    (rec->present[1] & engine->secret[which].fields[1]) != 0) {
 		redact(engine, rec, which);
 	}
 	rec->key.packet = engine->now.packet;

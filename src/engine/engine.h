@@ -19,6 +19,7 @@
 #include "flow/timer.h"
 #include "parser/registry.h"
 #include "record/community.h"
+#include "record/redact.h"
 #include "weir/record.h"
 #include "weir/sink.h"
 
@@ -128,8 +129,8 @@ struct engine {
 	struct parser_set parsers;
 	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
 	uint64_t wanted[ENGINE_MAX_SCHEMAS][2];
-	uint64_t secret[ENGINE_MAX_SCHEMAS][2]; /* fields that masking looks at */
-	bool reads_tcp;                         /* `tcp` records are made, not only counted */
+	struct redact_which secret[ENGINE_MAX_SCHEMAS]; /* fields that masking looks at */
+	bool reads_tcp; /* `tcp` records are made, not only counted */
 	int64_t clock_ns;
 	struct {
 		struct flow *

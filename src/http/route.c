@@ -175,33 +175,42 @@ static void put_segment(struct out *out, const uint8_t *p, size_t len)
 }
 
 /*
- * The segment at p, which ends at a slash or the end: what most are, words and numbers, is told while its end is looked for.
+ * The segment at p, which ends at a slash or the end, and what it is made of, as far as COUNTED bytes.
  * @return its end
  */
-static const uint8_t *take_segment(struct out *out, const uint8_t *p, const uint8_t *end)
+static inline const uint8_t *segment_end(const uint8_t *p, const uint8_t *end, uint64_t *ret_all)
 {
 	const uint8_t *most = end - p > COUNTED ? p + COUNTED : end;
-	const uint8_t *stop = p;
 	uint64_t all = 0;
-	size_t len, digits;
 
-	for (; stop < most && *stop != '/'; stop++) {
-		all += counts[*stop];
+	for (; p < most && *p != '/'; p++) {
+		all += counts[*p];
 	}
-	if (stop == most && most != end) {
-		stop = memchr(stop, '/', (size_t)(end - stop));
-		stop = stop == NULL ? end : stop;
+	*ret_all = all;
+	if (p == most && most != end) {
+		p = memchr(p, '/', (size_t)(end - p));
+		p = p == NULL ? end : p;
 	}
-	len = (size_t)(stop - p);
-	digits = count_of(all, DIGITS);
-	if (len < UUID && digits == 0 && count_of(all, ATS) == 0) {
-		put(out, p, len); /* see placeholder() and number_at() */
-	} else if (len < UUID && digits == len) {
+	return p;
+}
+
+/* Certainly a word, which stays? See placeholder() and number_at(): "items", "v1". */
+static inline bool is_word(uint64_t all, size_t len)
+{
+	if (count_of(all, DIGITS) == 0) {
+		return len < UUID && count_of(all, ATS) == 0;
+	}
+	return len < 16 && count_of(all, HEX) + count_of(all, LETTERS) > 0 &&
+	       count_of(all, DIGITS) + count_of(all, HEX) + count_of(all, LETTERS) == len;
+}
+
+static void put_changed(struct out *out, const uint8_t *p, size_t len, uint64_t all)
+{
+	if (len < UUID && count_of(all, DIGITS) == len) {
 		put(out, "{id}", 4);
 	} else {
 		put_segment(out, p, len);
 	}
-	return stop;
 }
 
 size_t http_route_room(size_t path_len)
@@ -216,20 +225,32 @@ size_t http_route(struct weir_str path, uint8_t *buffer)
 {
 	struct out out = {buffer, buffer + http_route_room(path.len), false};
 	const uint8_t *p = path.p;
+	const uint8_t *kept = p; /* from here on it stays as it is, and is still to be put */
 	const uint8_t *end = p + path.len;
 	int n = 0;
 
 	while (p < end && !out.full) {
+		const uint8_t *segment = p;
+		uint64_t all;
+
 		if (*p == '/') {
-			put(&out, p++, 1);
+			p++;
 			continue;
 		}
 		if (++n > HTTP_ROUTE_SEGMENTS) {
+			put(&out, kept, (size_t)(p - kept));
 			put(&out, "{rest}", 6);
+			kept = end;
 			break;
 		}
-		p = take_segment(&out, p, end);
+		p = segment_end(segment, end, &all);
+		if (!is_word(all, (size_t)(p - segment))) {
+			put(&out, kept, (size_t)(segment - kept));
+			put_changed(&out, segment, (size_t)(p - segment), all);
+			kept = p;
+		}
 	}
+	put(&out, kept, (size_t)(end - kept));
 	return out.full ? 0 : (size_t)(out.at - buffer);
 }
 

@@ -422,8 +422,8 @@ static void take_apart(bool connect, struct weir_str target, struct weir_str hos
 	}
 }
 
-/* Path and query. */
-static void put_rest(struct text *to, const uint8_t *p, const uint8_t *end, struct http_url *url)
+/* Path and query. @return were they put as they are? */
+static bool put_rest(struct text *to, const uint8_t *p, const uint8_t *end, struct http_url *url)
 {
 	const uint8_t *question;
 
@@ -436,7 +436,7 @@ static void put_rest(struct text *to, const uint8_t *p, const uint8_t *end, stru
 			url->query.len = (uint32_t)(end - question - 1);
 		}
 		put(to, p, (size_t)(end - p));
-		return;
+		return true;
 	}
 	if ((url->flags & HTTP_URL_ASTERISK) != 0) {
 		p = end; /* RFC 9112 §3.3: of asterisk-form the path is empty */
@@ -452,10 +452,11 @@ static void put_rest(struct text *to, const uint8_t *p, const uint8_t *end, stru
 		(void)put_query(to, p + 1, end, &url->flags);
 		url->query.len = (uint32_t)(to->at - url->query.p);
 	}
+	return false;
 }
 
-void http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
-		   uint8_t *buffer, struct http_url *ret_url)
+size_t http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
+		     uint8_t *buffer, struct http_url *ret_url)
 {
 	const uint8_t *end = target.p + target.len;
 	struct text to = {buffer};
@@ -484,10 +485,11 @@ void http_url_make(bool connect, struct weir_str target, struct weir_str host, c
 		ret_url->flags |= HTTP_URL_AUTHORITY;
 		ret_url->port = parts.authority.port;
 		ret_url->scheme.p = NULL;
-		return;
+		return (size_t)(to.at - buffer);
 	}
-	put_rest(&to, parts.rest, end, ret_url);
+	ret_url->as_is = put_rest(&to, parts.rest, end, ret_url) && parts.rest == target.p;
 	if (parts.has_authority) {
 		ret_url->full = str(buffer, to.at);
 	}
+	return (size_t)(to.at - buffer);
 }

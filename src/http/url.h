@@ -32,6 +32,7 @@ struct http_url {
 	struct weir_str query; /* without ? */
 	uint16_t port;         /* 0: the scheme's default */
 	unsigned flags;        /* of enum http_url_flags */
+	bool as_is;            /* path and query are the target as it was, from path.p on */
 };
 
 /** Bytes that http_url_make() may write for a target and a Host of these lengths. */
@@ -45,9 +46,10 @@ size_t http_url_room(size_t target_len, size_t host_len);
  * @param host    value of Host; p NULL: there was none
  * @param scheme  "http" or "https": for a target that names none
  * @param buffer  http_url_room() bytes; the result points into it
+ * @return        bytes of it that the result is in
  */
-void http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
-		   uint8_t *buffer, struct http_url *ret_url);
+size_t http_url_make(bool connect, struct weir_str target, struct weir_str host, const char *scheme,
+		     uint8_t *buffer, struct http_url *ret_url);
 
 enum http_url_look { HTTP_URL_LOOK_BYTES, HTTP_URL_LOOK_SSE2 };
 

@@ -522,21 +522,28 @@ static void set_url(struct http1 *http, struct http1_exchange *ex)
 	struct http_url url;
 	uint8_t *buffer;
 	uint64_t offset = ex->side[WEIR_C2S].begin;
+	size_t room, used;
 
 	if (!wants_url(rec) && ex->target.p[0] == '/' &&
 	    memchr(ex->target.p, '%', ex->target.len) == NULL) {
 		return; /* nobody reads it and nothing in it can be odd */
 	}
-	buffer = arena_bytes(rec->arena, http_url_room(ex->target.len, ex->host.len));
+	room = http_url_room(ex->target.len, ex->host.len);
+	buffer = arena_bytes(rec->arena, room);
 	if (buffer == NULL) {
 		return;
 	}
-	http_url_make(ex->is_connect, ex->target, ex->host, "http", buffer, &url);
+	used = http_url_make(ex->is_connect, ex->target, ex->host, "http", buffer, &url);
+	arena_give_back(rec->arena, buffer, room, used);
 	if ((url.flags & HTTP_URL_PCT_INVALID) != 0) {
 		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_PCT_INVALID, offset);
 	}
 	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
 		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
+	}
+	if (url.as_is && ex->target.len == ex->target_len) {
+		/* a part of the URL, of which masking looks at the whole only */
+		set_own(rec, HTTP_F_TARGET, (struct weir_str){url.path.p, ex->target.len});
 	}
 	set_own(rec, HTTP_F_URL_FULL, url.full);
 	set_own(rec, HTTP_F_URL_SCHEME, url.scheme);

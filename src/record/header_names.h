@@ -23,7 +23,7 @@ enum { HEADER_NAME_MAX = 24 };
 
 struct header_name {
 	char text[HEADER_NAME_MAX]; /* in lower case */
-	uint8_t len;
+	uint64_t len;               /* as wide, for a size that is a power of two */
 };
 
 /* By number. */
@@ -82,8 +82,8 @@ static inline uint8_t header_name_find(const uint8_t *p, size_t len)
 	if (len < 3 || len > HEADER_NAME_MAX) {
 		return HEADER_OTHER;
 	}
-	bytes = (p[0] | 0x20u) | (p[len - 1] | 0x20u) << 8 | (p[len - 3] | 0x20u) << 16 |
-		(uint32_t)len << 24;
+	bytes = p[0] | (uint32_t)p[len - 1] << 8 | (uint32_t)p[len - 3] << 16 | (uint32_t)len << 24;
+	bytes |= 0x202020; /* in lower case */
 	number = header_name_places[bytes * HEADER_NAME_MULTIPLIER >> 24];
 	name = &header_names[number];
 	/* HEADER_OTHER, of places that are no name's, has the length 0 */

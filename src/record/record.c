@@ -252,8 +252,8 @@ static void *grow_array(struct weir_record *rec, size_t field, struct weir_value
 		return array;
 	}
 	memcpy(&array, &value->v.bytes, sizeof(array)); /* ours: only readers see it as const */
-	if (value->len < ROOM_MIN || value->len < room_for(value->len)) {
-		return array;
+	if (value->len < ROOM_MIN || (value->len & (value->len - 1)) != 0) {
+		return array; /* it is full at powers of two: see room_for() */
 	}
 	array = arena_alloc(rec->arena, 2 * (size_t)value->len * size);
 	if (array == NULL) {

@@ -69,7 +69,9 @@ static void put_fingerprint(struct mask *mask, const uint8_t *p, size_t len)
 	mask_put(mask, text, sizeof(text));
 }
 
-void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+/* Any: one that is long, cut, gets a fingerprint or is a mask already, or there may be too little room. */
+static __attribute__((noinline)) void hide_any(struct mask *mask, const uint8_t *p, size_t len,
+					       uint32_t more)
 {
 	uint64_t hidden = (uint64_t)len + more;
 	char text[20];
@@ -90,6 +92,29 @@ void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 		put_fingerprint(mask, p, len);
 	}
 	mask_put(mask, "]", 1);
+	mask->any = true;
+}
+
+void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+{
+	enum { ROOM = 16 };
+	static const char text[ROOM] = "[redacted 0]";
+	size_t n = OPENING;
+
+	if (len - 1 >= 99 || more > 0 || p[0] == opening[0] || mask->end - mask->at < ROOM ||
+	    (mask->key != NULL && mask->key->len > 0)) {
+		hide_any(mask, p, len, more);
+		return;
+	}
+	/* nearly every one: as a whole, and the digits over it */
+	memcpy(mask->at, text, ROOM);
+	if (len >= 10) {
+		mask->at[n++] = (uint8_t)('0' + len / 10);
+	}
+	mask->at[n++] = (uint8_t)('0' + len % 10);
+	mask->at[n++] = ']';
+	mask->at += n;
+	mask->need += n;
 	mask->any = true;
 }
 
@@ -124,46 +149,45 @@ static size_t scheme_len(const uint8_t *p, size_t value_len)
 	return 0;
 }
 
-/* One `name=value` of a cookie, `more` bytes of which had been cut off; blanks around it stay. */
-static void mask_pair(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
+/* Where the value of a cookie `name=value` begins; one without a name is all value, but for the blanks before it. */
+static const uint8_t *cookie_value(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *equals = memchr(p, '=', len);
-	size_t keep = equals == NULL ? 0 : (size_t)(equals - p) + 1;
+	const uint8_t *equals = memchr(p, '=', (size_t)(end - p));
 
-	if (equals == NULL) {
-		/* a cookie without a name is all value */
-		while (keep < len && p[keep] == ' ') {
-			keep++;
-		}
+	if (equals != NULL) {
+		return equals + 1;
 	}
-	mask_put(mask, p, keep);
-	if (len > keep || more > 0) {
-		mask_hide(mask, p + keep, len - keep, more);
+	while (p < end && *p == ' ') {
+		p++;
 	}
+	return p;
 }
 
+/* Cookies: values are hidden, what is between them is copied. `more` bytes had been cut off the last. */
 static void mask_cookies(struct mask *mask, const uint8_t *at, size_t value_len, uint32_t more,
 			 bool first_only)
 {
 	const uint8_t *end = at + value_len;
-	bool first = true;
+	const uint8_t *copied = at; /* up to here it is written */
 
 	while (at < end) {
 		const uint8_t *stop = memchr(at, ';', (size_t)(end - at));
-		size_t len = (size_t)((stop == NULL ? end : stop) - at);
+		uint32_t cut = stop == NULL ? more : 0;
+		const uint8_t *value;
 
-		if (first || !first_only) {
-			mask_pair(mask, at, len, stop == NULL ? more : 0);
-		} else {
-			mask_put(mask, at, len);
+		stop = stop == NULL ? end : stop;
+		value = cookie_value(at, stop);
+		if (value < stop || cut > 0) {
+			mask_put(mask, copied, (size_t)(value - copied));
+			mask_hide(mask, value, (size_t)(stop - value), cut);
+			copied = stop;
 		}
-		first = false;
-		at += len;
-		if (stop != NULL) {
-			mask_put(mask, ";", 1);
-			at++;
+		if (first_only) {
+			break;
 		}
+		at = stop + 1;
 	}
+	mask_put(mask, copied, (size_t)(end - copied));
 }
 
 void mask_header(struct mask *mask, enum header_class class, const uint8_t *p, size_t len,
@@ -291,10 +315,13 @@ static inline void redact_header(struct weir_record *rec, struct weir_header *he
 					  ? (enum header_class)header_name_classes[header->number]
 					  : mask_classify_odd(header->name.p, header->name.len);
 
-	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
+	if (class == HEADER_PLAIN) {
+		if (!mask_is_api_key(header->value.p, header->value.len)) {
+			return;
+		}
 		class = HEADER_SECRET;
 	}
-	if (class != HEADER_PLAIN &&
+	if (!header->redacted && header->full_len > 0 &&
 	    (class != HEADER_URL || !is_plain(seen, header->value.p, header->value.len))) {
 		mask_header_value(rec, header, class, key);
 	}
@@ -308,9 +335,7 @@ static void redact_headers(struct weir_record *rec, struct weir_value *value,
 
 	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the record's own memory */
 	for (i = 0; i < value->len; i++) {
-		if (!headers[i].redacted && headers[i].full_len > 0) {
-			redact_header(rec, &headers[i], key, seen);
-		}
+		redact_header(rec, &headers[i], key, seen);
 	}
 }
 
@@ -499,17 +524,21 @@ static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mo
 	}
 }
 
-void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_redact mode,
+void redact_fields(struct weir_record *rec, const struct redact_which *which, enum weir_redact mode,
 		   const struct redact_key *key)
 {
 	struct seen seen = {{NULL}, {0}, 0};
+	const struct weir_value *whole = &rec->values[which->whole];
 	size_t word;
 
 	if (mode == WEIR_REDACT_OFF) {
 		return;
 	}
+	if (which->whole != 0 && weir_record_has(rec, which->whole)) {
+		(void)is_plain(&seen, whole->v.bytes, whole->len);
+	}
 	for (word = 0; word < 2; word++) {
-		uint64_t set = rec->present[word] & fields[word];
+		uint64_t set = rec->present[word] & which->fields[word];
 
 		/* what is cleared meanwhile is of no use to its own field only */
 		for (; set != 0; set &= set - 1) {
@@ -524,25 +553,30 @@ void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_
 
 void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key)
 {
-	uint64_t fields[2];
+	struct redact_which which;
 
-	redact_which(rec->schema, fields);
-	redact_fields(rec, fields, mode, key);
+	redact_which(rec->schema, &which);
+	redact_fields(rec, &which, mode, key);
 }
 
-void redact_which(const struct weir_schema *schema, uint64_t ret_fields[2])
+void redact_which(const struct weir_schema *schema, struct redact_which *ret_which)
 {
+	static const char url[] = "url.full";
 	const uint32_t flags = WEIR_FIELD_SECRET_HEADERS | WEIR_FIELD_URL | WEIR_FIELD_BODY |
 			       WEIR_FIELD_STATEMENT | WEIR_FIELD_EVIDENCE;
+	int whole = weir_schema_find(schema, url, sizeof(url) - 1);
 	size_t i;
 
-	ret_fields[0] = 0;
-	ret_fields[1] = 0;
+	memset(ret_which, 0, sizeof(*ret_which));
 	for (i = 0; i < schema->nfields; i++) {
 		size_t at = WEIR_NCOMMON + i;
 
 		if ((schema->fields[i].flags & flags) != 0) {
-			ret_fields[at >> 6] |= UINT64_C(1) << (at & 63);
+			ret_which->fields[at >> 6] |= UINT64_C(1) << (at & 63);
 		}
+	}
+	if (whole >= WEIR_NCOMMON && schema->fields[whole - WEIR_NCOMMON].kind == WEIR_KIND_STR &&
+	    (schema->fields[whole - WEIR_NCOMMON].flags & WEIR_FIELD_URL) != 0) {
+		ret_which->whole = (uint8_t)whole;
 	}
 }

@@ -29,11 +29,16 @@ struct redact_key {
  */
 void redact_record(struct weir_record *rec, enum weir_redact mode, const struct redact_key *key);
 
-/** Fields of a schema that may hold secrets: what redact_fields() wants to be told, worked out once. */
-void redact_which(const struct weir_schema *schema, uint64_t ret_fields[2]);
+/* Fields of a schema that may hold secrets: what redact_fields() wants to be told, worked out once. */
+struct redact_which {
+	uint64_t fields[2];
+	uint8_t whole; /* a URL that others are parts of, and is looked at before them; 0: none */
+};
+
+void redact_which(const struct weir_schema *schema, struct redact_which *ret_which);
 
 /** redact_record() for those who know which fields to look at. */
-void redact_fields(struct weir_record *rec, const uint64_t fields[2], enum weir_redact mode,
+void redact_fields(struct weir_record *rec, const struct redact_which *which, enum weir_redact mode,
 		   const struct redact_key *key);
 
 #endif

@@ -113,7 +113,7 @@ static bool open_leaves(struct json_plan *plan)
 		const char *name = weir_schema_field(schema, plan->leaves[i].field)->name;
 
 		open_leaf(&plan->leaves[i], name, &text);
-		plan->text_max += plan->leaves[i].len + MAX_DEPTH + 1;
+		plan->text_max += plan->leaves[i].len + MAX_DEPTH + 3; /* a comma and two quotes */
 		if (i > 0) {
 			plan->leaves[i].common = common_depth(
 				weir_schema_field(schema, plan->leaves[i - 1].field)->name, name);
@@ -175,6 +175,13 @@ static char *put(char *to, const char *p, size_t len)
 	return to + len;
 }
 
+/* A string's quotes belong to the texts around it. */
+static char *put_quote(char *to, uint8_t kind)
+{
+	*to = '"';
+	return to + (kind == WEIR_KIND_STR);
+}
+
 /* The braces, comma and names between the field written last and this one. */
 static char *put_opening(char *to, const struct leaf *leaf, unsigned depth, unsigned common)
 {
@@ -182,7 +189,8 @@ static char *put_opening(char *to, const struct leaf *leaf, unsigned depth, unsi
 		*to++ = '}';
 	}
 	*to++ = ',';
-	return put(to, leaf->open + leaf->at[common], leaf->len - (size_t)leaf->at[common]);
+	to = put(to, leaf->open + leaf->at[common], leaf->len - (size_t)leaf->at[common]);
+	return put_quote(to, leaf->kind);
 }
 
 /*
@@ -209,6 +217,7 @@ static void make_shape(const struct json_plan *plan, const uint64_t present[2],
 		shape->steps[shape->nsteps++] =
 			(struct json_step){text, (uint16_t)(at - text), leaf->field, leaf->kind};
 		text = at;
+		at = put_quote(at, leaf->kind);
 		depth = leaf->depth;
 		common = MAX_DEPTH;
 	}

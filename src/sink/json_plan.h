@@ -21,7 +21,8 @@ enum {
 
 /* One field of a shape. */
 struct json_step {
-	const char *text; /* what stands between the value before and this one: }},"a":{"b": */
+	const char *
+		text; /* what stands between the value before and this one, quotes of strings included: "}},"a":{"b":" */
 	uint16_t len;
 	uint8_t field;
 	uint8_t kind; /* enum weir_kind */

@@ -10,13 +10,17 @@
 
 #include "base/time.h"
 #include "record/header_names.h"
+#include "sink/json_copy.h"
 #include "sink/json_text.h"
 #include "weir/error.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { NHEADS = 256 /* hash chains for repeated headers */ };
+enum {
+	NHEADS = 256,     /* hash chains for repeated headers */
+	HEADER_EXTRA = 64 /* a header's name with what stands around it and its value */
+};
 
 /* Headers of one name: a chain of indices, in order. */
 struct json_group {
@@ -31,7 +35,9 @@ struct run {
 	const struct weir_record *rec;
 	struct strbuf *out; /* out->len is not kept up to date: see grow() */
 	const char *end;    /* of its memory */
+	const char *limit;  /* end - rest: how far plain strings may go */
 	size_t rest;        /* room that there is always, at every value */
+	bool cut;           /* a header was */
 	uint8_t nescaped;   /* fields written with \xNN */
 	uint8_t ntruncated; /* fields that a limit cut */
 	uint8_t escaped[WEIR_MAX_FIELDS];
@@ -62,6 +68,7 @@ static char *grow(struct run *run, const char *to, size_t n)
 	out->len = (size_t)(to - out->p);
 	p = strbuf_reserve(out, n);
 	run->end = out->p + out->size;
+	run->limit = p == NULL ? p : run->end - run->rest;
 	return p;
 }
 
@@ -96,6 +103,19 @@ static inline char *put_str(struct run *run, char *to, const uint8_t *p, size_t 
 {
 	to = room(run, to, string_room(len));
 	return to == NULL ? NULL : json_put_string(to, p, len, bad);
+}
+
+/* Its quotes are in the texts around it. */
+static inline char *put_bare(struct run *run, char *to, const uint8_t *p, size_t len, bool bad)
+{
+	to = room(run, to, string_room(len));
+	return to == NULL ? NULL : json_put_text(to, p, len, bad);
+}
+
+/* Most strings: NULL when it is not plain, or there is too little room. */
+static inline char *put_plain(const struct run *run, char *to, const uint8_t *p, size_t len)
+{
+	return run->limit - to < (ptrdiff_t)len ? NULL : json_copy_plain(to, p, len, false);
 }
 
 static char *put_strs(struct run *run, char *to, const struct weir_value *value, bool bad)
@@ -154,7 +174,7 @@ static bool same_name(const struct weir_str *a, const struct weir_str *b)
 	return i == a->len;
 }
 
-/* "name" in lower case, when it is not plain. NULL: bad text, or no memory */
+/* A name in lower case, when it is not plain. NULL: bad text, or no memory */
 static char *put_odd_name(struct run *run, char *to, const struct weir_str *name, bool bad)
 {
 	struct strbuf *low = &run->writer->name;
@@ -169,7 +189,7 @@ static char *put_odd_name(struct run *run, char *to, const struct weir_str *name
 	for (i = 0; i < name->len; i++) {
 		text[i] = (char)lower(name->p[i]);
 	}
-	return json_put_string(to, (const uint8_t *)text, name->len, bad);
+	return json_put_text(to, (const uint8_t *)text, name->len, bad);
 }
 
 /* A bit for a name that has no number; other names may have the same. */
@@ -182,29 +202,6 @@ static inline unsigned odd_bit(const struct weir_str *name)
 			(name->p[name->len / 2] | 0x20u);
 	}
 	return hash & 63;
-}
-
-/* May a name occur twice? Never false when one does. */
-static bool may_repeat(const struct weir_header *headers, uint32_t n)
-{
-	uint64_t seen[5] = {0, 0, 0, 0, 0}; /* numbers, then others */
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned number = headers[i].number;
-		unsigned word = number >> 6;
-		uint64_t bit = UINT64_C(1) << (number & 63);
-
-		if (number == HEADER_OTHER) {
-			word = 4;
-			bit = UINT64_C(1) << odd_bit(&headers[i].name);
-		}
-		if ((seen[word] & bit) != 0) {
-			return true;
-		}
-		seen[word] |= bit;
-	}
-	return false;
 }
 
 /* FNV-1a of a name in lower case. */
@@ -274,7 +271,7 @@ struct opening {
 };
 
 #define HEADER(place, text, class)                                                                 \
-	[HEADER_AT_##place] = {"\"" text "\":[", sizeof(text) - 1 + sizeof("\"\":[") - 1},
+	[HEADER_AT_##place] = {"\"" text "\":[\"", sizeof(text) - 1 + sizeof("\"\":[\"") - 1},
 
 static const struct opening openings[HEADER_NAMES] = {
 #include "record/header_names.def"
@@ -282,7 +279,10 @@ static const struct opening openings[HEADER_NAMES] = {
 
 #undef HEADER
 
-/* "name":[ */
+_Static_assert(HEADER_NAME_MAX + sizeof("\"\":[\"") - 1 <= sizeof(openings[0].text),
+	       "the longest name fits");
+
+/* "name":[" */
 static inline char *put_name(struct run *run, char *to, const struct weir_header *header, bool bad)
 {
 	const struct opening *opening = &openings[header->number];
@@ -292,52 +292,126 @@ static inline char *put_name(struct run *run, char *to, const struct weir_header
 		memcpy(to, opening->text, sizeof(opening->text));
 		return to + opening->len;
 	}
-	end = json_put_plain_name(to, header->name.p, header->name.len);
+	*to = '"';
+	end = json_copy_plain(to + 1, header->name.p, header->name.len, true);
 	if (end == NULL) {
-		end = put_odd_name(run, to, &header->name, bad);
+		end = put_odd_name(run, to + 1, &header->name, bad);
 		if (end == NULL) {
 			return NULL;
 		}
 	}
-	memcpy(end, ":[", 2);
-	return end + 2;
+	memcpy(end, "\":[\"", 4);
+	return end + 4;
 }
 
 /* "name":["value" */
-static inline char *put_header(struct run *run, char *to, const struct weir_header *header,
-			       bool bad)
+static char *put_header(struct run *run, char *to, const struct weir_header *header, bool bad)
 {
 	to = room(run, to, string_room((size_t)header->name.len + header->value.len + 1));
 	if (to != NULL) {
 		to = put_name(run, to, header, bad);
 	}
-	return to == NULL ? NULL : json_put_string(to, header->value.p, header->value.len, bad);
+	if (to != NULL) {
+		to = json_put_text(to, header->value.p, header->value.len, bad);
+	}
+	if (to != NULL) {
+		*to++ = '"';
+	}
+	return to;
+}
+
+/* What nearly every header is: "name":["value"], of a name with a number and a plain value. NULL: it is something else. */
+static inline char *put_usual(const struct run *run, char *to, const struct weir_header *header)
+{
+	const struct opening *opening = &openings[header->number];
+
+	if (header->number == HEADER_OTHER || header->full_len > header->value.len) {
+		return NULL;
+	}
+	memcpy(to, opening->text, sizeof(opening->text));
+	to = put_plain(run, to + opening->len, header->value.p, header->value.len);
+	if (to == NULL) {
+		return NULL;
+	}
+	memcpy(to, "\"],", 4); /* the NUL is written over */
+	return to + 3;
+}
+
+/* Any header: "name":["value"], and the others of its name, when they are chained. */
+static char *put_unusual(struct run *run, char *to, const struct weir_header *headers, uint32_t i,
+			 bool grouped, bool bad)
+{
+	run->cut |= headers[i].full_len > headers[i].value.len;
+	to = put_header(run, to, &headers[i], bad);
+	if (grouped) {
+		to = put_same(run, to, headers, i, bad);
+	}
+	if (to == NULL) {
+		return NULL;
+	}
+	memcpy(to, "],", 2);
+	return to + 2;
+}
+
+/* Headers as if none came twice. *ret_repeated: perhaps one does (never false when one does), and this was for nothing. */
+static char *put_each(struct run *run, char *to, const struct weir_header *headers, uint32_t n,
+		      bool bad, bool *ret_repeated)
+{
+	uint64_t seen[3] = {0, 0, 0}; /* numbers, then others */
+	uint64_t again = 0;
+	uint32_t i;
+
+	_Static_assert(HEADER_NAMES <= 128, "two words have a bit for each number");
+	for (i = 0; i < n; i++) {
+		unsigned number = headers[i].number;
+		uint64_t bit = UINT64_C(1) << (number & 63);
+		char *end = bad ? NULL : put_usual(run, to, &headers[i]);
+
+		if (number == HEADER_OTHER) {
+			number = 128;
+			bit = UINT64_C(1) << odd_bit(&headers[i].name);
+		}
+		again |= seen[number >> 6] & bit;
+		seen[number >> 6] |= bit;
+		to = end != NULL ? end : put_unusual(run, to, headers, i, false, bad);
+		if (to == NULL) {
+			return NULL;
+		}
+	}
+	*ret_repeated = again != 0;
+	return to;
+}
+
+/* Headers, those of one name together. */
+static char *put_grouped(struct run *run, char *to, const struct weir_header *headers, uint32_t n,
+			 bool bad)
+{
+	uint32_t i;
+
+	if (group_headers(run->writer, headers, n) < 0) {
+		run->out->failed = true;
+		return NULL;
+	}
+	for (i = 0; i < n && to != NULL; i++) {
+		if (run->writer->groups[i].last != 0) { /* the first of its name */
+			to = put_unusual(run, to, headers, i, true, bad);
+		}
+	}
+	return to;
 }
 
 static char *put_headers(struct run *run, char *to, const struct weir_value *value, bool bad)
 {
-	const struct weir_header *headers = value->v.headers;
-	bool grouped = may_repeat(headers, value->len);
-	uint32_t i;
+	size_t offset = (size_t)(to + 1 - run->out->p);
+	bool repeated = false;
 
-	if (grouped && group_headers(run->writer, headers, value->len) < 0) {
-		run->out->failed = true;
-		return NULL;
+	*to = '{';
+	to = put_each(run, to + 1, value->v.headers, value->len, bad, &repeated);
+	if (repeated) {
+		to = put_grouped(run, run->out->p + offset, value->v.headers, value->len, bad);
 	}
-	*to++ = '{';
-	for (i = 0; i < value->len; i++) {
-		if (grouped && run->writer->groups[i].last == 0) {
-			continue; /* written with the first of its name */
-		}
-		to = put_header(run, to, &headers[i], bad);
-		if (grouped) {
-			to = put_same(run, to, headers, i, bad);
-		}
-		if (to == NULL) {
-			return NULL;
-		}
-		memcpy(to, "],", 2);
-		to += 2;
+	if (to == NULL) {
+		return NULL;
 	}
 	to -= value->len > 0; /* the last comma */
 	*to++ = '}';
@@ -364,6 +438,29 @@ static char *put_time(struct json_writer *writer, char *to, int64_t ts_ns)
 	return to + 2;
 }
 
+/* By way of the writer's table. */
+static char *put_address(struct json_writer *writer, char *to, const struct weir_value *value)
+{
+	struct json_address *known;
+	uint32_t last;
+
+	if (value->len != 4 && value->len != 16) {
+		return json_put_address(to, value->v.bytes, value->len);
+	}
+	memcpy(&last, value->v.bytes + value->len - 4, sizeof(last));
+	known = &writer->addresses[last * UINT32_C(0x9e3779b1) >> 26];
+	_Static_assert(JSON_ADDRESSES == 1 << (32 - 26), "the top bits choose a place");
+	if (known->len != value->len || memcmp(known->bytes, value->v.bytes, value->len) != 0) {
+		memcpy(known->bytes, value->v.bytes, value->len);
+		known->len = (uint8_t)value->len;
+		known->text_len =
+			(uint8_t)(json_put_address(known->text, value->v.bytes, value->len) -
+				  known->text);
+	}
+	memcpy(to, known->text, sizeof(known->text));
+	return to + known->text_len;
+}
+
 static char *put_hex(struct run *run, char *to, const struct weir_value *value)
 {
 	to = room(run, to, 2 * (size_t)value->len + 2);
@@ -388,9 +485,9 @@ static inline char *put_value(struct run *run, enum weir_kind kind, const struct
 	case WEIR_KIND_TIME:
 		return put_time(run->writer, to, value->v.i64);
 	case WEIR_KIND_STR:
-		return put_str(run, to, value->v.bytes, value->len, bad);
+		return put_bare(run, to, value->v.bytes, value->len, bad);
 	case WEIR_KIND_ADDRESS:
-		return json_put_address(to, value->v.bytes, value->len);
+		return put_address(run->writer, to, value);
 	case WEIR_KIND_HEX:
 		return put_hex(run, to, value);
 	case WEIR_KIND_STRS:
@@ -440,11 +537,13 @@ static char *put_text(struct run *run, const struct json_step *step, const struc
 	enum weir_kind kind = (enum weir_kind)step->kind;
 	size_t offset = (size_t)(to - run->out->p);
 
+	run->cut = false;
 	to = put_value(run, kind, value, to, false);
 	if (to == NULL) {
 		to = put_bad(run, step, offset);
 	}
-	if (json_cut_from(kind, value) > 0) {
+	/* headers have been looked at */
+	if ((kind != WEIR_KIND_HEADERS || run->cut) && json_cut_from(kind, value) > 0) {
 		run->truncated[run->ntruncated++] = step->field;
 	}
 	return to;
@@ -457,32 +556,35 @@ static char *put_steps(struct run *run, const struct json_shape *shape, char *to
 	const struct json_step *end_of_steps = step + shape->nsteps;
 
 	/* what most values are has its own line here, though put_value() knows them all */
-	for (; to != NULL && step < end_of_steps; step++) {
+	for (; step < end_of_steps; step++) {
 		const struct weir_value *value = &values[step->field];
-		char *end;
+		char *start = put_constant(to, step->text, step->len);
 
-		to = put_constant(to, step->text, step->len);
 		switch ((enum weir_kind)step->kind) {
 		case WEIR_KIND_U64:
-			to = json_put_u64(to, value->v.u64);
+			to = json_put_u64(start, value->v.u64);
 			break;
 		case WEIR_KIND_DURATION:
-			to = json_put_i64(to, value->v.i64);
+			to = json_put_i64(start, value->v.i64);
 			break;
 		case WEIR_KIND_STR:
-			end = NULL;
-			if ((size_t)(run->end - to) >= run->rest + string_room(value->len) &&
-			    value->full_len <= value->len) {
-				end = json_put_string(to, value->v.bytes, value->len, false);
+			to = NULL;
+			if (value->full_len <= value->len) {
+				to = put_plain(run, start, value->v.bytes, value->len);
 			}
-			to = end != NULL ? end : put_text(run, step, value, to);
 			break;
 		default:
-			to = put_text(run, step, value, to);
+			to = NULL;
 			break;
 		}
+		if (to == NULL) {
+			to = put_text(run, step, value, start);
+			if (to == NULL) {
+				return NULL;
+			}
+		}
 	}
-	return to == NULL ? NULL : put_constant(to, shape->end, shape->end_len);
+	return put_constant(to, shape->end, shape->end_len);
 }
 
 /* ,"escaped":["a","b"],"truncated":{"c":9000} */
@@ -510,16 +612,20 @@ static void put_notes(struct run *run)
 	}
 }
 
-/* Begin writing at the end of `out`, with as much room; NULL: no memory */
+/* Begin writing at the end of `out`, with as much room at every value; NULL: no memory */
 static char *begin(struct run *run, struct json_writer *writer, struct strbuf *out, size_t rest)
 {
 	run->writer = writer;
 	run->out = out;
 	run->end = out->p + out->size;
-	run->rest = rest;
+	run->rest = rest + JSON_STRING_EXTRA + (size_t)HEADER_EXTRA;
 	run->nescaped = 0;
 	run->ntruncated = 0;
-	return room(run, out->p + out->len, 0);
+	if (out->size - out->len < run->rest) {
+		return grow(run, out->p + out->len, run->rest);
+	}
+	run->limit = run->end - run->rest;
+	return out->p + out->len;
 }
 
 static int give_up(struct strbuf *out, size_t start)

@@ -12,7 +12,18 @@
 
 #include "base/strbuf.h"
 #include "sink/json_plan.h"
+#include "sink/json_text.h"
 #include "weir/record.h"
+
+/* Text of an address that was written before: a few of them are most of those that come. */
+struct json_address {
+	uint8_t bytes[16];
+	uint8_t len; /* of bytes; 0: none yet */
+	uint8_t text_len;
+	char text[JSON_ADDRESS_MAX];
+};
+
+enum { JSON_ADDRESSES = 64 };
 
 /* How a schema nests is worked out when its first record comes by. One thread. All zero is the initial state. */
 struct json_writer {
@@ -22,7 +33,8 @@ struct json_writer {
 	char date[21];             /* "2026-11-22T14:17:29. */
 	struct json_group *groups; /* scratch for headers that occur twice */
 	size_t ngroups;
-	struct strbuf name; /* scratch for lower-cased names */
+	struct strbuf name;                            /* scratch for lower-cased names */
+	struct json_address addresses[JSON_ADDRESSES]; /* by a hash of the last four bytes */
 };
 
 void json_writer_init(struct json_writer *writer);

@@ -14,7 +14,7 @@ enum {
 	JSON_STRING_EXTRA = 32, /* quotes, and what the copy of whole words writes beyond */
 };
 
-/** Each returns the end of what it wrote. */
+/** Each returns the end of what it wrote; of a number eight bytes are written at least, within JSON_U64_MAX for one without a sign. */
 char *json_put_u64(char *to, uint64_t value);
 char *json_put_i64(char *to, int64_t value);
 /** Nine digits: ns is below 10^9. */
@@ -23,14 +23,14 @@ char *json_put_hex(char *to, const uint8_t *p, size_t len);
 char *json_put_address(char *to, const uint8_t *p, size_t len);
 
 /**
- * A quoted string; room: JSON_STRING_GROWTH * len + JSON_STRING_EXTRA.
+ * Text without quotes; room: JSON_STRING_GROWTH * len + JSON_STRING_EXTRA.
  * @param bad   false: a byte that is not UTF-8 ends the writing and NULL is returned; true: such bytes become \xNN and
  *              backslashes are doubled
  */
-char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
+char *json_put_text(char *to, const uint8_t *p, size_t len, bool bad);
 
-/** A quoted string in lower case (ASCII); NULL when it is not plain: then by way of json_put_string(). The same room. */
-char *json_put_plain_name(char *to, const uint8_t *p, size_t len);
+/** The same within quotes. */
+char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
 
 enum json_copy { JSON_COPY_WORDS, JSON_COPY_SSE2, JSON_COPY_NWITH };
 
