@@ -235,7 +235,7 @@ static size_t room_for(size_t n)
  * Make room for one more element of `size` bytes at the end of an array value, which is begun when it is absent.
  * The array to write to, or NULL without memory: the array stays as it was.
  */
-static void *grow_array(struct weir_record *rec, size_t field, struct weir_value *value,
+static inline void *grow_array(struct weir_record *rec, size_t field, struct weir_value *value,
 			size_t size)
 {
 	void *array;
@@ -276,9 +276,9 @@ void record_add_own(struct weir_record *rec, size_t field, const uint8_t *p, siz
 	if (array == NULL) {
 		return;
 	}
-	array[to->len].p = p;
-	array[to->len].len = (uint32_t)len;
-	to->len++;
+	array += to->len++;
+	array->p = p;
+	array->len = (uint32_t)len;
 	to->full_len = to->len;
 }
 

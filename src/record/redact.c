@@ -280,7 +280,7 @@ struct seen {
 	unsigned n;
 };
 
-static bool is_part(const struct seen *seen, const uint8_t *p, size_t len)
+static inline bool is_part(const struct seen *seen, const uint8_t *p, size_t len)
 {
 	unsigned i;
 
@@ -294,11 +294,8 @@ static bool is_part(const struct seen *seen, const uint8_t *p, size_t len)
 	return false;
 }
 
-static bool is_plain(struct seen *seen, const uint8_t *p, size_t len)
+static __attribute__((noinline)) bool look_at(struct seen *seen, const uint8_t *p, size_t len)
 {
-	if (len > 0 && is_part(seen, p, len)) {
-		return true;
-	}
 	if (!mask_is_plain_url(p, len)) {
 		return false;
 	}
@@ -308,34 +305,45 @@ static bool is_plain(struct seen *seen, const uint8_t *p, size_t len)
 	return true;
 }
 
-static inline void redact_header(struct weir_record *rec, struct weir_header *header,
-				 const struct redact_key *key, struct seen *seen)
+static inline bool is_plain(struct seen *seen, const uint8_t *p, size_t len)
+{
+	return (len > 0 && is_part(seen, p, len)) || look_at(seen, p, len);
+}
+
+/* One whose name says that its value may have to be masked, or that has no number, or with the value of a service's key. */
+static __attribute__((noinline)) void redact_header(struct weir_record *rec,
+						    struct weir_header *header,
+						    const struct redact_key *key, struct seen *seen)
 {
 	enum header_class class = header->number != HEADER_OTHER
 					  ? (enum header_class)header_name_classes[header->number]
 					  : mask_classify_odd(header->name.p, header->name.len);
 
-	if (class == HEADER_PLAIN) {
-		if (!mask_is_api_key(header->value.p, header->value.len)) {
-			return;
-		}
+	if (header->redacted || header->full_len == 0) {
+		return;
+	}
+	if (class == HEADER_PLAIN && mask_is_api_key(header->value.p, header->value.len)) {
 		class = HEADER_SECRET;
 	}
-	if (!header->redacted && header->full_len > 0 &&
+	if (class != HEADER_PLAIN &&
 	    (class != HEADER_URL || !is_plain(seen, header->value.p, header->value.len))) {
 		mask_header_value(rec, header, class, key);
 	}
 }
 
-static void redact_headers(struct weir_record *rec, struct weir_value *value,
+static void redact_headers(struct weir_record *rec, const struct weir_value *value,
 			   const struct redact_key *key, struct seen *seen)
 {
-	struct weir_header *headers;
-	uint32_t i;
+	struct weir_header *header, *end;
 
-	memcpy(&headers, &value->v.headers, sizeof(headers)); /* the record's own memory */
-	for (i = 0; i < value->len; i++) {
-		redact_header(rec, &headers[i], key, seen);
+	memcpy(&header, &value->v.headers, sizeof(header)); /* the record's own memory */
+	for (end = header + value->len; header < end; header++) {
+		/* without a number: of no class that is known yet */
+		if (header_name_classes[header->number] != HEADER_PLAIN ||
+		    header->number == HEADER_OTHER ||
+		    mask_is_api_key(header->value.p, header->value.len)) {
+			redact_header(rec, header, key, seen);
+		}
 	}
 }
 

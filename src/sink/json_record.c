@@ -38,6 +38,7 @@ struct run {
 	const char *limit;  /* end - rest: how far plain strings may go */
 	size_t rest;        /* room that there is always, at every value */
 	bool cut;           /* a header was */
+	bool avx2;          /* there is: see json_copy.h */
 	uint8_t nescaped;   /* fields written with \xNN */
 	uint8_t ntruncated; /* fields that a limit cut */
 	uint8_t escaped[WEIR_MAX_FIELDS];
@@ -85,14 +86,23 @@ static inline size_t string_room(size_t n)
 	return JSON_STRING_GROWTH * n + JSON_STRING_EXTRA;
 }
 
+/*
+ * What is done for every value is there twice: compiled for AVX2, and not. Both are the same functions, which are given the ways of copying
+ * as constants and are always inlined.
+ */
+#define IN_BOTH static inline __attribute__((always_inline))
+
+typedef void (*block_fn)(char *to, const char *p);
+typedef char *(*plain_fn)(char *to, const uint8_t *p, size_t len);
+
 /* A copy of text of ours; 32 bytes or their multiple are read and written: both ends have slack. */
-static inline char *put_constant(char *to, const char *p, size_t len)
+IN_BOTH char *put_constant(char *to, const char *p, size_t len, block_fn block)
 {
 	size_t i;
 
-	memcpy(to, p, 32);
+	block(to, p);
 	for (i = 32; i < len; i += 32) {
-		memcpy(to + i, p + i, 32);
+		block(to + i, p + i);
 	}
 	return to + len;
 }
@@ -113,28 +123,27 @@ static inline char *put_bare(struct run *run, char *to, const uint8_t *p, size_t
 }
 
 /* Most strings: NULL when it is not plain, or there is too little room. */
-static inline char *put_plain(const struct run *run, char *to, const uint8_t *p, size_t len)
+IN_BOTH char *put_plain(const struct run *run, char *to, const uint8_t *p, size_t len,
+			plain_fn plain)
 {
-	return run->limit - to < (ptrdiff_t)len ? NULL : json_copy_plain(to, p, len, false);
+	return run->limit - to < (ptrdiff_t)len ? NULL : plain(to, p, len);
 }
 
 static char *put_strs(struct run *run, char *to, const struct weir_value *value, bool bad)
 {
-	uint32_t i;
+	const struct weir_str *str = value->v.strs;
+	const struct weir_str *end = str + value->len;
 
 	*to++ = '[';
-	for (i = 0; i < value->len && to != NULL; i++) {
-		to = put_str(run, to, value->v.strs[i].p, value->v.strs[i].len, bad);
-		if (to != NULL) {
-			*to++ = ',';
+	for (; str < end; str++) {
+		to = put_str(run, to, str->p, str->len, bad);
+		if (to == NULL) {
+			return NULL;
 		}
+		*to++ = ',';
 	}
-	if (to != NULL) {
-		to[-1] = value->len > 0 ? ']' : to[-1];
-	}
-	if (to != NULL && value->len == 0) {
-		*to++ = ']';
-	}
+	to -= value->len > 0; /* the last comma */
+	*to++ = ']';
 	return to;
 }
 
@@ -293,7 +302,7 @@ static inline char *put_name(struct run *run, char *to, const struct weir_header
 		return to + opening->len;
 	}
 	*to = '"';
-	end = json_copy_plain(to + 1, header->name.p, header->name.len, true);
+	end = json_copy_any(to + 1, header->name.p, header->name.len, true);
 	if (end == NULL) {
 		end = put_odd_name(run, to + 1, &header->name, bad);
 		if (end == NULL) {
@@ -320,21 +329,31 @@ static char *put_header(struct run *run, char *to, const struct weir_header *hea
 	return to;
 }
 
-/* What nearly every header is: "name":["value"], of a name with a number and a plain value. NULL: it is something else. */
-static inline char *put_usual(const struct run *run, char *to, const struct weir_header *header)
+/*
+ * What nearly every header is: "name":["value"], of a name with a number and a value that has not been cut. NULL: it is something else, or
+ * there may be too little room.
+ */
+IN_BOTH char *put_usual(const struct run *run, char *to, const struct weir_header *header,
+			block_fn block, plain_fn plain)
 {
 	const struct opening *opening = &openings[header->number];
+	size_t len = header->value.len;
+	char *end;
 
-	if (header->number == HEADER_OTHER || header->full_len > header->value.len) {
+	if (header->number == HEADER_OTHER || header->full_len > len) {
 		return NULL;
 	}
-	memcpy(to, opening->text, sizeof(opening->text));
-	to = put_plain(run, to + opening->len, header->value.p, header->value.len);
-	if (to == NULL) {
+	block(to, opening->text);
+	to += opening->len;
+	end = put_plain(run, to, header->value.p, len, plain);
+	if (end == NULL && run->limit - to >= (ptrdiff_t)(JSON_STRING_GROWTH * len)) {
+		end = json_put_careful(to, header->value.p, len, false); /* "tags" of entities */
+	}
+	if (end == NULL) {
 		return NULL;
 	}
-	memcpy(to, "\"],", 4); /* the NUL is written over */
-	return to + 3;
+	memcpy(end, "\"],", 4); /* the NUL is written over */
+	return end + 3;
 }
 
 /* Any header: "name":["value"], and the others of its name, when they are chained. */
@@ -354,8 +373,9 @@ static char *put_unusual(struct run *run, char *to, const struct weir_header *he
 }
 
 /* Headers as if none came twice. *ret_repeated: perhaps one does (never false when one does), and this was for nothing. */
-static char *put_each(struct run *run, char *to, const struct weir_header *headers, uint32_t n,
-		      bool bad, bool *ret_repeated)
+IN_BOTH char *put_each_with(struct run *run, char *to, const struct weir_header *headers,
+			    uint32_t n, bool bad, bool *ret_repeated, block_fn block,
+			    plain_fn plain)
 {
 	uint64_t seen[3] = {0, 0, 0}; /* numbers, then others */
 	uint64_t again = 0;
@@ -365,7 +385,7 @@ static char *put_each(struct run *run, char *to, const struct weir_header *heade
 	for (i = 0; i < n; i++) {
 		unsigned number = headers[i].number;
 		uint64_t bit = UINT64_C(1) << (number & 63);
-		char *end = bad ? NULL : put_usual(run, to, &headers[i]);
+		char *end = bad ? NULL : put_usual(run, to, &headers[i], block, plain);
 
 		if (number == HEADER_OTHER) {
 			number = 128;
@@ -380,6 +400,28 @@ static char *put_each(struct run *run, char *to, const struct weir_header *heade
 	}
 	*ret_repeated = again != 0;
 	return to;
+}
+
+#ifdef __SSE2__
+__attribute__((target("avx2"))) static char *put_each_avx2(struct run *run, char *to,
+							   const struct weir_header *headers,
+							   uint32_t n, bool bad, bool *ret_repeated)
+{
+	return put_each_with(run, to, headers, n, bad, ret_repeated, json_copy_block_avx2,
+			     json_copy_avx2);
+}
+#endif
+
+static char *put_each(struct run *run, char *to, const struct weir_header *headers, uint32_t n,
+		      bool bad, bool *ret_repeated)
+{
+#ifdef __SSE2__
+	if (run->avx2) {
+		return put_each_avx2(run, to, headers, n, bad, ret_repeated);
+	}
+#endif
+	return put_each_with(run, to, headers, n, bad, ret_repeated, json_copy_block,
+			     json_copy_plain);
 }
 
 /* Headers, those of one name together. */
@@ -549,7 +591,8 @@ static char *put_text(struct run *run, const struct json_step *step, const struc
 	return to;
 }
 
-static char *put_steps(struct run *run, const struct json_shape *shape, char *to)
+IN_BOTH char *put_steps_with(struct run *run, const struct json_shape *shape, char *to,
+			     block_fn block, plain_fn plain)
 {
 	const struct weir_value *values = run->rec->values;
 	const struct json_step *step = shape->steps;
@@ -558,24 +601,17 @@ static char *put_steps(struct run *run, const struct json_shape *shape, char *to
 	/* what most values are has its own line here, though put_value() knows them all */
 	for (; step < end_of_steps; step++) {
 		const struct weir_value *value = &values[step->field];
-		char *start = put_constant(to, step->text, step->len);
+		char *start = put_constant(to, step->text, step->len, block);
 
-		switch ((enum weir_kind)step->kind) {
-		case WEIR_KIND_U64:
-			to = json_put_u64(start, value->v.u64);
-			break;
-		case WEIR_KIND_DURATION:
-			to = json_put_i64(start, value->v.i64);
-			break;
-		case WEIR_KIND_STR:
-			to = NULL;
+		to = NULL;
+		if (step->kind == WEIR_KIND_STR) {
 			if (value->full_len <= value->len) {
-				to = put_plain(run, start, value->v.bytes, value->len);
+				to = put_plain(run, start, value->v.bytes, value->len, plain);
 			}
-			break;
-		default:
-			to = NULL;
-			break;
+		} else if (step->kind == WEIR_KIND_U64) {
+			to = json_put_u64(start, value->v.u64);
+		} else if (step->kind == WEIR_KIND_DURATION) {
+			to = json_put_i64(start, value->v.i64);
 		}
 		if (to == NULL) {
 			to = put_text(run, step, value, start);
@@ -584,7 +620,26 @@ static char *put_steps(struct run *run, const struct json_shape *shape, char *to
 			}
 		}
 	}
-	return put_constant(to, shape->end, shape->end_len);
+	return put_constant(to, shape->end, shape->end_len, block);
+}
+
+#ifdef __SSE2__
+__attribute__((target("avx2"))) static char *put_steps_avx2(struct run *run,
+							    const struct json_shape *shape,
+							    char *to)
+{
+	return put_steps_with(run, shape, to, json_copy_block_avx2, json_copy_avx2);
+}
+#endif
+
+static char *put_steps(struct run *run, const struct json_shape *shape, char *to)
+{
+#ifdef __SSE2__
+	if (run->avx2) {
+		return put_steps_avx2(run, shape, to);
+	}
+#endif
+	return put_steps_with(run, shape, to, json_copy_block, json_copy_plain);
 }
 
 /* ,"escaped":["a","b"],"truncated":{"c":9000} */
@@ -621,6 +676,10 @@ static char *begin(struct run *run, struct json_writer *writer, struct strbuf *o
 	run->rest = rest + JSON_STRING_EXTRA + (size_t)HEADER_EXTRA;
 	run->nescaped = 0;
 	run->ntruncated = 0;
+	run->avx2 = false;
+#ifdef __SSE2__
+	run->avx2 = json_has_avx2();
+#endif
 	if (out->size - out->len < run->rest) {
 		return grow(run, out->p + out->len, run->rest);
 	}

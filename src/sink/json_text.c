@@ -222,7 +222,7 @@ static char *put_special(char *to, const uint8_t **p, const uint8_t *end, bool b
 static inline size_t copy_run(char *to, const uint8_t *p, size_t len)
 {
 #ifdef __SSE2__
-	if (len > 16 || json_is_within_page(p)) {
+	if (len > 16 || json_is_within_page(p, 16)) {
 		__m128i bytes = json_load_beyond(p);
 		unsigned care = (unsigned)_mm_movemask_epi8(json_care16(bytes));
 		size_t n = len < 16 ? len : 16;
@@ -239,9 +239,8 @@ static inline size_t copy_run(char *to, const uint8_t *p, size_t len)
 	return json_copy_short(to, p, 1, false) != NULL;
 }
 
-/* Any text, from its beginning. Not inlined: what calls it is short and saves no registers for it. */
-static __attribute__((noinline, cold)) char *put_careful(char *to, const uint8_t *p, size_t len,
-							 bool bad)
+/* From its beginning. */
+char *json_put_careful(char *to, const uint8_t *p, size_t len, bool bad)
 {
 	const uint8_t *end = p + len;
 
@@ -266,9 +265,9 @@ static __attribute__((noinline, cold)) char *put_careful(char *to, const uint8_t
 
 char *json_put_text(char *to, const uint8_t *p, size_t len, bool bad)
 {
-	char *stop = json_copy_plain(to, p, len, false);
+	char *stop = json_copy_plain(to, p, len);
 
-	return stop != NULL ? stop : put_careful(to, p, len, bad);
+	return stop != NULL ? stop : json_put_careful(to, p, len, bad);
 }
 
 char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad)
@@ -284,11 +283,21 @@ char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad)
 	return stop;
 }
 
+#ifdef __SSE2__
+__attribute__((target("avx2"))) static char *copy_avx2(char *to, const uint8_t *p, size_t len)
+{
+	return json_copy_avx2(to, p, len);
+}
+#endif
+
 char *json_put_plain_with(enum json_copy with, char *to, const uint8_t *p, size_t len, bool lower)
 {
 #ifdef __SSE2__
-	if (with == JSON_COPY_SSE2) {
+	if (with == JSON_COPY_SSE2 || (with == JSON_COPY_AVX2 && (lower || !json_has_avx2()))) {
 		return json_copy_sse2(to, p, len, lower);
+	}
+	if (with == JSON_COPY_AVX2) {
+		return copy_avx2(to, p, len);
 	}
 #endif
 	(void)with;

@@ -29,10 +29,13 @@ char *json_put_address(char *to, const uint8_t *p, size_t len);
  */
 char *json_put_text(char *to, const uint8_t *p, size_t len, bool bad);
 
-/** The same within quotes. */
+/** The same, of text that json_copy.h has found not to be plain. */
+char *json_put_careful(char *to, const uint8_t *p, size_t len, bool bad);
+
+/** json_put_text() within quotes. */
 char *json_put_string(char *to, const uint8_t *p, size_t len, bool bad);
 
-enum json_copy { JSON_COPY_WORDS, JSON_COPY_SSE2, JSON_COPY_NWITH };
+enum json_copy { JSON_COPY_WORDS, JSON_COPY_SSE2, JSON_COPY_AVX2, JSON_COPY_NWITH };
 
 /** Text without quotes, copied in one of the ways that there are, for tests; NULL when some of it needs care. The same room. */
 char *json_put_plain_with(enum json_copy with, char *to, const uint8_t *p, size_t len, bool lower);
