@@ -90,6 +90,30 @@ static void urls_are_normalised(void **state)
 	}
 }
 
+static void a_target_that_stays_is_told(void **state)
+{
+	static const struct {
+		const char *target;
+		bool as_is;
+	} rows[] = {
+		{"/", true},       {"/a?b=c/../d", false}, {"/a?b=c", true},   {"/a/../b", false},
+		{"/a%20b", false}, {"http://a/b", false},  {"/a?b#c", false},  {"*", false},
+		{"x", false},      {"?q", false},          {"/A.b/c?d", true},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_url url;
+		uint8_t *buffer = make(false, rows[i].target, "a", &url);
+
+		assert_int_equal(url.as_is, rows[i].as_is);
+		if (rows[i].as_is) {
+			assert_memory_equal(url.path.p, rows[i].target, strlen(rows[i].target));
+		}
+		free(buffer);
+	}
+}
+
 static void connect_names_host_and_port_only(void **state)
 {
 	struct http_url url;
@@ -154,6 +178,14 @@ static void routes_replace_what_names_one_thing(void **state)
 		{"/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18",
 		 "/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/{id}/"
 		 "{rest}"},
+		{"/abc123", "/abc123"},
+		{"/a1_2", "/a1_{id}"},
+		{"/ab:1/x", "/ab:{id}/x"},
+		{"/a1.b2", "/a1.b2"},
+		{"/12.gz/v1/3", "/{id}.gz/v1/{id}"},
+		{"/deadbeef1234567", "/deadbeef1234567"},
+		{"/deadbeef12345678", "/{hex}"},
+		{"/x1@example.com", "/{email}"},
 		{"", ""},
 	};
 	static char longpath[600];
@@ -294,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_normalised),
+		cmocka_unit_test(a_target_that_stays_is_told),
 		cmocka_unit_test(connect_names_host_and_port_only),
 		cmocka_unit_test(ipv6_hosts_lose_their_brackets_in_the_host_only),
 		cmocka_unit_test(routes_replace_what_names_one_thing),

@@ -110,6 +110,19 @@ static void secret_headers_keep_kind_and_length(void **state)
 		{"Cookie", "a=b=c;d=", "a=[redacted 3];d="},
 		{"Cookie", "nameless; x=1", "[redacted 8]; x=[redacted 1]"},
 		{"Cookie", ";;", NULL},
+		{"Cookie", "a=123456789; b=1234567890; c",
+		 "a=[redacted 9]; b=[redacted 10]; [redacted 1]"},
+		{"Cookie", "a=[x]; [redacted 4]; b=[redacted 7]",
+		 "a=[redacted 3]; [redacted 4]; b=[redacted 7]"},
+		{"Cookie", " ; a=1;;  b", " ; a=[redacted 1];;  [redacted 1]"},
+		{"X-Api-Key",
+		 "0123456789012345678901234567890123456789012345678901234567890123456789"
+		 "01234567890123456789012345678",
+		 "[redacted 99]"},
+		{"X-Api-Key",
+		 "0123456789012345678901234567890123456789012345678901234567890123456789"
+		 "012345678901234567890123456789",
+		 "[redacted 100]"},
 		{"Set-Cookie", "sid=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
 		 "sid=[redacted 3]; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
 		{"X-Api-Key", "k", "[redacted 1]"},
@@ -439,6 +452,52 @@ static void strict_drops_bodies_and_default_keeps_statements(void **state)
 	teardown(&fx);
 }
 
+/* The whole URL is looked at first, and what lies within it not again: with a secret and without, and what lies elsewhere. */
+static void parts_of_a_url_are_masked_as_the_whole(void **state)
+{
+	static const struct {
+		const char *full, *target; /* NULL: from the path on, in the same memory */
+		const char *want_full, *want_target, *want_query;
+	} rows[] = {
+		{"http://h/a?x=1&token=abc", NULL, "http://h/a?x=1&token=[redacted 3]",
+		 "/a?x=1&token=[redacted 3]", "x=1&token=[redacted 3]"},
+		{"http://h/a?x=1&y=abc", NULL, "http://h/a?x=1&y=abc", "/a?x=1&y=abc", "x=1&y=abc"},
+		{"http://h/a?x=1&y=abc", "/a?x=1&pin=1234", "http://h/a?x=1&y=abc",
+		 "/a?x=1&pin=[redacted 4]", "x=1&y=abc"},
+		{"http://u:p@h/?code=12", "/?y=1", "http://[redacted 3]@h/?code=[redacted 2]",
+		 "/?y=1", "code=[redacted 2]"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint8_t *full = (const uint8_t *)rows[i].full;
+		const uint8_t *path =
+			(const uint8_t *)strchr(rows[i].full + strlen("http://"), '/');
+		const uint8_t *target =
+			rows[i].target == NULL ? path : (const uint8_t *)rows[i].target;
+		const uint8_t *query = (const uint8_t *)strchr(rows[i].full, '?') + 1;
+		struct fixture fx;
+		struct weir_record *rec;
+		const struct weir_value *v;
+
+		setup(&fx);
+		assert_int_equal(record_new(&fx.pool, &http_schema, &rec), 0);
+		v = rec->values;
+		record_set_own(rec, HTTP_F_URL_FULL, full, strlen((const char *)full));
+		record_set_own(rec, HTTP_F_TARGET, target, strlen((const char *)target));
+		record_set_own(rec, HTTP_F_URL_QUERY, query, strlen((const char *)query));
+		redact_record(rec, WEIR_REDACT_DEFAULT, NULL);
+		assert_str(&(struct weir_str){v[HTTP_F_URL_FULL].v.bytes, v[HTTP_F_URL_FULL].len},
+			   rows[i].want_full);
+		assert_str(&(struct weir_str){v[HTTP_F_TARGET].v.bytes, v[HTTP_F_TARGET].len},
+			   rows[i].want_target);
+		assert_str(&(struct weir_str){v[HTTP_F_URL_QUERY].v.bytes, v[HTTP_F_URL_QUERY].len},
+			   rows[i].want_query);
+		record_free(rec);
+		teardown(&fx);
+	}
+}
+
 /* A body's gaps are offsets in its content, which masks make longer or shorter. */
 static void gaps_of_a_body_move_with_its_masks(void **state)
 {
@@ -696,6 +755,7 @@ int main(void)
 		cmocka_unit_test(statements_lose_passwords_by_default),
 		cmocka_unit_test(values_of_placeholders_are_masked_when_strict),
 		cmocka_unit_test(strict_drops_bodies_and_default_keeps_statements),
+		cmocka_unit_test(parts_of_a_url_are_masked_as_the_whole),
 		cmocka_unit_test(gaps_of_a_body_move_with_its_masks),
 		cmocka_unit_test(with_a_key_equal_secrets_have_equal_fingerprints),
 		cmocka_unit_test(a_body_in_base64_is_masked_within),

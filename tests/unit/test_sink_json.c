@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
@@ -212,24 +213,40 @@ static void strings_are_escaped(void **state)
 	}
 }
 
-/* Memory of its own for each text, so that reading beyond it is found. */
-static void check_copy(const char *text, size_t len, bool lower, bool plain)
+/* Texts end where memory does: behind this page there is none. */
+static uint8_t *last_page(size_t *ret_size)
 {
-	uint8_t *p = malloc(len > 0 ? len : 1);
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *p =
+		mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(mprotect(p + size, size, PROT_NONE), 0);
+	*ret_size = size;
+	return p;
+}
+
+/* At the end of a page, and at its beginning with other bytes behind: what these are does not matter. */
+static void check_copy(uint8_t *page, size_t size, const char *text, size_t len, bool lower,
+		       bool plain)
+{
 	char to[128], want[128];
 	size_t i;
-	int with;
+	int way;
 
-	memcpy(p, text, len);
 	for (i = 0; i < len; i++) {
 		want[i] = text[i];
 		if (lower && text[i] >= 'A' && text[i] <= 'Z') {
 			want[i] = (char)(text[i] + 'a' - 'A');
 		}
 	}
-	for (with = 0; with < JSON_COPY_NWITH; with++) {
-		char *end = json_put_plain_with((enum json_copy)with, to, p, len, lower);
+	for (way = 0; way < 3 * JSON_COPY_NWITH; way++) {
+		uint8_t *p = way % 3 == 0 ? page + size - len : page;
+		char *end;
 
+		memset(page, way % 3 == 1 ? '"' : 'x', 128);
+		memcpy(p, text, len);
+		end = json_put_plain_with((enum json_copy)(way / 3), to, p, len, lower);
 		if (!plain) {
 			assert_null(end);
 			continue;
@@ -237,14 +254,14 @@ static void check_copy(const char *text, size_t len, bool lower, bool plain)
 		assert_ptr_equal(end, to + len);
 		assert_memory_equal(to, want, len);
 	}
-	free(p);
 }
 
 /* Every byte, at every place of texts of every length that is copied in its own way. */
 static void every_way_of_copying_text_is_the_same(void **state)
 {
-	char text[64];
-	size_t len, at;
+	char text[80];
+	size_t len, at, size;
+	uint8_t *page = last_page(&size);
 	int c;
 
 	for (len = 0; len < sizeof(text); len++) {
@@ -252,8 +269,8 @@ static void every_way_of_copying_text_is_the_same(void **state)
 			text[at] = (char)(at % 3 == 0 ? 'A' + at % 26 : '!' + at % 60);
 			text[at] = text[at] == '"' || text[at] == '\\' ? 'Z' : text[at];
 		}
-		check_copy(text, len, false, true);
-		check_copy(text, len, true, true);
+		check_copy(page, size, text, len, false, true);
+		check_copy(page, size, text, len, true, true);
 		for (at = 0; at < len; at++) {
 			char kept = text[at];
 
@@ -261,15 +278,67 @@ static void every_way_of_copying_text_is_the_same(void **state)
 				bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 
 				text[at] = (char)c;
-				check_copy(text, len, c % 2 == 0, plain);
+				check_copy(page, size, text, len, c % 2 == 0, plain);
 			}
 			text[at] = kept;
 		}
 	}
+	assert_int_equal(munmap(page, 2 * size), 0);
+}
+
+/* Text that is not plain goes on in the same ways: 16 bytes at a time, at the end of memory. */
+static void text_with_quotes_is_read_to_its_end_only(void **state)
+{
+	size_t size, len;
+	uint8_t *page = last_page(&size);
+
+	for (len = 1; len < 60; len++) {
+		uint8_t *p = page + size - len;
+		char to[JSON_STRING_GROWTH * 60 + JSON_STRING_EXTRA], want[160];
+		size_t n = 0, i;
+
+		for (i = 0; i < len; i++) {
+			p[i] = (uint8_t)(i % 17 == len % 17 ? '"'
+					 : i % 23 == 22     ? '\n'
+							    : 'a' + i % 26);
+			if (p[i] == '"' || p[i] == '\n') {
+				want[n++] = '\\';
+				want[n++] = p[i] == '"' ? '"' : 'u';
+			}
+			if (p[i] == '\n') {
+				memcpy(want + n, "000a", 4);
+				n += 4;
+			} else if (p[i] != '"') {
+				want[n++] = (char)p[i];
+			}
+		}
+		assert_int_equal(json_put_text(to, p, len, false) - to, n);
+		assert_memory_equal(to, want, n);
+	}
+	assert_int_equal(munmap(page, 2 * size), 0);
 }
 
 static void numbers_of_every_length_are_written(void **state)
 {
+	static const char *const others[] = {
+		"1234",
+		"98765",
+		"123456",
+		"9080706",
+		"12345678",
+		"98765432",
+		"102030405",
+		"9876543210",
+		"99999999",
+		"1000000000",
+		"1234567890123456",
+		"9999999999999999",
+		"1029384756102",
+		"5000000000005",
+		"1234567890987654",
+		"12345678909876543",
+		"18446744073709551615",
+	};
 	uint64_t value = 0;
 	int i, k;
 
@@ -286,6 +355,13 @@ static void numbers_of_every_length_are_written(void **state)
 		}
 		value = i == 0 ? 10 : value * 10;
 	}
+	for (i = 0; i < (int)(sizeof(others) / sizeof(others[0])); i++) {
+		char text[JSON_U64_MAX];
+		size_t n = strlen(others[i]);
+
+		assert_int_equal(json_put_u64(text, strtoull(others[i], NULL, 10)) - text, n);
+		assert_memory_equal(text, others[i], n);
+	}
 	for (i = 0; i < 256; i++) {
 		uint8_t address[4] = {(uint8_t)i, 0, (uint8_t)(255 - i), 9};
 		char text[JSON_ADDRESS_MAX], want[32];
@@ -294,6 +370,37 @@ static void numbers_of_every_length_are_written(void **state)
 		assert_int_equal(json_put_address(text, address, 4) - text, n);
 		assert_memory_equal(text, want, (size_t)n);
 	}
+}
+
+/* They have the same place among those that are remembered: what they end in is the same. */
+static void addresses_that_share_a_place_keep_apart(void **state)
+{
+	static const char *const rows[] = {"0.0.0.1", "fe80::1", "2001:db8::1", "::1",
+					   "0.0.0.1", "fe80::1", "fe80::1",     "::1"};
+	struct json_writer writer;
+	struct strbuf out;
+	size_t i;
+
+	json_writer_init(&writer);
+	strbuf_init(&out);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sample sample;
+		char want[128];
+
+		sample_init(&sample, &sample_schema);
+		sample_address(sample.rec, WEIR_F_CLIENT_ADDRESS, rows[i]);
+		sample_address(sample.rec, WEIR_F_SERVER_ADDRESS, "10.0.0.1");
+		(void)snprintf(want, sizeof(want),
+			       "{\"type\":\"http\",\"client\":{\"address\":\"%s\"},"
+			       "\"server\":{\"address\":\"10.0.0.1\"}}",
+			       rows[i]);
+		strbuf_clear(&out);
+		assert_int_equal(json_write_record(&writer, sample.rec, &out), 0);
+		assert_string_equal(strbuf_text(&out), want);
+		sample_fini(&sample);
+	}
+	strbuf_fini(&out);
+	json_writer_fini(&writer);
 }
 
 /* A shape is what texts between values are kept for: more of them than are kept, in turns. */
@@ -609,7 +716,9 @@ int main(void)
 		cmocka_unit_test(times_of_any_year_are_written),
 		cmocka_unit_test(strings_are_escaped),
 		cmocka_unit_test(every_way_of_copying_text_is_the_same),
+		cmocka_unit_test(text_with_quotes_is_read_to_its_end_only),
 		cmocka_unit_test(numbers_of_every_length_are_written),
+		cmocka_unit_test(addresses_that_share_a_place_keep_apart),
 		cmocka_unit_test(records_of_many_shapes_take_turns),
 		cmocka_unit_test(headers_of_one_name_come_together),
 		cmocka_unit_test(names_of_headers_are_written_as_they_are),
