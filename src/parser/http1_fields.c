@@ -475,10 +475,10 @@ size_t http1_readable(struct weir_str text, uint64_t full_len, size_t limit)
 /* ---- target and URL ---- */
 
 /* Text in the record's own memory. */
-static void set_own(struct weir_record *rec, size_t field, struct weir_str text)
+static inline void fill_own(struct record_filling *filling, size_t field, struct weir_str text)
 {
 	if (text.p != NULL && text.len > 0) {
-		record_set_own(rec, field, text.p, text.len);
+		record_fill_bytes(filling, field, text.p, text.len);
 	}
 }
 
@@ -519,6 +519,7 @@ static void set_route(const struct weir_config *config, struct weir_record *rec,
 static void set_url(struct http1 *http, struct http1_exchange *ex)
 {
 	struct weir_record *rec = ex->rec;
+	struct record_filling filling;
 	struct http_url url;
 	uint8_t *buffer;
 	uint64_t offset = ex->side[WEIR_C2S].begin;
@@ -541,16 +542,18 @@ static void set_url(struct http1 *http, struct http1_exchange *ex)
 	if ((url.flags & HTTP_URL_HOST_MISMATCH) != 0) {
 		http1_anomaly(http, ex, WEIR_C2S, HTTP_A_HOST_MISMATCH, offset);
 	}
+	filling = record_begin(rec);
 	if (url.as_is && ex->target.len == ex->target_len) {
 		/* a part of the URL, of which masking looks at the whole only */
-		set_own(rec, HTTP_F_TARGET, (struct weir_str){url.path.p, ex->target.len});
+		fill_own(&filling, HTTP_F_TARGET, (struct weir_str){url.path.p, ex->target.len});
 	}
-	set_own(rec, HTTP_F_URL_FULL, url.full);
-	set_own(rec, HTTP_F_URL_SCHEME, url.scheme);
-	set_own(rec, HTTP_F_URL_DOMAIN, url.host);
-	set_own(rec, WEIR_F_SERVICE_NAME, url.host);
-	set_own(rec, HTTP_F_URL_PATH, url.path);
-	set_own(rec, HTTP_F_URL_QUERY, url.query);
+	fill_own(&filling, HTTP_F_URL_FULL, url.full);
+	fill_own(&filling, HTTP_F_URL_SCHEME, url.scheme);
+	fill_own(&filling, HTTP_F_URL_DOMAIN, url.host);
+	fill_own(&filling, WEIR_F_SERVICE_NAME, url.host);
+	fill_own(&filling, HTTP_F_URL_PATH, url.path);
+	fill_own(&filling, HTTP_F_URL_QUERY, url.query);
+	record_end(rec, &filling);
 	if (url.path.p != NULL && weir_record_wants(rec, HTTP_F_ROUTE)) {
 		set_route(http->config, rec, &url);
 	}

@@ -475,6 +475,7 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 {
 	size_t field = http_side(cur->dir, HTTP_F_REQUEST_HEADER);
 	size_t size = lines[n - 1].eol - lines[0].begin;
+	const uint8_t *first = base + lines[0].begin;
 	struct weir_header *to;
 	const uint8_t *text;
 	size_t i;
@@ -482,7 +483,7 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 	if (size > cur->http->config->value_limit) {
 		return false;
 	}
-	text = arena_dup(ex->rec->arena, base + lines[0].begin, size);
+	text = arena_dup(ex->rec->arena, first, size);
 	to = text == NULL ? NULL : record_add_headers(ex->rec, field, n);
 	if (to == NULL) {
 		return false;
@@ -490,19 +491,21 @@ static bool keep_whole(struct http1_cursor *cur, struct http1_exchange *ex, cons
 	ex->side[cur->dir].nheaders += (uint32_t)n;
 	cur->own = true;
 	for (i = 0; i < n; i++) {
-		struct header header = header_at(text - lines[0].begin, &lines[i]);
+		/* of the packet's bytes: those that were just stored would have to be waited for */
+		struct header header = header_at(base, &lines[i]);
+		struct weir_str value = {text + (header.value.p - first), header.value.len};
 
 		/* one by one: structs are copied by way of the stack, in pieces of other sizes, for which processors wait */
-		to[i].name.p = header.name.p;
+		to[i].name.p = text + (header.name.p - first);
 		to[i].name.len = header.name.len;
-		to[i].value.p = header.value.p;
-		to[i].value.len = header.value.len;
-		to[i].full_len = header.value.len;
+		to[i].value.p = value.p;
+		to[i].value.len = value.len;
+		to[i].full_len = value.len;
 		to[i].redacted = 0;
 		to[i].number = header_name_find(header.name.p, header.name.len);
 		if (is_among(told_names, header.name.p, header.name.len)) {
-			cur->p = base + lines[i].begin; /* for the offsets of anomalies */
-			http1_heed(cur, ex, header.name, header.value);
+			cur->p = header.name.p; /* for the offsets of anomalies */
+			http1_heed(cur, ex, header.name, value);
 		}
 	}
 	cur->own = false;

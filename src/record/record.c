@@ -62,7 +62,8 @@ void record_free(struct weir_record *rec)
 /* ---- setters ---- */
 
 /* The value to set, or NULL when nothing reads the field. */
-static inline struct weir_value *slot(struct weir_record *rec, size_t field)
+static inline __attribute__((always_inline)) struct weir_value *slot(struct weir_record *rec,
+								     size_t field)
 {
 	assert(field < nvalues(rec->schema));
 	if (!weir_record_wants(rec, field)) {
@@ -97,15 +98,7 @@ void weir_record_set_u64(struct weir_record *rec, size_t field, uint64_t value)
 
 void weir_record_set_i64(struct weir_record *rec, size_t field, int64_t value)
 {
-	struct weir_value *to = slot(rec, field);
-
-	if (to == NULL) {
-		return;
-	}
-	to->v.i64 = value;
-	to->len = 0;
-	to->full_len = 0;
-	mark_present(rec, field);
+	weir_record_set_u64(rec, field, (uint64_t)value);
 }
 
 void weir_record_set_bool(struct weir_record *rec, size_t field, bool value)
@@ -207,6 +200,24 @@ void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len)
 	}
 }
 
+uint32_t record_cut_from(enum weir_kind kind, const struct weir_value *value)
+{
+	uint32_t longest = 0;
+	uint32_t i;
+
+	if (kind == WEIR_KIND_STR) {
+		return value->full_len > value->len ? value->full_len : 0;
+	}
+	for (i = 0; kind == WEIR_KIND_HEADERS && i < value->len; i++) {
+		const struct weir_header *header = &value->v.headers[i];
+
+		if (header->full_len > header->value.len && header->full_len > longest) {
+			longest = header->full_len;
+		}
+	}
+	return longest;
+}
+
 void weir_record_set_static(struct weir_record *rec, size_t field, const char *text)
 {
 	struct weir_value *to = slot(rec, field);
@@ -231,11 +242,17 @@ static size_t room_for(size_t n)
 	return room;
 }
 
+/* Is there room for another behind the elements that there are? room_for() is full at powers of two. */
+static inline bool has_room(const struct weir_value *value)
+{
+	return value->len < ROOM_MIN || (value->len & (value->len - 1)) != 0;
+}
+
 /*
  * Make room for one more element of `size` bytes at the end of an array value, which is begun when it is absent.
  * The array to write to, or NULL without memory: the array stays as it was.
  */
-static inline void *grow_array(struct weir_record *rec, size_t field, struct weir_value *value,
+static void *grow_array(struct weir_record *rec, size_t field, struct weir_value *value,
 			size_t size)
 {
 	void *array;
@@ -252,8 +269,8 @@ static inline void *grow_array(struct weir_record *rec, size_t field, struct wei
 		return array;
 	}
 	memcpy(&array, &value->v.bytes, sizeof(array)); /* ours: only readers see it as const */
-	if (value->len < ROOM_MIN || (value->len & (value->len - 1)) != 0) {
-		return array; /* it is full at powers of two: see room_for() */
+	if (has_room(value)) {
+		return array;
 	}
 	array = arena_alloc(rec->arena, 2 * (size_t)value->len * size);
 	if (array == NULL) {
@@ -272,9 +289,13 @@ void record_add_own(struct weir_record *rec, size_t field, const uint8_t *p, siz
 	if (to == NULL || len > UINT32_MAX) {
 		return;
 	}
-	array = grow_array(rec, field, to, sizeof(*array));
-	if (array == NULL) {
-		return;
+	if (weir_record_has(rec, field) && has_room(to)) {
+		memcpy(&array, &to->v.strs, sizeof(array)); /* ours */
+	} else {
+		array = grow_array(rec, field, to, sizeof(*array));
+		if (array == NULL) {
+			return;
+		}
 	}
 	array += to->len++;
 	array->p = p;

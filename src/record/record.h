@@ -112,6 +112,9 @@ static inline void record_end(struct weir_record *rec, const struct record_filli
 /** The value of a field that is present was longer once: full_len of it (of a header list: of its longest value). */
 void record_set_cut(struct weir_record *rec, size_t field, uint32_t full_len);
 
+/** Longest full length of a value that a limit cut; 0: nothing was cut. */
+uint32_t record_cut_from(enum weir_kind kind, const struct weir_value *value);
+
 /** Release a record of record_new(). NULL is fine. Not for copies: they go with their arena. */
 void record_free(struct weir_record *rec);
 

@@ -12,6 +12,7 @@
 #include "record/header_names.h"
 #include "record/mask.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
@@ -499,8 +500,9 @@ static void redact_values(struct weir_record *rec, size_t at)
 static void redact_field(struct weir_record *rec, size_t at, enum weir_redact mode,
 			 const struct redact_key *key, struct seen *seen)
 {
-	const struct weir_field *field = weir_schema_field(rec->schema, at);
+	const struct weir_field *field = &rec->schema->fields[at - WEIR_NCOMMON];
 
+	assert(at >= WEIR_NCOMMON); /* none of the common ones is masked */
 	if (field->kind == WEIR_KIND_HEADERS) {
 		if ((field->flags & WEIR_FIELD_SECRET_HEADERS) != 0) {
 			redact_headers(rec, &rec->values[at], key, seen);

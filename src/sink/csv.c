@@ -17,6 +17,7 @@
  * full-width twins; a tab or CR has become \x09 or \x0d by then. Numbers and times are ours and stay as they are.
  */
 #include "base/time.h"
+#include "record/record.h"
 #include "sink/out.h"
 #include "sink/sink.h"
 #include "sink/utf8.h"
@@ -246,25 +247,6 @@ static void put_plain(struct strbuf *out, enum weir_kind kind, const struct weir
 	}
 }
 
-/* Longest full length of a cut value; 0: nothing was cut. */
-static uint32_t cut_from(enum weir_kind kind, const struct weir_value *value)
-{
-	uint32_t longest = 0;
-	uint32_t i;
-
-	if (kind == WEIR_KIND_STR) {
-		return value->full_len > value->len ? value->full_len : 0;
-	}
-	for (i = 0; kind == WEIR_KIND_HEADERS && i < value->len; i++) {
-		const struct weir_header *header = &value->v.headers[i];
-
-		if (header->full_len > header->value.len && header->full_len > longest) {
-			longest = header->full_len;
-		}
-	}
-	return longest;
-}
-
 static void put_field(struct weir_formatter *rows, const struct weir_record *rec, size_t i,
 		      struct strbuf *to)
 {
@@ -294,9 +276,9 @@ static void put_field(struct weir_formatter *rows, const struct weir_record *rec
 		strbuf_str(&rows->escaped, rows->escaped.len > 0 ? ";" : "");
 		strbuf_str(&rows->escaped, field->name);
 	}
-	if (cut_from(field->kind, value) > 0) {
+	if (record_cut_from(field->kind, value) > 0) {
 		strbuf_printf(&rows->truncated, "%s%s=%u", rows->truncated.len > 0 ? ";" : "",
-			      field->name, cut_from(field->kind, value));
+			      field->name, record_cut_from(field->kind, value));
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "record/header_names.h"
+#include "record/record.h"
 #include "sink/json_copy.h"
 #include "sink/json_text.h"
 #include "weir/error.h"
@@ -132,15 +133,24 @@ IN_BOTH char *put_plain(const struct run *run, char *to, const uint8_t *p, size_
 static char *put_strs(struct run *run, char *to, const struct weir_value *value, bool bad)
 {
 	const struct weir_str *str = value->v.strs;
-	const struct weir_str *end = str + value->len;
+	const struct weir_str *last = str + value->len;
 
 	*to++ = '[';
-	for (; str < end; str++) {
-		to = put_str(run, to, str->p, str->len, bad);
-		if (to == NULL) {
+	for (; str < last; str++) {
+		char *end = NULL;
+
+		*to = '"';
+		if (!bad) {
+			end = put_plain(run, to + 1, str->p, str->len, json_copy_plain);
+		}
+		if (end == NULL) {
+			end = put_bare(run, to + 1, str->p, str->len, bad);
+		}
+		if (end == NULL) {
 			return NULL;
 		}
-		*to++ = ',';
+		memcpy(end, "\",", 2);
+		to = end + 2;
 	}
 	to -= value->len > 0; /* the last comma */
 	*to++ = ']';
@@ -542,25 +552,6 @@ static inline char *put_value(struct run *run, enum weir_kind kind, const struct
 	return to;
 }
 
-/* Longest full length of a cut value; 0: nothing was cut. */
-uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value)
-{
-	uint32_t longest = 0;
-	uint32_t i;
-
-	if (kind == WEIR_KIND_STR) {
-		return value->full_len > value->len ? value->full_len : 0;
-	}
-	for (i = 0; kind == WEIR_KIND_HEADERS && i < value->len; i++) {
-		const struct weir_header *header = &value->v.headers[i];
-
-		if (header->full_len > header->value.len && header->full_len > longest) {
-			longest = header->full_len;
-		}
-	}
-	return longest;
-}
-
 /* What put_value() could not write, at `offset` of the buffer: once more, with \xNN. NULL: no memory */
 static __attribute__((noinline, cold)) char *put_bad(struct run *run, const struct json_step *step,
 						     size_t offset)
@@ -585,7 +576,7 @@ static char *put_text(struct run *run, const struct json_step *step, const struc
 		to = put_bad(run, step, offset);
 	}
 	/* headers have been looked at */
-	if ((kind != WEIR_KIND_HEADERS || run->cut) && json_cut_from(kind, value) > 0) {
+	if ((kind != WEIR_KIND_HEADERS || run->cut) && record_cut_from(kind, value) > 0) {
 		run->truncated[run->ntruncated++] = step->field;
 	}
 	return to;
@@ -660,7 +651,7 @@ static void put_notes(struct run *run)
 		strbuf_str(run->out, field->name);
 		strbuf_str(run->out, "\":");
 		strbuf_u64(run->out,
-			   json_cut_from(field->kind, &run->rec->values[run->truncated[i]]));
+			   record_cut_from(field->kind, &run->rec->values[run->truncated[i]]));
 		if (i + 1u == run->ntruncated) {
 			strbuf_char(run->out, '}');
 		}

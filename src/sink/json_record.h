@@ -54,7 +54,4 @@ bool json_write_string(struct strbuf *out, const void *p, size_t len);
 int json_write_list(struct json_writer *writer, enum weir_kind kind, const struct weir_value *value,
 		    struct strbuf *out);
 
-/** Longest full length of a value that a limit cut; 0: nothing was cut. */
-uint32_t json_cut_from(enum weir_kind kind, const struct weir_value *value);
-
 #endif

@@ -322,7 +322,7 @@ static int bind_str(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, s
 static int bind_list(struct sqlite_sink *sq, sqlite3_stmt *stmt, int parameter, struct last *last,
 		     const struct weir_field *field, const struct weir_value *value)
 {
-	uint32_t cut = json_cut_from(field->kind, value);
+	uint32_t cut = record_cut_from(field->kind, value);
 	int err;
 
 	strbuf_clear(&sq->text);

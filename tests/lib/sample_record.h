@@ -102,6 +102,21 @@ static inline void sample_header(struct weir_record *rec, size_t field, const ch
 	weir_record_add_header(rec, field, name, strlen(name), value, strlen(value), 4096);
 }
 
+/* Name and value each. */
+static inline void sample_headers(struct weir_record *rec, size_t field,
+				  const char *const (*headers)[2], size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		sample_header(rec, field, headers[i][0], headers[i][1]);
+	}
+}
+
+#define SAMPLE_HEADERS(rec, field, ...)                                                            \
+	sample_headers((rec), (field), (const char *const[][2]){__VA_ARGS__},                      \
+		       sizeof((const char *const[][2]){__VA_ARGS__}) / sizeof(const char *[2]))
+
 /* When, which, and between whom: 10.2.1.40:51774 and a server. */
 static inline void sample_head(struct weir_record *rec, int64_t ts_ns, const char *id,
 			       const char *server, uint64_t port)
@@ -150,14 +165,12 @@ static inline void sample_fill(struct weir_record *rec)
 	weir_record_set_static(rec, S_QUERY, "page=2");
 	weir_record_set_static(rec, S_URL, "http://catalog-api:8080/products/48213?page=2");
 	weir_record_set_static(rec, S_USER_AGENT, "curl/7.88.1");
-	sample_header(rec, S_REQUEST_HEADER, "Host", "catalog-api:8080");
-	sample_header(rec, S_REQUEST_HEADER, "User-Agent", "curl/7.88.1");
-	sample_header(rec, S_REQUEST_HEADER, "Accept", "*/*");
-	sample_header(rec, S_RESPONSE_HEADER, "Server", "nginx/1.22.1");
-	sample_header(rec, S_RESPONSE_HEADER, "Date", "Sat, 22 Nov 2025 14:17:29 GMT");
-	sample_header(rec, S_RESPONSE_HEADER, "Content-Type", "application/json");
-	sample_header(rec, S_RESPONSE_HEADER, "Content-Length", "4096");
-	sample_header(rec, S_RESPONSE_HEADER, "Connection", "keep-alive");
+	SAMPLE_HEADERS(rec, S_REQUEST_HEADER, {"Host", "catalog-api:8080"},
+		       {"User-Agent", "curl/7.88.1"}, {"Accept", "*/*"});
+	SAMPLE_HEADERS(rec, S_RESPONSE_HEADER, {"Server", "nginx/1.22.1"},
+		       {"Date", "Sat, 22 Nov 2025 14:17:29 GMT"},
+		       {"Content-Type", "application/json"}, {"Content-Length", "4096"},
+		       {"Connection", "keep-alive"});
 	weir_record_set_u64(rec, S_STATUS, 200);
 	weir_record_set_static(rec, S_REASON, "OK");
 	weir_record_set_u64(rec, S_REQUEST_SIZE, 0);

@@ -472,12 +472,8 @@ static void headers_of_one_name_come_together(void **state)
 
 	sample_init(&sample, &sample_schema);
 	rec = sample.rec;
-	sample_header(rec, S_REQUEST_HEADER, "Accept", "a");
-	sample_header(rec, S_REQUEST_HEADER, "X-A", "1");
-	sample_header(rec, S_REQUEST_HEADER, "aCCEPT", "b");
-	sample_header(rec, S_REQUEST_HEADER, "", "no name");
-	sample_header(rec, S_REQUEST_HEADER, "accept", "");
-	sample_header(rec, S_REQUEST_HEADER, "We \"ird\x01", "q\"");
+	SAMPLE_HEADERS(rec, S_REQUEST_HEADER, {"Accept", "a"}, {"X-A", "1"}, {"aCCEPT", "b"},
+		       {"", "no name"}, {"accept", ""}, {"We \"ird\x01", "q\""});
 	check_line(rec, "{\"type\":\"http\",\"http\":{\"request\":{\"header\":{"
 			"\"accept\":[\"a\",\"b\",\"\"],\"x-a\":[\"1\"],\"\":[\"no name\"],"
 			"\"we \\\"ird\\u0001\":[\"q\\\"\"]}}}}");
@@ -492,14 +488,9 @@ static void names_of_headers_are_written_as_they_are(void **state)
 
 	sample_init(&sample, &sample_schema);
 	rec = sample.rec;
-	sample_header(rec, S_REQUEST_HEADER, "SET-COOKIE", "a");
-	sample_header(rec, S_REQUEST_HEADER, "set\rcookie", "b");
-	sample_header(rec, S_REQUEST_HEADER, "Set-Cookie", "c");
-	sample_header(rec, S_REQUEST_HEADER, "Set-Cookie\x12", "d");
-	sample_header(rec, S_REQUEST_HEADER, "X-Forwarded-Proto", "e");
-	sample_header(rec, S_REQUEST_HEADER, "Proxy-Authorization", "f");
-	sample_header(rec, S_REQUEST_HEADER, "Via", "g");
-	sample_header(rec, S_REQUEST_HEADER, "Vib", "h");
+	SAMPLE_HEADERS(rec, S_REQUEST_HEADER, {"SET-COOKIE", "a"}, {"set\rcookie", "b"},
+		       {"Set-Cookie", "c"}, {"Set-Cookie\x12", "d"}, {"X-Forwarded-Proto", "e"},
+		       {"Proxy-Authorization", "f"}, {"Via", "g"}, {"Vib", "h"});
 	check_line(rec, "{\"type\":\"http\",\"http\":{\"request\":{\"header\":{"
 			"\"set-cookie\":[\"a\",\"c\"],\"set\\u000dcookie\":[\"b\"],"
 			"\"set-cookie\\u0012\":[\"d\"],\"x-forwarded-proto\":[\"e\"],"
@@ -545,9 +536,8 @@ static void a_bad_string_marks_its_whole_field(void **state)
 
 	sample_init(&sample, &sample_schema);
 	rec = sample.rec;
-	sample_header(rec, S_REQUEST_HEADER, "A", "c:\\dir");
-	sample_header(rec, S_REQUEST_HEADER, "\\xff", "text");
-	sample_header(rec, S_REQUEST_HEADER, "\xff", "byte");
+	SAMPLE_HEADERS(rec, S_REQUEST_HEADER, {"A", "c:\\dir"}, {"\\xff", "text"},
+		       {"\xff", "byte"});
 	sample_header(rec, S_RESPONSE_HEADER, "A", "c:\\dir");
 	weir_record_add_str(rec, WEIR_F_ANOMALIES, "\xfe", 1);
 	check_line(rec, "{\"type\":\"http\",\"anomalies\":[\"\\\\xfe\"],\"http\":{"

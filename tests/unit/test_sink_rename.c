@@ -77,17 +77,15 @@ static void fill_http(struct sample *sample)
 	weir_record_set_static(rec, HTTP_F_REFERRER, "http://shop.test/");
 	weir_record_set_static(rec, HTTP_F_USER_NAME, "ada");
 	weir_record_set_static(rec, HTTP_F_TRACE_ID, "4bf92f3577b34da6a3ce929d0e0e4736");
-	sample_header(rec, HTTP_F_REQUEST_HEADER, "Host", "shop.test:8080");
-	sample_header(rec, HTTP_F_REQUEST_HEADER, "X-Forwarded-For", "192.0.2.1");
-	sample_header(rec, HTTP_F_REQUEST_HEADER, "Origin", "http://o.test");
+	SAMPLE_HEADERS(rec, HTTP_F_REQUEST_HEADER, {"Host", "shop.test:8080"},
+		       {"X-Forwarded-For", "192.0.2.1"}, {"Origin", "http://o.test"});
 	weir_record_set_u64(rec, HTTP_F_REQUEST_BODY_SIZE, 37);
 	weir_record_set_u64(rec, HTTP_F_STATUS, 503);
 	weir_record_set_static(rec, HTTP_F_REASON, "Busy");
 	weir_record_add_u64(rec, HTTP_F_INTERIM, 103);
 	sample_header(rec, HTTP_F_RESPONSE_HEADER, "Content-Type",
 		      "application/json; charset=utf-8");
-	sample_header(rec, HTTP_F_RESPONSE_HEADER, "Via", "a");
-	sample_header(rec, HTTP_F_RESPONSE_HEADER, "via", "b");
+	SAMPLE_HEADERS(rec, HTTP_F_RESPONSE_HEADER, {"Via", "a"}, {"via", "b"});
 	weir_record_set_u64(rec, HTTP_F_RESPONSE_BODY_SIZE, 20);
 	weir_record_set_u64(rec, HTTP_F_RESPONSE_DECODED_SIZE, 23);
 	weir_record_set_static(rec, HTTP_F_RESPONSE_MIME, "application/json");
