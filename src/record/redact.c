@@ -102,7 +102,7 @@ void mask_hide(struct mask *mask, const uint8_t *p, size_t len, uint32_t more)
 	static const char text[ROOM] = "[redacted 0]";
 	size_t n = OPENING;
 
-	if (len - 1 >= 99 || more > 0 || p[0] == opening[0] || mask->end - mask->at < ROOM ||
+	if (len - 1 >= 99 || more > 0 || p[0] == '[' || mask->end - mask->at < ROOM ||
 	    (mask->key != NULL && mask->key->len > 0)) {
 		hide_any(mask, p, len, more);
 		return;
