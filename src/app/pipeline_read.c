@@ -13,7 +13,7 @@
 #include "app/ring_flows.h"
 #include "weir/error.h"
 
-enum { PARCELS_AHEAD = 8 };
+enum { PARCELS_AHEAD = 8, MOMENTS_AHEAD = 16 };
 
 /* One that is free: the last that this worker has filled, for what is his in it is in his cache. Call with the lock. */
 static struct batch *take_free(struct pipeline *pipeline)
@@ -93,14 +93,27 @@ static inline struct item *next_item(struct pipeline *pipeline, struct batch *ba
 	return pipeline->nworkers == 1 ? &batch->items[batch->nitems] : &pipeline->reading.item;
 }
 
-/* To the worker whose shard it is; the line is one that others have read since: it is fetched for writing before it is needed. */
+/*
+ * A line that others have read since is fetched for writing before it is needed. The compiler writes the plain fetch for processors of
+ * any age, which would have to ask again for the right to write; to those that do not know this one it is a no-op.
+ */
+static inline void fetch_for_writing(void *at)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw %0" : : "m"(*(char *)at));
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
+/* To the worker whose shard it is. */
 static inline void send_item(struct pipeline *pipeline, struct batch *batch,
 			     const struct item *item)
 {
 	unsigned worker = item->shard % pipeline->nworkers;
 	struct parcel *to = &batch->parcels[worker * batch->max_items + batch->nparcels[worker]++];
 
-	__builtin_prefetch(to + PARCELS_AHEAD, 1);
+	fetch_for_writing(to + PARCELS_AHEAD);
 	if (!parcel_pack(&batch->base, item, to)) {
 		batch->items[batch->nitems] = *item;
 		parcel_pack_whole(&batch->items[batch->nitems++], to);
@@ -121,6 +134,7 @@ static inline struct item *add_item(struct pipeline *pipeline, struct batch *bat
 	moment->index = item->index;
 	moment->clock_ns = item->clock_ns;
 	moment->drops = item->drops;
+	fetch_for_writing(moment + MOMENTS_AHEAD);
 	batch->drops = batch->drops || item->drops > 0;
 	if (item->shard != FRONT_NO_SHARD) {
 		item->moment = (uint32_t)batch->nmoments;

@@ -514,29 +514,43 @@ void engine_items(struct engine *engine, const struct item *items, size_t nitems
 	}
 }
 
-/* Parcels and packets come out of another processor's cache: several times the way to memory of one's own. */
-enum { FAR_PARCEL = 24, FAR_BYTES = 14, LINE = 64, FAR_LINES = 3 };
+/*
+ * Parcels and packets come out of another processor's cache: several times the way to memory of one's own. FAR_LINES: of a head;
+ * what is behind it is mostly body, which nobody looks at.
+ */
+enum { FAR_PARCEL = 24, FAR_BYTES = 14, LINE = 64, FAR_LINES = 6 };
 
-static inline void look_far_ahead(const struct engine_part *part, size_t i)
+static inline void fetch_lines(const void *at, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i += LINE) {
+		__builtin_prefetch((const char *)at + i);
+	}
+}
+
+static inline void fetch_parcel(const struct engine_part *part, size_t i)
+{
+	if (i < part->nparcels) {
+		__builtin_prefetch(&part->parcels[i]);
+	}
+}
+
+/* What a parcel tells of. It has come itself by now. */
+static inline void fetch_bytes(const struct engine_part *part, size_t i)
 {
 	const struct parcel *parcel;
-	size_t at;
+	size_t head = (size_t)FAR_LINES * LINE;
 
-	if (i + FAR_PARCEL < part->nparcels) {
-		__builtin_prefetch(&part->parcels[i + FAR_PARCEL]);
-	}
-	if (i + FAR_BYTES >= part->nparcels) {
+	if (i >= part->nparcels) {
 		return;
 	}
-	parcel = &part->parcels[i + FAR_BYTES];
+	parcel = &part->parcels[i];
 	if (parcel->is_whole) {
-		for (at = 0; at < sizeof(struct item); at += LINE) {
-			__builtin_prefetch((const char *)parcel->whole + at);
-		}
-		return;
-	}
-	for (at = 0; at < (size_t)FAR_LINES * LINE && at < parcel->payload_len; at += LINE) {
-		__builtin_prefetch(parcel_payload(parcel, part->base) + at);
+		fetch_lines(parcel->whole, sizeof(*parcel->whole));
+	} else {
+		fetch_lines(parcel_payload(parcel, part->base),
+			    parcel->payload_len < head ? parcel->payload_len : head);
 	}
 }
 
@@ -562,16 +576,23 @@ void engine_part(struct engine *engine, const struct engine_part *part)
 	struct item room;
 	size_t i, at = 0;
 
+	for (i = 0; i < FAR_PARCEL; i++) {
+		fetch_parcel(part, i);
+	}
 	parcel_room(&room);
 	release_blocks(engine);
 	tomb_expire_all(engine->shards, ENGINE_SHARDS, engine->clock_ns);
+	for (i = 0; i < FAR_BYTES; i++) {
+		fetch_bytes(part, i);
+	}
 	for (i = 0; i < AHEAD_BUCKET; i++) {
 		look_at_parcel(engine, part, i, &ahead);
 	}
 	for (i = 0; i < part->nparcels; i++) {
 		const struct item *item;
 
-		look_far_ahead(part, i);
+		fetch_parcel(part, i + FAR_PARCEL);
+		fetch_bytes(part, i + FAR_BYTES);
 		look_at_parcel(engine, part, i + AHEAD_BUCKET, &ahead);
 		if (i + AHEAD_FLOW < part->nparcels) {
 			uint64_t hash = part->parcels[i + AHEAD_FLOW].hash;
