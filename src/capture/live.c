@@ -41,6 +41,7 @@ enum {
 	DRAIN_MS = 150,       /* after a stop: until the last block has been handed over */
 	DRAIN_MAX_MS = 60000, /* after a stop: never longer, whatever the packets' times say */
 	NAP_MS = 3,           /* between two looks at a busy ring, at most */
+	BUSY_PACKETS = 128,   /* at a time */
 	BYTES_PER_MS = 1250000,
 	WHOLE_PACKETS = 262144,
 	MAX_NAMES = 1024, /* interfaces seen through `any` */
@@ -606,10 +607,13 @@ bool live_drains_too_long(const struct live_interface *interface)
  * Where packets come one after the other, every block of the ring would wake the thread, a thousand times a second: after a round
  * with packets it sleeps first, as long as 10 Gbit/s need for an eighth of the ring at most, and then takes what there is.
  */
-static int nap_of(const struct live_interface *interface)
+static int nap_of(const struct live_interface *interface, size_t npackets)
 {
 	uint64_t ms = interface->size / 8 / BYTES_PER_MS;
 
+	if (npackets < BUSY_PACKETS) {
+		return 0;
+	}
 	return ms < NAP_MS ? (int)ms : NAP_MS;
 }
 
@@ -644,7 +648,7 @@ static int fill_one(struct capture *capture, struct capture_batch *batch)
 		if (batch->npackets > 0) {
 			live_number(capture, batch);
 			measure_now_and_then(capture, interface);
-			capture->live->nap_ms = nap_of(interface);
+			capture->live->nap_ms = nap_of(interface, batch->npackets);
 			return (int)batch->npackets;
 		}
 		if (capture->error != 0 || drained) {

@@ -268,6 +268,29 @@ static int64_t clock_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Live: records that come one after the other go out together, every 5 ms. */
+static void a_busy_sink_is_not_woken_for_each_record(void **state)
+{
+	struct sink_batch *batch = start(1 << 20, true);
+	struct timespec pause = {.tv_nsec = 500000};
+	int64_t began = clock_ms(), took;
+	struct sink_batch_stats stats;
+	uint32_t i;
+
+	for (i = 0; i < 100; i++) {
+		give(batch, 1 + i, 1);
+		sink_batch_settle(batch);
+		nanosleep(&pause, NULL);
+	}
+	took = clock_ms() - began;
+	pthread_mutex_lock(&gate.lock);
+	assert_true((int64_t)gate.nflushes <= took / 5 + 2);
+	pthread_mutex_unlock(&gate.lock);
+	assert_int_equal(sink_batch_close(batch, NS_PER_TEST, &stats), 0);
+	assert_seen(0, 1, 100);
+	assert_int_equal(stats.written, 100);
+}
+
 /* Whoever is watching waits for the interval's end, and nobody has to ask again. */
 static void a_sink_that_holds_is_flushed_once_an_interval(void **state)
 {
@@ -549,6 +572,7 @@ int main(void)
 		TEST(records_arrive_in_order_on_another_thread),
 		TEST(a_record_is_copied),
 		TEST(settle_brings_a_single_record_out),
+		TEST(a_busy_sink_is_not_woken_for_each_record),
 		TEST(a_sink_that_holds_is_flushed_once_an_interval),
 		TEST(a_sink_that_holds_is_flushed_when_it_is_time),
 		TEST(a_slow_sink_that_may_lose_never_holds_the_producer),
