@@ -4,7 +4,7 @@
 
 SENDER is bench/sender: on a veth pair between two network namespaces it replays small and churn (of DIR; without it, connections made for
 this) as fast as it goes, each round with flows of its own. weir writes JSON to a file, in the ways that there are: one worker, one a core, a ring
-each (--fanout), packets kept (--ring). Told are packets a second, what was dropped, and CPU time of weir's process, all of it. What was seen
+each (--fanout), a second interface on which nothing comes, packets kept (--ring). Told are packets a second, what was dropped, and CPU time of weir's process, all of it. What was seen
 and dropped must be what the interface received, and without drops the transactions must be as many as were sent. --alone gives sender
 and weir a core each, before all other work (SCHED_FIFO). --write puts the table into docs/performance.md.
 """
@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(ROOT, 'tests', 'live'))
 from net import Net, Weir, missing, received, wait_for, write_conversations  # noqa: E402
 
 WAYS = (('-j 1', ['-j', '1']), ('-j 2', ['-j', '2']), ('-j 2 --fanout', ['-j', '2', '--fanout']),
-        ('-j 1 --ring', ['-j', '1', '--ring', '%s,max=256M']), ('-j 1 -o none', None))
+        ('-j 1 -i lo', ['-j', '1', '-i', 'lo']), ('-j 1 --ring', ['-j', '1', '--ring', '%s,max=256M']), ('-j 1 -o none', None))
 GOAL = 25
 
 
