@@ -10,6 +10,10 @@
  * many threads as workers, and none of them waits while there is something to do. Where reading may wait (pipes, interfaces),
  * the thread that began the run does nothing else.
  *
+ * Waking costs: who sleeps is woken when a few batches lie before him, or somebody waits for him (pipeline.hurry). And no more workers
+ * are awake than there are processors (pipeline.places): the kernel would take one off for so long that all wait for it; who has
+ * nothing of his own left makes room for who is furthest behind.
+ *
  *	free ─▶ reading ─▶ given (in order, to every worker) ─▶ done by all ─▶ merged ─▶ free		struct batch
  *	spare ─▶ filled by its worker ─▶ sent (in order) ─▶ merged ─▶ spare				struct piece
  *
