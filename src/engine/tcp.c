@@ -26,38 +26,47 @@ const struct weir_anomaly ip_fragment_overlap = {
 
 /* ---- figures ---- */
 
-static void measure_sender(struct flow *flow, const struct item *item, uint32_t before,
-			   bool had_max)
+/* It begins before the highest number that was sent: a keep-alive probe, captured out of order, or sent again. */
+static __attribute__((noinline)) void measure_again(struct flow *flow, const struct item *item,
+						    uint32_t before)
 {
 	struct flow_side *me = &flow->side[item->side];
 	const struct layers *l = &item->layers;
-	uint32_t end = l->seq + l->payload_len;
 	const struct reasm_half *half = &flow->half[item->side];
 
-	if (l->payload_len == 0) {
-		return;
-	}
-	if (l->payload_len > flow->tcp.side[!item->side].mss &&
-	    flow->tcp.side[!item->side].mss != 0) {
-		flow->shard->engine->stats.above_mss++;
-	}
-	if (!had_max || seq_leq(before, l->seq)) {
-		me->snd_max_ns = item->clock_ns;
-		if (me->rtt_sent_ns == 0) {
-			me->rtt_sent_ns = item->ts_ns;
-			me->rtt_seq = end;
-		}
-		return;
-	}
 	if (l->payload_len <= 1 && l->seq == before - 1) {
 		return; /* keep-alive probe */
 	}
-	if (half->started && seq_lt(half->next_seq, end) &&
+	if (half->started && seq_lt(half->next_seq, l->seq + l->payload_len) &&
 	    item->clock_ns - me->snd_max_ns < REORDER_NS) {
 		me->out_of_order++;
 	} else {
 		me->retransmits++;
 		me->rtt_sent_ns = 0; /* Karn: which copy will be acknowledged? */
+	}
+}
+
+static inline void measure_sender(struct flow *flow, const struct item *item, uint32_t before,
+				  bool had_max)
+{
+	struct flow_side *me = &flow->side[item->side];
+	const struct layers *l = &item->layers;
+	uint16_t mss = flow->tcp.side[!item->side].mss;
+
+	if (l->payload_len == 0) {
+		return;
+	}
+	if (l->payload_len > mss && mss != 0) {
+		flow->shard->engine->stats.above_mss++;
+	}
+	if (had_max && !seq_leq(before, l->seq)) {
+		measure_again(flow, item, before);
+		return;
+	}
+	me->snd_max_ns = item->clock_ns;
+	if (me->rtt_sent_ns == 0) {
+		me->rtt_sent_ns = item->ts_ns;
+		me->rtt_seq = l->seq + l->payload_len;
 	}
 }
 
