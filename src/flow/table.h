@@ -49,7 +49,7 @@ const void *flow_table_prefetch(const struct flow_table *table, uint64_t hash);
  * First candidate index by tag, without comparing keys: to prefetch the flow. FLOW_TABLE_NONE: none, or not where it was when its bucket
  * was fetched.
  */
-uint32_t flow_table_candidate(const struct flow_table *table, const void *bucket, uint64_t hash);
+uint32_t flow_table_candidate(const struct flow_table *table, const void *fetched, uint64_t hash);
 size_t flow_table_count(const struct flow_table *table);
 size_t flow_table_bytes(const struct flow_table *table); /* charged to the budget now */
 

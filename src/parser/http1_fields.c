@@ -360,80 +360,58 @@ static void take_encoding(struct http1_cursor *cur, struct http1_exchange *ex,
 	}
 }
 
-/* The names that are heeded, by length and direction. This does nothing but choose: what is chosen is called last. */
+/* The names that are heeded, by length. This does nothing but choose: what is chosen is called last. */
+static inline void heed_request(struct http1_cursor *cur, struct http1_exchange *ex,
+				struct weir_str name, struct weir_str value)
+{
+	if (name.len == 4 && name_is(name, "host")) {
+		take_host(cur, ex, value);
+	} else if (name.len == 6 && name_is(name, "cookie")) {
+		take_cookies(cur, ex, value);
+	} else if (name.len == 6 && name_is(name, "expect")) {
+		ex->expects = ex->expects || http_list_has(value, "100-continue");
+	} else if (name.len == 7 && name_is(name, "referer")) {
+		set_first(cur, ex, HTTP_F_REFERRER, value);
+	} else if (name.len == 10 && name_is(name, "user-agent")) {
+		set_first(cur, ex, HTTP_F_USER_AGENT, value);
+	} else if (name.len == 11 && name_is(name, "traceparent")) {
+		take_traceparent(ex, value);
+	} else if (name.len == 13 && name_is(name, "authorization")) {
+		take_authorization(ex, value);
+	} else if (name.len == 15 && name_is(name, "x-forwarded-for")) {
+		take_forwarded(ex, value);
+	}
+}
+
+static inline void heed_response(struct http1_cursor *cur, struct http1_exchange *ex,
+				 struct weir_str name, struct weir_str value)
+{
+	if (name.len == 6 && name_is(name, "server")) {
+		take_server(cur, ex, value);
+	} else if (name.len == 10 && name_is(name, "connection")) {
+		take_connection(ex, value);
+	} else if (name.len == 10 && !ex->interim && name_is(name, "set-cookie")) {
+		take_cookies(cur, ex, value);
+	}
+}
+
 void http1_heed(struct http1_cursor *cur, struct http1_exchange *ex, struct weir_str name,
 		struct weir_str value)
 {
-	bool request = cur->dir == WEIR_C2S;
-
-	switch (name.len) {
-	case 4:
-		if (request && name_is(name, "host")) {
-			take_host(cur, ex, value);
-		}
-		break;
-	case 6:
-		if (request && name_is(name, "cookie")) {
-			take_cookies(cur, ex, value);
-		} else if (request && name_is(name, "expect")) {
-			ex->expects = ex->expects || http_list_has(value, "100-continue");
-		} else if (!request && name_is(name, "server")) {
-			take_server(cur, ex, value);
-		}
-		break;
-	case 7:
-		if (name_is(name, "upgrade")) {
-			take_upgrade(cur, ex, value);
-		} else if (request && name_is(name, "referer")) {
-			set_first(cur, ex, HTTP_F_REFERRER, value);
-		}
-		break;
-	case 10:
-		if (request && name_is(name, "user-agent")) {
-			set_first(cur, ex, HTTP_F_USER_AGENT, value);
-		} else if (!request && name_is(name, "connection")) {
-			take_connection(ex, value);
-		} else if (!request && !ex->interim && name_is(name, "set-cookie")) {
-			take_cookies(cur, ex, value);
-		}
-		break;
-	case 11:
-		if (request && name_is(name, "traceparent")) {
-			take_traceparent(ex, value);
-		}
-		break;
-	case 12:
-		if (name_is(name, "content-type")) {
-			take_type(cur, ex, value);
-		}
-		break;
-	case 13:
-		if (request && name_is(name, "authorization")) {
-			take_authorization(ex, value);
-		}
-		break;
-	case 14:
-		if (name_is(name, "content-length")) {
-			take_content_length(cur, ex, value);
-		}
-		break;
-	case 15:
-		if (request && name_is(name, "x-forwarded-for")) {
-			take_forwarded(ex, value);
-		}
-		break;
-	case 16:
-		if (name_is(name, "content-encoding")) {
-			take_encoding(cur, ex, value);
-		}
-		break;
-	case 17:
-		if (name_is(name, "transfer-encoding")) {
-			take_transfer_encoding(&ex->side[cur->dir], value);
-		}
-		break;
-	default:
-		break;
+	if (name.len == 14 && name_is(name, "content-length")) {
+		take_content_length(cur, ex, value);
+	} else if (name.len == 12 && name_is(name, "content-type")) {
+		take_type(cur, ex, value);
+	} else if (name.len == 17 && name_is(name, "transfer-encoding")) {
+		take_transfer_encoding(&ex->side[cur->dir], value);
+	} else if (name.len == 16 && name_is(name, "content-encoding")) {
+		take_encoding(cur, ex, value);
+	} else if (name.len == 7 && name_is(name, "upgrade")) {
+		take_upgrade(cur, ex, value);
+	} else if (cur->dir == WEIR_C2S) {
+		heed_request(cur, ex, name, value);
+	} else {
+		heed_response(cur, ex, name, value);
 	}
 }
 
