@@ -36,7 +36,7 @@ FILES = (
     (r'src/app/', 'read'),
     (r'src/decode/|src/defrag/|src/engine/(front|tunnels)', 'decode'),
     (r'src/flow/tcp_state', 'reassembly'),
-    (r'src/flow/|src/engine/(shard|engine|park|slots|lone_syn|flow|config|public|tomb)', 'lookup'),
+    (r'src/flow/|src/engine/(shard|engine|park|slots|lone_syn|flow|config|public|tomb|parcel)', 'lookup'),
     (r'src/engine/tcp_record', 'record'),
     (r'src/reasm/|src/engine/(tcp|doubt|oddity)', 'reassembly'),
     (r'src/(detect|parser|http|body|db)/|src/engine/(session|tail|host)', 'parsing'),

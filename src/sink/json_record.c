@@ -665,6 +665,7 @@ static char *begin(struct run *run, struct json_writer *writer, struct strbuf *o
 	run->out = out;
 	run->end = out->p + out->size;
 	run->rest = rest + JSON_STRING_EXTRA + (size_t)HEADER_EXTRA;
+	run->cut = false;
 	run->nescaped = 0;
 	run->ntruncated = 0;
 	run->avx2 = false;
