@@ -33,6 +33,7 @@ from net import Net, Weir, missing, received, wait_for, write_conversations  # n
 
 FLAT = 1.05          # the last quarter to the first
 STANDS = 1.01        # of the largest so far, within STILL_S or a sixth of the time
+STEADY = 1.1         # of the sender's packets a second: what is more explains more memory
 TRIES = 6            # so many times that long, and it has not stood
 PAGE = os.sysconf('SC_PAGE_SIZE')
 # the longest timeout of a flow: of timeout.established, as a default and here
@@ -160,6 +161,17 @@ class Soak:
                 if number * length <= second - (self.steady or 0) < (number + 1) * length]
         return sum(part) / max(len(part), 1)
 
+    def faster(self):
+        """More packets a second are more flows at a time: a text that says so, if it was that."""
+        rates, length = [], self.args.seconds / 4
+        for number in (0, 3):
+            part = [(second, summary['packets']) for second, summary in self.figures
+                    if number * length <= second - self.steady < (number + 1) * length]
+            rates.append((part[-1][1] - part[0][1]) / (part[-1][0] - part[0][0]) if len(part) > 1 else 0)
+        if rates[1] <= rates[0] * STEADY:
+            return ''
+        return '; but the sender came to %.0f packets a second at first and %.0f in the end: run it with nothing else on the machine' % tuple(rates)
+
     def judge(self):
         end, problems = self.end, self.problems
         for second, summary in self.figures + [(self.samples[-1][0], end)]:
@@ -177,7 +189,7 @@ class Soak:
             problems.append('resident memory did not stand within %.0f s: it grew to %.1f MB, by more than %.0f %% in %.0f s' % (
                 self.samples[-1][0], max(size for _, size, _ in self.samples) / 1e6, 100 * STANDS - 100, self.window))
         elif self.quarter(3) > self.quarter(0) * FLAT:
-            problems.append('resident memory grew from %.1f to %.1f MB' % (self.quarter(0) / 1e6, self.quarter(3) / 1e6))
+            problems.append('resident memory grew from %.1f to %.1f MB%s' % (self.quarter(0) / 1e6, self.quarter(3) / 1e6, self.faster()))
         if end['memory']['peak'] > end['memory']['budget']:
             problems.append('peak %d beyond the budget' % end['memory']['peak'])
         if end['records'].get('http', 0) < 100:
