@@ -317,7 +317,8 @@ def fanout_tells_the_same(net, weir):
     sort_packets(packets, packets + '.pcap')
     subprocess.run([weir, '-r', packets + '.pcap', '-o', 'json:' + again, '-q'], check=True)
     same_records(sorted(map(plain, read_records(again))), wanted, 'records read back')
-    for record in random.sample(captures[1].records(), 10):
+    # one that has lost packets may owe what it tells to packets before its first
+    for record in random.sample([record for record in captures[1].records() if record['completeness'] == 'complete'], 10):
         same(slice_of(weir, ring, record, net.path('slice.pcapng'))[0], record)
     print('      %d records; packets on each ring: %r' % (len(wanted), [ring['packets'] for ring in summaries[2]['rings']]))
 
