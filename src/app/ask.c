@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/exit_status.h"
 #include "app/fix.h"
 #include "app/rows.h"
 #include "store/store.h"
 #include "weir/error.h"
-
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
 /* --json, -o csv; a table else. @return below 0: neither */
 static int form_of(const struct options *options)

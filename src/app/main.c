@@ -21,6 +21,7 @@
 #include "app/ask.h"
 #include "app/completions.h"
 #include "app/doctor.h"
+#include "app/exit_status.h"
 #include "app/ifaces.h"
 #include "app/options.h"
 #include "app/privs.h"
@@ -32,8 +33,6 @@
 #include "parser/registry.h"
 #include "sink/sink.h"
 #include "weir/engine.h"
-
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
 static void print_version(void)
 {

@@ -2,8 +2,6 @@
 /* One run: see run.h. */
 #include "app/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,65 +12,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/caret.h"
-#include "app/desk.h"
-#include "app/doctor.h"
 #include "app/fanout.h"
-#include "app/fix.h"
-#include "app/ifaces.h"
-#include "app/health.h"
-#include "app/output.h"
-#include "app/pipeline.h"
-#include "app/privs.h"
-#include "app/progress.h"
 #include "app/report.h"
 #include "app/rings.h"
+#include "app/run_state.h"
 #include "app/signals.h"
-#include "app/summary.h"
 #include "base/time.h"
 #include "record/tcp_fields.h"
 #include "sink/human.h"
 #include "weir/engine.h"
 #include "weir/error.h"
-
-enum {
-	EXIT_ERROR = 1,
-	EXIT_USAGE = 2,
-	EXIT_DAMAGED = 3,
-	EXIT_LOST = 4,
-	FILTER_MAX = 1 << 16 /* bytes of a filter in a file */
-};
-
-struct run {
-	const struct options *options;
-	struct output output;
-	struct summary summary;
-	struct capture *inputs[OPTIONS_MAX_INPUTS];
-	size_t ninputs;
-	bool live;
-	char *filter_text; /* owned */
-	struct filter *filter;
-	struct writer *writer;
-	struct keeper *keeper;
-	struct privs_needs needs;
-	char *directories[PRIVS_MAX_PATHS]; /* owned, behind needs */
-	size_t ndirectories;
-	struct desks desks;                /* none: records come to on_record() */
-	atomic_uint_fast64_t transactions; /* that came there */
-	/* what the next figures are for; set by who reads, taken by who has the records */
-	atomic_bool show_summary;
-	atomic_bool show_ticker;
-	atomic_bool reopen;
-	pthread_mutex_t terminal; /* stderr: the progress line and what is written between */
-	struct progress progress;
-	int64_t begin_ns;
-	int64_t ticker_ns;          /* when the last line was written */
-	struct engine_stats ticked; /* as of then */
-	struct health health;
-	int64_t health_ns; /* when it was last asked for */
-	atomic_bool show_health;
-	uint64_t told; /* interfaces that went away */
-};
 
 /* ---- what the pipeline calls ---- */
 
@@ -119,7 +68,7 @@ static void on_text(void *context, const struct iovec *text, int n, uint64_t nre
 	obey_broken_pipe(run);
 }
 
-static bool wants(void *context, const struct weir_schema *schema, size_t field)
+bool run_wants(void *context, const struct weir_schema *schema, size_t field)
 {
 	struct run *run = context;
 
@@ -156,7 +105,7 @@ static void on_progress(void *context, const struct pipeline_progress *progress)
 }
 
 /* A message of a sink, perhaps from its thread. */
-static void say(void *context, const char *text)
+void run_say(void *context, const char *text)
 {
 	struct run *run = context;
 
@@ -174,7 +123,7 @@ static void tell_of_rings(struct run *run)
 	strbuf_init(&text);
 	rings_tell(run->inputs, run->ninputs, &run->told, &text);
 	if (text.len > 0) {
-		say(run, strbuf_text(&text));
+		run_say(run, strbuf_text(&text));
 	}
 	strbuf_fini(&text);
 }
@@ -336,315 +285,6 @@ static void on_settled(void *context)
 	obey_broken_pipe(run);
 }
 
-/* ---- opening ---- */
-
-static void print_fix(int error)
-{
-	const char *fix = fix_of_errno(error);
-
-	if (fix[0] != '\0') {
-		fprintf(stderr, "  %s\n", fix);
-	}
-}
-
-static int read_filter_file(struct run *run, const char *path)
-{
-	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = 0;
-
-	run->filter_text = malloc(FILTER_MAX + 1);
-	if (run->filter_text == NULL) {
-		return WEIR_ENOMEM;
-	}
-	while (fd >= 0 && len < FILTER_MAX &&
-	       (n = read(fd, run->filter_text + len, FILTER_MAX - len)) > 0) {
-		len += (size_t)n;
-	}
-	if (fd < 0 || n < 0) {
-		int error = errno;
-
-		fprintf(stderr, "weir: error: cannot read the filter from %s: %s\n", path,
-			strerror(error));
-		print_fix(error);
-	}
-	if (fd > STDIN_FILENO) {
-		close(fd);
-	}
-	run->filter_text[len] = '\0';
-	return fd < 0 || n < 0 ? WEIR_EIO : 0;
-}
-
-static int open_filter(struct run *run)
-{
-	const struct options *options = run->options;
-	struct filter_error error;
-	int err = 0;
-
-	if (options->filter_file != NULL) {
-		err = read_filter_file(run, options->filter_file);
-	} else if (options->filter != NULL) {
-		run->filter_text = strdup(options->filter);
-		err = run->filter_text == NULL ? WEIR_ENOMEM : 0;
-	}
-	if (err < 0 || run->filter_text == NULL ||
-	    run->filter_text[strspn(run->filter_text, " \t\r\n")] == '\0') {
-		return err < 0 ? EXIT_ERROR : 0;
-	}
-	err = filter_new(run->filter_text, &run->filter, &error);
-	if (err == WEIR_EINVAL) {
-		caret_print(&(struct caret){
-			.kind = "capture filter",
-			.text = run->filter_text,
-			.offset = error.offset,
-			.length = error.length,
-			.reason = error.reason,
-			.suggestion = error.suggestion,
-			.more = "The language is described in pcap-filter(7).",
-		});
-		return EXIT_USAGE;
-	}
-	return err < 0 ? EXIT_ERROR : 0;
-}
-
-static void refused(const struct capture *capture, const char *name, int err)
-{
-	struct strbuf up;
-
-	fprintf(stderr, "weir: error: %s", capture_message(capture));
-	if (err == WEIR_EACCES) {
-		fputc('\n', stderr);
-		doctor_explain(stderr, name);
-		return;
-	}
-	if (err == WEIR_ENOTFOUND) {
-		strbuf_init(&up);
-		ifaces_up(&up);
-		if (up.len > 0) {
-			fprintf(stderr, ". Up: %s.", strbuf_text(&up));
-		}
-		strbuf_fini(&up);
-		fprintf(stderr, "\n  Try: weir ifaces");
-	}
-	fputc('\n', stderr);
-}
-
-/* One capture of all interfaces; with --fanout one for each worker. */
-static int open_live(struct run *run)
-{
-	const struct options *options = run->options;
-	uint32_t groups[CAPTURE_LIVE_INTERFACES] = {0};
-	bool shared = options->fanout && options->workers > 1;
-	struct capture_live_options live = {
-		.interfaces = options->interfaces,
-		.ninterfaces = options->ninterfaces,
-		.filter = run->filter == NULL ? NULL : run->filter_text,
-		.snaplen = options->snaplen,
-		.buffer_kib = options->buffer_kib,
-		.queue = rings_queue(options),
-		.promiscuous = !options->no_promiscuous,
-		.fanout = shared ? groups : NULL,
-		.stop = signals_stop(),
-	};
-	size_t i;
-
-	run->live = true;
-	for (i = 0; i < (shared ? options->workers : 1); i++) {
-		int err = capture_open_live(&live, 0, &run->inputs[i]);
-
-		run->ninputs++;
-		if (err < 0) {
-			refused(run->inputs[i], options->interfaces[0], err);
-			return EXIT_ERROR;
-		}
-		capture_wake_by(run->inputs[i], signals_wake_fd());
-	}
-	if (shared) {
-		capture_share(run->inputs, run->ninputs);
-	}
-	return 0;
-}
-
-static int open_inputs(struct run *run)
-{
-	const struct options *options = run->options;
-	size_t i;
-
-	if (options->ninterfaces > 0) {
-		return open_live(run);
-	}
-	privs_allow_files(options->ninputs);
-	for (i = 0; i < options->ninputs; i++) {
-		int err = capture_new_file(options->inputs[i], (uint16_t)i, signals_stop(),
-					   &run->inputs[i]);
-
-		if (err < 0) {
-			int error = errno;
-
-			fprintf(stderr, "weir: error: %s\n", capture_message(run->inputs[i]));
-			print_fix(err == WEIR_EIO ? error : 0);
-			capture_close(run->inputs[i]);
-			return EXIT_ERROR;
-		}
-		capture_wake_by(run->inputs[i], signals_wake_fd());
-		run->ninputs++;
-	}
-	return 0;
-}
-
-static int open_writer(struct run *run)
-{
-	const struct options *options = run->options;
-	struct writer_options writer = {
-		.path = options->write,
-		.size_limit = options->write_size,
-		.files = options->write_files,
-		.seconds = options->write_s,
-		.snaplen = options->snaplen,
-		.version = weir_version(),
-		.filter = run->filter == NULL ? NULL : run->filter_text,
-		.comment = run->live ? "captured by weir: packets as they came, nothing masked"
-				     : "selected by weir from other captures; nothing masked",
-	};
-
-	if (options->write == NULL) {
-		return 0;
-	}
-	if (writer_open(&writer, &run->writer) < 0) {
-		fprintf(stderr, "weir: error: %s\n", writer_message(run->writer));
-		print_fix(writer_errno(run->writer));
-		return EXIT_ERROR;
-	}
-	return 0;
-}
-
-/* --ring */
-static int open_keeper(struct run *run)
-{
-	const struct options *options = run->options;
-	struct keeper_options keeper = {
-		.directory = options->ring,
-		.max = options->ring_max,
-		.snaplen = options->snaplen,
-		.version = weir_version(),
-		.waits = !run->live,
-		.say = say,
-		.context = run,
-	};
-	int err;
-
-	if (options->ring[0] == '\0') {
-		return 0;
-	}
-	err = keeper_open(&keeper, &run->keeper);
-	if (err < 0) {
-		int error = errno;
-
-		fprintf(stderr, "weir: error: %s\n", keeper_message(run->keeper));
-		print_fix(err == WEIR_EIO ? error : 0);
-		return EXIT_ERROR;
-	}
-	return 0;
-}
-
-/* ---- rights ---- */
-
-static void need_directory(struct run *run, char *directory)
-{
-	if (directory != NULL && run->ndirectories < PRIVS_MAX_PATHS) {
-		run->directories[run->ndirectories++] = directory;
-		privs_need_directory(&run->needs, directory);
-	} else {
-		free(directory);
-	}
-}
-
-/* The directory of a file, as far as it is fixed: a strftime() format may stand in a directory's name too. */
-static char *directory_of(const char *path)
-{
-	size_t len = strcspn(path, "%");
-
-	while (len > 0 && path[len - 1] != '/') {
-		len--;
-	}
-	return len == 0 ? strdup(".") : strndup(path, len == 1 ? 1 : len - 1);
-}
-
-static bool is_one_of(const char *name, const char *const *list)
-{
-	while (*list != NULL && strcmp(*list, name) != 0) {
-		list++;
-	}
-	return *list != NULL;
-}
-
-/* What the outputs will still need: later files of theirs, servers. */
-static void find_needs(struct run *run)
-{
-	static const char *const directories[] = {"streams", "files", NULL};
-	static const char *const servers[] = {"clickhouse", "elasticsearch", "kafka", "otlp", NULL};
-	size_t i;
-
-	for (i = 0; i < run->output.nsinks; i++) {
-		const struct sink_spec *spec = &run->output.sinks[i].spec;
-
-		if (is_one_of(spec->type->name, servers)) {
-			run->needs.network = true;
-		} else if (is_one_of(spec->type->name, directories)) {
-			need_directory(run, strdup(spec->target));
-		} else if (spec->target[0] != '\0' && strcmp(spec->target, "-") != 0) {
-			need_directory(run, directory_of(spec->target));
-			privs_need_file(&run->needs, spec->target);
-		}
-	}
-	if (run->options->write != NULL && strcmp(run->options->write, "-") != 0) {
-		need_directory(run, directory_of(run->options->write));
-		privs_need_file(&run->needs, writer_path(run->writer));
-	}
-	if (run->keeper != NULL) {
-		need_directory(run, strdup(run->options->ring));
-	}
-}
-
-/* Will anything be hashed? */
-static bool needs_digests(struct run *run)
-{
-	const struct weir_schema *schemas[ENGINE_MAX_SCHEMAS + 1];
-	size_t i;
-
-	if (run->options->config.bodies != WEIR_BODIES_SIZE ||
-	    taps_type(&run->output.taps) != NULL) {
-		return true;
-	}
-	(void)engine_schemas(NULL, schemas);
-	for (i = 0; schemas[i] != NULL; i++) {
-		if (wants(run, schemas[i], WEIR_F_NETWORK_COMMUNITY_ID)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static int drop_rights(struct run *run)
-{
-	struct privs_status status;
-
-	if (run->options->no_sandbox) {
-		return 0;
-	}
-	find_needs(run);
-	run->needs.digests = needs_digests(run);
-	if (privs_drop(&run->needs, &status) < 0) {
-		fprintf(stderr,
-			"weir: error: rights could not be dropped: %s\n  Packets are not parsed "
-			"with "
-			"more rights than needed. --no-sandbox does it all the same.\n",
-			status.message);
-		return EXIT_ERROR;
-	}
-	return 0;
-}
-
 /* ---- the run ---- */
 
 static uint64_t size_of_inputs(const struct run *run)
@@ -686,7 +326,7 @@ static int status_of(struct run *run, const struct pipeline_result *result, int 
 	if (err < 0) {
 		fprintf(stderr, "weir: error: %s\n",
 			result->message[0] != '\0' ? result->message : weir_strerror(err));
-		print_fix(writer_errno(run->writer));
+		run_print_fix(writer_errno(run->writer));
 		return EXIT_ERROR;
 	}
 	if (result->truncated) {
@@ -769,6 +409,29 @@ static void print_remarks(const struct run *run)
 		count, size, strcmp(options->write, "-") == 0 ? "standard output" : options->write);
 }
 
+/* The pipeline has ended: outputs are closed, and what came of the run is said. @return exit status */
+static int close_and_tell(struct run *run, const struct pipeline_result *result, int err)
+{
+	const struct options *options = run->options;
+	int closed, status;
+
+	progress_clear(&run->progress);
+	give_health(run, result);
+	closed = output_close(&run->output);
+	status = status_of(run, result, err);
+	if (closed < 0) {
+		status = EXIT_ERROR;
+	}
+	fill_summary(run, &run->summary, result);
+	print_warnings(result, options);
+	print_summary(&run->summary, options);
+	print_remarks(run);
+	if (status == 0 && options->strict && summary_lost(&run->summary)) {
+		status = EXIT_LOST;
+	}
+	return status;
+}
+
 static int run_pipeline(struct run *run)
 {
 	const struct options *options = run->options;
@@ -784,7 +447,7 @@ static int run_pipeline(struct run *run)
 		.writer = run->writer,
 		.keeper = run->keeper,
 		.record = on_record,
-		.wants = wants,
+		.wants = run_wants,
 		.reads_tcp = reads_tcp,
 		.context = run,
 		.desks = run->desks.n == 0 ? NULL : run->desks.contexts,
@@ -801,7 +464,7 @@ static int run_pipeline(struct run *run)
 		.wake = signals_wake,
 	};
 	struct pipeline_result result;
-	int status, closed, err;
+	int err;
 
 	config.random_hash = run->live;
 	config.memory -= rings_memory(options);
@@ -810,7 +473,7 @@ static int run_pipeline(struct run *run)
 	run->ticker_ns = run->begin_ns;
 	run->health_ns = run->begin_ns;
 	health_init(&run->health);
-	run->output.say = say;
+	run->output.say = run_say;
 	run->output.context = run;
 	if ((run->keeper != NULL && keeper_start(run->keeper) < 0) ||
 	    output_start(&run->output, run->live, pipeline_sink_memory(&config)) < 0) {
@@ -820,21 +483,7 @@ static int run_pipeline(struct run *run)
 	}
 	err = run->live && run->ninputs > 1 ? fanout_run(&pipeline, &result)
 					    : pipeline_run(&pipeline, &result);
-	progress_clear(&run->progress);
-	give_health(run, &result);
-	closed = output_close(&run->output);
-	status = status_of(run, &result, err);
-	if (closed < 0) {
-		status = EXIT_ERROR;
-	}
-	fill_summary(run, &run->summary, &result);
-	print_warnings(&result, options);
-	print_summary(&run->summary, options);
-	print_remarks(run);
-	if (status == 0 && options->strict && summary_lost(&run->summary)) {
-		status = EXIT_LOST;
-	}
-	return status;
+	return close_and_tell(run, &result, err);
 }
 
 static void clean_up(struct run *run)
@@ -868,9 +517,9 @@ int run(const struct options *options)
 	pthread_mutex_init(&run->terminal, NULL);
 	signals_catch();
 	summary_init(&run->summary);
-	status = open_filter(run);
+	status = run_open_filter(run);
 	if (status == 0) {
-		status = open_inputs(run);
+		status = run_open_inputs(run);
 	}
 	if (status == 0) {
 		err = output_open(&run->output, options);
@@ -879,10 +528,10 @@ int run(const struct options *options)
 								       : EXIT_ERROR;
 	}
 	if (status == 0) {
-		status = open_writer(run);
+		status = run_open_writer(run);
 	}
 	if (status == 0) {
-		status = open_keeper(run);
+		status = run_open_keeper(run);
 	}
 	if (status == 0) {
 		err = run->live ? 0 : desks_open(&run->desks, options->workers, &run->output);
@@ -890,7 +539,7 @@ int run(const struct options *options)
 	}
 	if (status == 0) {
 		start_progress(run);
-		status = drop_rights(run);
+		status = run_drop_rights(run);
 	}
 	if (status == 0) {
 		status = run_pipeline(run);

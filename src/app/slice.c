@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "app/caret.h"
+#include "app/exit_status.h"
 #include "app/fix.h"
 #include "app/privs.h"
 #include "base/strbuf.h"
@@ -31,7 +32,7 @@
 #include "weir/engine.h"
 #include "weir/error.h"
 
-enum { EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3, BATCH = 1024 };
+enum { BATCH = 1024 };
 
 struct slice {
 	const struct options *options;

@@ -15,20 +15,14 @@
 
 #include "app/ask.h"
 #include "app/caret.h"
+#include "app/exit_status.h"
 #include "app/reports.h"
 #include "app/run.h"
 #include "engine/engine.h"
 #include "store/store.h"
 #include "weir/error.h"
 
-enum {
-	EXIT_ERROR = 1,
-	EXIT_USAGE = 2,
-	EXIT_DAMAGED = 3,
-	EXIT_LOST = 4,
-	MAX_REPORTS = 32,
-	DEFAULT_TOP = 20
-};
+enum { MAX_REPORTS = 32, DEFAULT_TOP = 20 };
 
 struct chosen {
 	const struct report *reports[MAX_REPORTS];
