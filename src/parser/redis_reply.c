@@ -539,6 +539,19 @@ static int take_string(struct redis_cursor *cur, char type, int64_t n)
 	return REDIS_GO;
 }
 
+/* The line that opens an aggregate: `n` elements, or with streamed as many as come. */
+static int take_head(struct redis_cursor *cur, char type, bool streamed, int64_t n)
+{
+	if (n == -1 && type == '*') {
+		show(cur->redis, '$', "nil", 3);
+		return next_element(cur);
+	}
+	if ((n < 0 && !streamed) || n > (int64_t)REDIS_ELEMS_LIMIT) {
+		return lose(cur, REDIS_A_LEN_INVALID);
+	}
+	return open_aggregate(cur, type, streamed ? -1 : n);
+}
+
 /* A line has ended: side->line holds its first bytes. */
 static int take_line(struct redis_cursor *cur)
 {
@@ -585,14 +598,7 @@ static int take_line(struct redis_cursor *cur)
 	case '~':
 	case '>':
 	case '|':
-		if (n == -1 && type == '*') {
-			show(redis, '$', "nil", 3);
-			return next_element(cur);
-		}
-		if ((n < 0 && !streamed) || n > (int64_t)REDIS_ELEMS_LIMIT) {
-			return lose(cur, REDIS_A_LEN_INVALID);
-		}
-		return open_aggregate(cur, type, streamed ? -1 : n);
+		return take_head(cur, type, streamed, n);
 	case '.':
 		if (redis->depth > 0 && redis->deep == 0 &&
 		    level_at(redis, redis->depth - 1)->left == UINT64_MAX) {
