@@ -223,7 +223,7 @@ static int observe(struct engine *engine, struct flow *flow, const struct item *
 	int err;
 
 	if (syn->packet != 0) {
-		flow->tcp.client = syn->side;
+		flow->tcp.client = syn->answers ? !syn->side : syn->side;
 		flow->first_packet = syn->packet;
 		flow->first_ts_ns = syn->ts_ns;
 	} else if (item->layers.flags & LAYERS_SYN) {

@@ -119,12 +119,39 @@ static void adopt(struct tcp_state *state, const struct tcp_candidate *syn)
 	set_role(state, syn->side, TCP_ROLE_SYN);
 }
 
+/* The flow was opened by a SYN whose SYN/ACK this is: what the SYN said is not known, but its number. */
+static void adopt_answer(struct tcp_state *state, const struct tcp_candidate *answer)
+{
+	struct tcp_side *me = &state->side[answer->side];
+	struct tcp_side *peer = &state->side[!answer->side];
+
+	me->isn = answer->isn;
+	me->isn_known = 1;
+	me->wscale_known = 1;
+	me->wscale = answer->has_wscale ? answer->wscale : 0;
+	me->mss = answer->mss;
+	me->snd_max = answer->isn + 1;
+	me->has_max = 1;
+	me->has_ts = answer->has_ts;
+	me->ts_recent = answer->tsval;
+	peer->isn = answer->ack - 1;
+	peer->isn_known = 1;
+	state->syn_ack_seen = 1;
+	state->syn_ack_ns = answer->ts_ns;
+	state->syn.ts_ns = 0; /* of a SYN */
+	set_role(state, !answer->side, TCP_ROLE_SYN_ACK);
+}
+
 void tcp_state_seed(struct tcp_state *state, const struct tcp_candidate *syn)
 {
 	state->syn = *syn;
 	state->phase = TCP_SYN;
 	state->side[syn->side].seen = 1;
-	adopt(state, syn);
+	if (syn->answers) {
+		adopt_answer(state, syn);
+	} else {
+		adopt(state, syn);
+	}
 }
 
 enum { ETHERNET_MSS = 1460 };
@@ -217,6 +244,24 @@ static void judge_syn(struct tcp_state *state, const struct layers *l, uint8_t s
 	candidate_from(&ret->syn, l, side, ts_ns, packet);
 }
 
+/* The same for a SYN/ACK whose SYN was not captured. */
+static void hold_answer(const struct tcp_state *state, const struct layers *l, uint8_t side,
+			int64_t ts_ns, uint64_t packet, struct tcp_verdict *ret)
+{
+	int i;
+
+	ret->hold_syn = false;
+	for (i = 1; i <= state->nmore; i++) {
+		if (state->more[i - 1].isn == l->seq && state->more[i - 1].side == side) {
+			return;
+		}
+	}
+	ret->hold_syn = true;
+	candidate_from(&ret->syn, l, side, ts_ns, packet);
+	ret->syn.ack = l->ack;
+	ret->syn.answers = 1;
+}
+
 /* The candidate of the peer that a SYN/ACK acknowledges; -1: none. *ret_len: bytes of its payload that it acknowledges */
 static int find_candidate(struct tcp_state *state, uint8_t side, uint32_t ack, uint32_t *ret_len)
 {
@@ -226,7 +271,7 @@ static int find_candidate(struct tcp_state *state, uint8_t side, uint32_t ack, u
 		struct tcp_candidate *c = tcp_state_candidate(state, i);
 		uint32_t over = ack - (c->isn + 1);
 
-		if (c->packet != 0 && c->side == side && over <= c->data_len) {
+		if (c->packet != 0 && !c->answers && c->side == side && over <= c->data_len) {
 			*ret_len = over;
 			return i;
 		}
@@ -238,6 +283,58 @@ static int find_candidate(struct tcp_state *state, uint8_t side, uint32_t ack, u
 static bool is_elsewhere(uint32_t number, uint32_t next)
 {
 	return (uint32_t)seq_diff(number, next) + MIDSTREAM_HOLE > 2 * MIDSTREAM_HOLE;
+}
+
+/* Was its FIN captured, or does its next number tell that there was one: one more than was delivered? Nobody else's word counts. */
+static bool has_closed(const struct tcp_state *state, uint8_t side, const struct tcp_view *view)
+{
+	const struct tcp_side *me = &state->side[side];
+
+	return me->fin ||
+	       (view->started[side] && me->has_max && me->snd_max == view->next[side] + 1);
+}
+
+/* The connection has ended, as far as the sender of a segment can say: of its own end the peer's acknowledgement of a FIN will do. */
+static bool is_over(const struct tcp_state *state, uint8_t side, const struct tcp_view *view)
+{
+	const struct tcp_side *peer = &state->side[!side];
+
+	return state->phase >= TCP_CLOSED ||
+	       (has_closed(state, !side, view) &&
+		(has_closed(state, side, view) ||
+		 (view->started[side] && peer->has_ack && peer->last_ack == view->next[side] + 1)));
+}
+
+/* Are both numbers ahead of all that was sent, and of a FIN that may not have been captured? */
+static bool is_ahead(const struct tcp_state *state, const struct layers *l, uint8_t side,
+		     const struct tcp_view *view)
+{
+	const struct tcp_side *me = &state->side[side];
+	const struct tcp_side *peer = &state->side[!side];
+	uint32_t mine = (me->has_max ? me->snd_max : view->next[side]) + !me->fin;
+	uint32_t others = (peer->has_max ? peer->snd_max : view->next[!side]) + !peer->fin;
+
+	return seq_lt(mine, l->seq) && seq_lt(others, l->ack);
+}
+
+/*
+ * Do the numbers belong to a connection that took the tuple over? Of an earlier one, captured late, they lie before ours. Both are
+ * elsewhere; or both are ahead, and one of them elsewhere or behind a FIN (soon after the end of a connection the next one's ISNs
+ * are not far away: RFC 6191).
+ */
+static bool takes_over(const struct tcp_state *state, const struct layers *l, uint8_t side,
+		       const struct tcp_view *view)
+{
+	bool mine, others;
+
+	if (!view->started[0] || !view->started[1]) {
+		return false;
+	}
+	mine = is_elsewhere(l->seq, view->next[side]);
+	others = is_elsewhere(l->ack, view->next[!side]);
+	return (mine && others) ||
+	       (is_ahead(state, l, side, view) &&
+		(mine || others || has_closed(state, 0, view) || has_closed(state, 1, view)));
 }
 
 /* A SYN/ACK in a flow that has begun, which acknowledges this candidate (below 0: none). */
@@ -256,14 +353,16 @@ static void judge_late_syn_ack(struct tcp_state *state, const struct layers *l, 
 		   l->ack == view->next[!side]) {
 		me->other_isn = l->seq;
 		me->has_other_isn = 1;
-	} else if (view->started[0] && view->started[1] && is_elsewhere(l->seq, view->next[side]) &&
-		   is_elsewhere(l->ack, view->next[!side])) {
-		ret->new_flow = true; /* its SYN was not captured */
+	} else if (takes_over(state, l, side, view)) {
+		/* the client's word is needed, where it is captured at all */
+		ret->new_flow = is_over(state, side, view) || !state->side[!side].seen;
+		ret->hold_syn = !ret->new_flow;
 	}
 }
 
 static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8_t side,
-			  int64_t ts_ns, const struct tcp_view *view, struct tcp_verdict *ret)
+			  int64_t ts_ns, uint64_t packet, const struct tcp_view *view,
+			  struct tcp_verdict *ret)
 {
 	struct tcp_side *me = &state->side[side];
 	struct tcp_side *peer = &state->side[!side];
@@ -281,6 +380,9 @@ static void judge_syn_ack(struct tcp_state *state, const struct layers *l, uint8
 	}
 	if (state->phase > TCP_SYN) {
 		judge_late_syn_ack(state, l, side, i, view, ret);
+		if (ret->hold_syn) {
+			hold_answer(state, l, side, ts_ns, packet, ret);
+		}
 		return;
 	}
 	if (i >= 0) {
@@ -611,18 +713,27 @@ static void judge_fin(struct tcp_state *state, const struct layers *l, uint8_t s
 	note_fin(state, side);
 }
 
-/* Data that fits a held SYN and not the flow: the SYN/ACK was not captured. */
+/* Does the client speak on a connection of which only the SYN/ACK was captured? */
+static bool fits_answer(const struct tcp_candidate *c, const struct layers *l, uint8_t side)
+{
+	return c->side != side && (l->flags & LAYERS_ACK) && l->seq - c->ack < ONEWAY_REACH &&
+	       l->ack - (c->isn + 1) < ONEWAY_REACH;
+}
+
+/* A segment that fits what is held and not the flow: a SYN whose SYN/ACK was not captured, or a SYN/ACK without its SYN. */
 static bool fits_candidate(struct tcp_state *state, const struct layers *l, uint8_t side,
 			   const struct tcp_view *view, struct tcp_verdict *ret)
 {
+	bool near = view->started[side] &&
+		    (uint32_t)seq_diff(l->seq, view->next[side]) < MIDSTREAM_HOLE;
+	bool over = is_over(state, side, view);
 	int i;
 
 	for (i = 1; i <= state->nmore; i++) {
 		const struct tcp_candidate *c = &state->more[i - 1];
 
-		if (c->side == side && l->seq == c->isn + 1 &&
-		    !(view->started[side] &&
-		      (uint32_t)seq_diff(l->seq, view->next[side]) < MIDSTREAM_HOLE)) {
+		if (c->answers ? fits_answer(c, l, side)
+			       : c->side == side && l->seq == c->isn + 1 && (!near || over)) {
 			ret->new_flow = true;
 			ret->with_syn = true;
 			ret->syn = *c;
@@ -656,13 +767,37 @@ static void choose_syn_ack(struct tcp_state *state, const struct layers *l, uint
 	me->has_other_isn = 0;
 }
 
-/* Data on a tuple whose connection is over, with numbers of another one: its SYN was not captured, or not yet. */
+/*
+ * On a tuple whose connection is over: data with numbers of another one, or anything behind both FINs. Its SYN was not captured, or
+ * not yet.
+ */
 static bool begins_another(const struct tcp_state *state, const struct layers *l, uint8_t side,
 			   const struct tcp_view *view)
 {
-	return state->phase >= TCP_CLOSED && l->payload_len > 0 && (l->flags & LAYERS_ACK) &&
-	       view->started[0] && view->started[1] && is_elsewhere(l->seq, view->next[side]) &&
-	       is_elsewhere(l->ack, view->next[!side]);
+	if (!(l->flags & LAYERS_ACK) || !is_over(state, side, view)) {
+		return false;
+	}
+	return (l->payload_len > 0 || is_ahead(state, l, side, view)) &&
+	       takes_over(state, l, side, view);
+}
+
+/* Of the connection only the SYN/ACK was captured before this, which is its client's. */
+static void start_from_answer(struct tcp_state *state, struct tcp_verdict *ret)
+{
+	struct tcp_candidate *c = &state->syn;
+
+	ret->start[c->side] = true;
+	ret->start_seq[c->side] = c->isn + 1;
+	ret->start[!c->side] = true;
+	ret->start_seq[!c->side] = c->ack;
+	ret->drop_candidates = true;
+	if (c->data_len > 0) {
+		ret->take_syn_data = 0;
+		ret->take_syn_len = c->data_len;
+	} else {
+		memset(c, 0, sizeof(*c)); /* it is no SYN */
+	}
+	state->phase = TCP_SYN_ACK;
 }
 
 static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t side, int64_t ts_ns,
@@ -674,6 +809,10 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 		ret->cause = WEIR_REJECT_NO_ACK; /* RFC 9293 §3.10.7.4: dropped without ACK */
 		return;
 	}
+	if (state->nmore > 0 && state->phase >= TCP_SYN_ACK &&
+	    fits_candidate(state, l, side, view, ret)) {
+		return;
+	}
 	if (begins_another(state, l, side, view)) {
 		ret->new_flow = true;
 		return;
@@ -683,11 +822,9 @@ static void judge_data(struct tcp_state *state, const struct layers *l, uint8_t 
 		ret->cause = WEIR_REJECT_CLOSED;
 		return;
 	}
-	if (state->nmore > 0 && state->phase >= TCP_SYN_ACK &&
-	    fits_candidate(state, l, side, view, ret)) {
-		return;
-	}
-	if (state->phase == TCP_SYN) {
+	if (state->phase == TCP_SYN && state->syn.answers) {
+		start_from_answer(state, ret);
+	} else if (state->phase == TCP_SYN) {
 		start_from_syn(state, l, side, view, ret);
 	}
 	if (state->phase == TCP_NONE) {
@@ -738,7 +875,7 @@ void tcp_state_segment(struct tcp_state *state, const struct layers *l, uint8_t 
 	} else if ((l->flags & (LAYERS_SYN | LAYERS_ACK)) == LAYERS_SYN) {
 		judge_syn(state, l, side, ts_ns, packet, view, ret);
 	} else if (l->flags & LAYERS_SYN) {
-		judge_syn_ack(state, l, side, ts_ns, view, ret);
+		judge_syn_ack(state, l, side, ts_ns, packet, view, ret);
 		if (ret->start[side]) {
 			update_ts(state, l, side);
 			update_sender(state, l, side);

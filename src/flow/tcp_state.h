@@ -12,11 +12,12 @@
  *   SYN_ACK      both directions have their start       any later ACK or data → ESTABLISHED
  *   ESTABLISHED  data flows                             FIN of one side → HALF_CLOSED; RST → RESET
  *   HALF_CLOSED  one side has ended                     FIN of the other → CLOSED
- *   CLOSED       both ended (tombstone)                 SYN with a new ISN → new flow
+ *   CLOSED       both ended (tombstone)                 SYN with a new ISN, SYN/ACK or numbers behind both FINs → new flow
  *   RESET        an acceptable RST was seen (tombstone) SYN with a new ISN → new flow; what the RST's sender had sent before it
  *                                                       (captured late), and what the other had in flight, is taken
  * In every phase up to HALF_CLOSED a SYN with another ISN is held as a candidate: its SYN/ACK (or, one-way, the first data
- * that fits it and does not fit the flow) opens a new flow.
+ * that fits it and does not fit the flow) opens a new flow. So is a SYN/ACK that cannot be this connection's, and whose SYN was not
+ * captured: what the client answers opens it. No end alone can turn the flow into another.
  *
  * Spec: RFC 9293 §3.10.7, RFC 5961 (RST, SYN), RFC 7323 (PAWS, window scale), RFC 7413 (data on SYN).
  */
@@ -51,13 +52,15 @@ enum tcp_role {
 
 enum { TCP_MAX_CANDIDATES = 4 };
 
-/* A SYN whose fate is not known yet. */
+/* A SYN whose fate is not known yet; or a SYN/ACK whose SYN was not captured (answers): what its client sends next decides. */
 struct tcp_candidate {
 	uint64_t packet; /* run-wide number */
 	int64_t ts_ns;
 	uint32_t isn;
+	uint32_t ack; /* with answers: its acknowledgement */
 	uint32_t tsval;
 	uint16_t mss;
+	uint8_t answers;
 	uint8_t side;
 	uint8_t wscale;
 	uint8_t has_wscale;
@@ -124,7 +127,7 @@ struct tcp_verdict {
 	bool new_flow; /* close this flow as reused, and judge this segment again on a fresh one ... */
 	bool with_syn; /* ... that is first given `syn` (an earlier candidate) */
 	struct tcp_candidate syn;
-	bool hold_syn; /* keep this SYN as a candidate, with its payload (tcp_state_hold) */
+	bool hold_syn; /* keep this SYN or SYN/ACK as a candidate, with its payload */
 	int take_syn_data; /* index of the candidate (0: .syn, 1..: more) whose held data is now the stream's first; -1 */
 	uint32_t take_syn_len;  /* how many of its bytes were taken; the rest is rejected */
 	bool drop_candidates;   /* all other held candidates are void */

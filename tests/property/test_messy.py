@@ -6,6 +6,11 @@ What bench/'s captures are, in little: keep-alive connections and connections of
 speaks TCP (window scale 10, timestamps, SACK permitted). Then packets come late (across directions and connections), twice, and parts of
 segments again, as in messy; nothing is lost. Each request and each response must be told once, paired with its own, by any number of
 workers in the same bytes. A failure says its seed.
+
+Then the same with packets left out instead, SYNs and FINs as any, on few ports that are used again as soon as Linux does, with its ISNs: the
+client's by the clock, the server's 65,537 behind the end of the connection before. No request that was captured may be told twice, and all but one in a
+thousand must be told: where a FIN, what acknowledges it, SYN and SYN/ACK are all missing, nobody can say that a tuple was used again. In the rounds that tell
+all, gaps must not have more bytes than were left out (a FIN counts as one), and no byte that was captured may be rejected.
 """
 import json
 import os
@@ -30,6 +35,8 @@ LATE, LATE_BY, TWICE, PARTS, OWN = 3.0, 20, 1.0, 1.0, 4
 LATEST_NS = 2 * 10**6
 # a tuple is used again at once, or when the one before is forgotten
 AGAIN_NS = (30 * 10**6, 3100 * 10**6)
+LOST, LOST_ROUNDS, LOST_CLOSED, LOST_PORTS, LOST_FOR_GOOD = 4.0, 6, 3000, 60, 0.001
+TICK_NS, REUSED = 64, 65537  # of the client's ISN; behind the server's last number
 
 
 class Talker:
@@ -97,6 +104,37 @@ def talk(dice):
     return out, number
 
 
+def talk_soon_again(dice):
+    """The same, of connections with one request each."""
+    out, number, before = [], 0, {}
+    for _ in range(LOST_CLOSED):
+        port = 40000 + dice.randrange(LOST_PORTS)
+        last = before.get(port)
+        talker = Talker(dice, out, dice.randrange(10**8) if last is None else last.now + dice.choice(AGAIN_NS) + dice.randrange(10**8), port)
+        if last is not None:
+            talker.seq = [(last.isn + (talker.now - last.began) // TICK_NS) & 0xffffffff, (last.seq[1] + REUSED) & 0xffffffff]
+            talker.ticks = last.ticks
+        talker.isn, talker.began = talker.seq[0], talker.now
+        talker.open()
+        number += 1
+        talker.exchange(number, True)
+        talker.close()
+        before[port] = talker
+    out.sort(key=lambda pair: pair[0])
+    return out, number
+
+
+def lose(told, dice):
+    """What is left, and how many bytes are not."""
+    left, lost = [], 0
+    for pair in told:
+        if dice.random() * 100 < LOST:
+            lost += len(pair[1][5]) + bool(pair[1][4] & FIN)
+        else:
+            left.append(pair)
+    return left, lost
+
+
 def mess(told, dice):
     """Late ones, doubles and parts; nothing is lost. Times are those of the packets before which they come."""
     held, out = [], []
@@ -136,19 +174,26 @@ def write(path, told):
     pcap.close()
 
 
-def check(weir, path, number):
-    """What is wrong, as text, or None."""
+def run(weir, path):
+    """Its records, and what is wrong, as text, or None."""
     outputs = []
     for jobs in JOBS:
         done = subprocess.run([weir, '-q', '-r', path, '-j', jobs, '-o', 'json:-'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         if done.returncode != 0:
-            return 'status %d: %s' % (done.returncode, done.stderr.decode()[-1000:])
+            return [], 'status %d: %s' % (done.returncode, done.stderr.decode()[-1000:])
         outputs.append(done.stdout)
     if any(output != outputs[0] for output in outputs):
-        return 'other bytes with -j %s' % next(jobs for jobs, output in zip(JOBS, outputs) if output != outputs[0])
+        return [], 'other bytes with -j %s' % next(jobs for jobs, output in zip(JOBS, outputs) if output != outputs[0])
+    return [json.loads(line) for line in outputs[0].splitlines()], None
+
+
+def check(weir, path, number):
+    """What is wrong, as text, or None."""
+    records, problem = run(weir, path)
+    if problem:
+        return problem
     told = {}
-    for line in outputs[0].splitlines():
-        record = json.loads(line)
+    for record in records:
         if record['type'] == 'http':
             http = record['http']
             told.setdefault(http.get('request', {}).get('target'), []).append((
@@ -161,6 +206,23 @@ def check(weir, path, number):
             wrong[target] = found
     if wrong or missing:
         return 'of %d exchanges missing %s, wrong %s' % (number, missing[:5], dict(list(wrong.items())[:5]))
+    return None
+
+
+def check_lost(weir, path, left, lost):
+    """The same with packets left out."""
+    records, problem = run(weir, path)
+    if problem:
+        return problem
+    told = [record['http']['request']['target'] for record in records if record['type'] == 'http' and 'target' in record['http'].get('request', {})]
+    sent = [packet[5].split()[1].decode() for _, packet in left if packet[5].startswith(b'GET ')]
+    sides = [record['tcp'][side] for record in records if record['type'] == 'tcp' for side in ('c2s', 's2c')]
+    gaps, rejected = sum(side['gap_bytes'] for side in sides), sum(side['rejected'] for side in sides)
+    missing = set(sent) - set(told)
+    if len(told) != len(set(told)) or set(told) - set(sent) or len(missing) > LOST_FOR_GOOD * len(sent):
+        return 'of %d requests missing %s, made up %s' % (len(sent), sorted(missing)[:5], sorted(set(told) - set(sent))[:5])
+    if not missing and (gaps > lost or rejected > 0):
+        return 'gaps of %d bytes where %d were left out; %d rejected' % (gaps, lost, rejected)
     return None
 
 
@@ -181,7 +243,17 @@ def main():
                 print('seed %d: %s' % (seed, problem))
                 if os.environ.get('WEIR_MESSY_KEEP'):
                     os.rename(path, '%s.%d' % (os.environ['WEIR_MESSY_KEEP'], seed))
-    print('%d passed, %d failed, 0 skipped' % (rounds - failed, failed))
+        for seed in range(first, first + LOST_ROUNDS):
+            dice = random.Random(seed)
+            left, lost = lose(talk_soon_again(dice)[0], dice)
+            write(path, left)
+            problem = check_lost(weir, path, left, lost)
+            failed += problem is not None
+            if problem:
+                print('seed %d, packets lost: %s' % (seed, problem))
+                if os.environ.get('WEIR_MESSY_KEEP'):
+                    os.rename(path, '%s.lost.%d' % (os.environ['WEIR_MESSY_KEEP'], seed))
+    print('%d passed, %d failed, 0 skipped' % (rounds + LOST_ROUNDS - failed, failed))
     return 1 if failed else 0
 
 
