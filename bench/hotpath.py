@@ -28,7 +28,6 @@ GROUPS = ('read', 'decode', 'lookup', 'reassembly', 'parsing', 'record', 'output
 FUNCTIONS = (
     # records that are done: handed on in the order of their keys, counted, written
     (r'on_record|merge|keep_record|reclaim|piece', r'src/app/', 'output'),
-    (r'engine_(emit|record)', r'src/engine/engine', 'record'),
 )
 FILES = (
     (r'src/capture/', 'read'),
@@ -37,7 +36,7 @@ FILES = (
     (r'src/decode/|src/defrag/|src/engine/(front|tunnels)', 'decode'),
     (r'src/flow/tcp_state', 'reassembly'),
     (r'src/flow/|src/engine/(shard|engine|park|slots|lone_syn|flow|config|public|tomb|parcel)', 'lookup'),
-    (r'src/engine/tcp_record', 'record'),
+    (r'src/engine/(tcp_record|emit)', 'record'),
     (r'src/reasm/|src/engine/(tcp|doubt|oddity)', 'reassembly'),
     (r'src/(detect|parser|http|body|db)/|src/engine/(session|tail|host)', 'parsing'),
     (r'src/(record|query)/', 'record'),
