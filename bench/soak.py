@@ -32,7 +32,7 @@ sys.path.insert(0, os.path.join(ROOT, 'tests', 'live'))
 from net import Net, Weir, missing, received, wait_for, write_conversations  # noqa: E402
 
 FLAT = 1.05          # the last quarter to the first
-STANDS = 1.01        # of the largest so far, within STILL_S or a sixth of the time
+STANDS = 1.01        # of the largest so far, within LONGEST_S or a sixth of the time
 STEADY = 1.1         # of the sender's packets a second: what is more explains more memory
 TRIES = 6            # so many times that long, and it has not stood
 PAGE = os.sysconf('SC_PAGE_SIZE')

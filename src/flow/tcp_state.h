@@ -17,7 +17,7 @@
  *                                                       (captured late), and what the other had in flight, is taken
  * In every phase up to HALF_CLOSED a SYN with another ISN is held as a candidate: its SYN/ACK (or, one-way, the first data
  * that fits it and does not fit the flow) opens a new flow. So is a SYN/ACK that cannot be this connection's, and whose SYN was not
- * captured: what the client answers opens it. No end alone can turn the flow into another.
+ * captured: what the client answers opens it (at once, where nothing of the client is captured, or the connection is over).
  *
  * Spec: RFC 9293 §3.10.7, RFC 5961 (RST, SYN), RFC 7323 (PAWS, window scale), RFC 7413 (data on SYN).
  */
